@@ -1,1 +1,3 @@
-//! shakedown
+//! Shakedown: a chaos and conformance test harness for Kubernetes workload controllers.
+
+pub mod history;

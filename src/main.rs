@@ -1,2 +1,3 @@
-//! The command.
+//! The `shakedown` command.
+
 fn main() {}

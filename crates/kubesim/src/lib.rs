@@ -1,1 +1,3 @@
-//! kubesim
+//! A simulated Kubernetes cluster: one synchronous core, stepped one delivery at a time in virtual time.
+
+pub mod world;
