@@ -12,6 +12,8 @@ pub mod host;
 pub mod object;
 pub mod request;
 pub mod resource;
+pub mod selector;
+pub mod share;
 pub mod stream;
 pub mod tree;
 
