@@ -10,6 +10,7 @@ pub mod cache;
 pub mod controller;
 pub mod host;
 pub mod object;
+pub mod quantity;
 pub mod request;
 pub mod resource;
 pub mod selector;
