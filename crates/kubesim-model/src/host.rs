@@ -30,6 +30,8 @@ pub enum HostCommand {
         pod_uid: Text,
         /// The pod's namespace and name.
         pod: ObjectKey,
+        /// Whether the pod has the node's own address.
+        host_network: bool,
     },
     /// Takes the sandbox away with all containers in it. Answered by [`HostEvent::SandboxStopped`].
     StopSandbox {
@@ -38,7 +40,8 @@ pub enum HostCommand {
         /// The pod's uid.
         pod_uid: Text,
     },
-    /// Starts a container, its postStart hook included. Answered by [`HostEvent::ContainerStarted`].
+    /// Starts a container in the pod's sandbox, its postStart hook included; an image that is not
+    /// there is pulled. Answered by [`HostEvent::ContainerStarted`] or `StartFailed`.
     StartContainer {
         /// Comes back with the answer.
         op: OpId,
@@ -65,6 +68,8 @@ pub enum HostCommand {
         op: OpId,
         /// Which.
         container_id: Text,
+        /// Of which kind.
+        kind: ProbeKind,
         /// The probe of the container's spec.
         probe: Tree,
     },
@@ -73,6 +78,17 @@ pub enum HostCommand {
         /// Comes back with the answer.
         op: OpId,
     },
+}
+
+/// What a probe is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProbeKind {
+    /// Holds the other two back until it succeeded once.
+    Startup,
+    /// Its failure restarts the container.
+    Liveness,
+    /// Decides whether the container is ready.
+    Readiness,
 }
 
 /// What the runtime tells. Exits reach every actor on the node, answers only who asked.
@@ -113,6 +129,17 @@ pub enum HostEvent {
         /// Its id.
         container_id: Text,
     },
+    /// The container does not run: no sandbox, no image, or its postStart hook failed.
+    StartFailed {
+        /// Of which command.
+        op: OpId,
+        /// The machine-readable reason, as in `ErrImagePull`.
+        reason: Text,
+        /// The text of the error.
+        message: Text,
+    },
+    /// Another actor on the node started a container.
+    ContainerAppeared(ContainerInfo),
     /// A container ended, by itself or because it was stopped.
     ContainerExited {
         /// Of which container.
@@ -133,10 +160,18 @@ pub enum HostEvent {
         /// Whether it succeeded.
         success: bool,
     },
+    /// Probes of this container may answer otherwise from now on. Until it comes, they answer what
+    /// they answered last, so nobody needs to ask again.
+    ProbesChanged {
+        /// Which.
+        container_id: Text,
+    },
     /// What is there.
     Inventory {
         /// Of which command.
         op: OpId,
+        /// Names this boot of the machine.
+        boot_id: Text,
         /// The sandboxes that run.
         sandboxes: Vec<SandboxInfo>,
         /// All containers, also ended ones that were not yet taken away with their sandbox.
