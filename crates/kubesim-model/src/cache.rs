@@ -65,7 +65,7 @@ impl Cache {
     }
 
     /// All known objects of a resource, in the order of their keys.
-    pub fn all(&self, resource: &Resource) -> impl Iterator<Item = &Tree> {
+    pub fn all<'a>(&'a self, resource: &Resource) -> impl Iterator<Item = &'a Tree> + use<'a> {
         self.tables.get(resource).into_iter().flat_map(|table| table.objects.values())
     }
 
@@ -74,7 +74,7 @@ impl Cache {
         &'a self,
         resource: &Resource,
         namespace: &'a str,
-    ) -> impl Iterator<Item = &'a Tree> {
+    ) -> impl Iterator<Item = &'a Tree> + use<'a> {
         let from = ObjectKey::new(namespace, "");
         self.tables
             .get(resource)
@@ -89,15 +89,12 @@ impl Cache {
         &'a self,
         resource: &Resource,
         uid: &str,
-    ) -> impl Iterator<Item = &'a Tree> {
-        self.tables.get(resource).into_iter().flat_map(move |table| {
-            table
-                .by_controller
-                .get(uid)
-                .into_iter()
-                .flatten()
-                .filter_map(|key| table.objects.get(key))
-        })
+    ) -> impl Iterator<Item = &'a Tree> + use<'a> {
+        let table = self.tables.get(resource);
+        let keys = table.and_then(|table| table.by_controller.get(uid));
+        keys.into_iter()
+            .flatten()
+            .filter_map(move |key| table.and_then(|table| table.objects.get(key)))
     }
 
     /// Whether each of these resources was listed once: nothing may be decided before.

@@ -1,3 +1,4 @@
 //! A simulated Kubernetes cluster: one synchronous core, stepped one delivery at a time in virtual time.
 
+pub mod controllers;
 pub mod world;

@@ -1,0 +1,12 @@
+//! The built-in controllers, each as an actor that reads its own cache and writes by requests.
+//!
+//! Modelled on kube-controller-manager v1.36. [`all`] names them as their service accounts in
+//! `kube-system` are named, so `replicaset-controller` writes as
+//! `system:serviceaccount:kube-system:replicaset-controller`.
+
+mod owned;
+mod registry;
+pub mod replicaset;
+
+pub use owned::own_writes::StaleReads;
+pub use registry::{MakeActor, all};

@@ -1,0 +1,93 @@
+//! Which objects belong to an owner; taking orphans in and letting go what no longer matches.
+//!
+//! Modelled on kube-controller-manager v1.36, `pkg/controller/controller_ref_manager.go`.
+
+use kubesim_model::object::{self, uid};
+use kubesim_model::request::{Answer, Request, Verb};
+use kubesim_model::resource::Resource;
+use kubesim_model::tree::Tree;
+use kubesim_model::{list, map, selector};
+
+use super::batches::Batches;
+
+/// The objects that concern an owner.
+#[derive(Clone, Default)]
+pub(in crate::controllers) struct Claims {
+    /// Those that are its own, the ones to adopt included.
+    pub mine: Vec<Tree>,
+    adopt: Vec<Tree>,
+    release: Vec<Tree>,
+}
+
+/// Sorts `objects` of the owner's namespace by `spec.selector`: own ones that match stay, own ones
+/// that don't are let go, orphans that match are taken in. An owner that is being deleted neither
+/// takes nor lets go.
+pub(in crate::controllers) fn claims<'a>(
+    owner: &Tree,
+    objects: impl IntoIterator<Item = &'a Tree>,
+) -> Claims {
+    let wanted = &owner["spec"]["selector"];
+    let owner_goes = object::is_terminating(owner);
+    let mut claims = Claims::default();
+    for object in objects {
+        let matches = selector::selects(wanted, &object["metadata"]["labels"]);
+        match (object::controller_uid(object), matches) {
+            (have, true) if !have.is_empty() && have == uid(owner) => {
+                claims.mine.push(object.clone());
+            }
+            (have, false) if !have.is_empty() && have == uid(owner) && !owner_goes => {
+                claims.release.push(object.clone());
+            }
+            ("", true) if !owner_goes && !object::is_terminating(object) => {
+                claims.mine.push(object.clone());
+                claims.adopt.push(object.clone());
+            }
+            _ => {}
+        }
+    }
+    claims
+}
+
+impl Claims {
+    /// The requests that make it so: before anything is adopted, the owner is read afresh.
+    pub(in crate::controllers) fn requests(
+        &self,
+        resource: &Resource,
+        owner_resource: &Resource,
+        owner: &Tree,
+    ) -> Batches {
+        let patch = |object: &Tree, reference: Tree| {
+            let references = list![reference];
+            let patch = map! {
+                "metadata" => map! { "uid" => uid(object), "ownerReferences" => references },
+            };
+            Request::strategic_patch(resource.clone(), object::key(object), patch)
+        };
+        let adopted =
+            self.adopt.iter().map(|object| patch(object, object::controller_reference(owner)));
+        let released = self
+            .release
+            .iter()
+            .map(|object| patch(object, map! { "$patch" => "delete", "uid" => uid(owner) }));
+        let check = match self.adopt.is_empty() {
+            true => Vec::new(),
+            false => vec![Request::get(owner_resource.clone(), object::key(owner))],
+        };
+        Batches::at_once(check).then(adopted.chain(released).collect())
+    }
+}
+
+/// Whether the answer to one of [`Claims::requests`] lets the sync go on. What is gone needs no
+/// adoption and no release.
+pub(in crate::controllers) fn went_well(owner: &Tree, request: &Request, answer: &Answer) -> bool {
+    match answer {
+        Ok(fresh) if request.verb == Verb::Get => {
+            uid(fresh) == uid(owner) && !object::is_terminating(fresh)
+        }
+        Ok(_) => true,
+        Err(status) => {
+            let releases = !request.body["metadata"]["ownerReferences"][0]["$patch"].is_null();
+            request.verb != Verb::Get && (status.is_not_found() || (releases && status.code == 422))
+        }
+    }
+}
