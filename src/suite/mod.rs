@@ -1,0 +1,31 @@
+//! Text to a checked model: scenarios, subjects, requirements. Every value keeps its file, line and
+//! column, and everything that is wrong with a file is said at once.
+//!
+//! The way: [`yaml`] makes nodes of text, `read` makes the model of nodes, `validate` checks what
+//! needs the whole scenario, [`matrix`] and [`resolve`] make plain typed steps of a row of
+//! parameters. What may be named (faults, invariants, subjects) comes in as a [`Vocabulary`].
+//!
+//! This module knows nothing else of the crate. It reads files, and nothing but files.
+
+pub mod cel;
+pub mod checks;
+pub mod diagnostic;
+pub mod duration;
+pub mod faults;
+pub mod located;
+pub mod model;
+pub mod node;
+pub mod render;
+pub mod requirements;
+pub mod select;
+pub mod steps;
+pub mod subject;
+pub mod template;
+pub mod vocabulary;
+pub mod yaml;
+
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use located::{Located, Place, Source};
+pub use model::{Params, ResolvedScenario, Scenario};
+pub use subject::Subject;
+pub use vocabulary::{Entry, Param, ParamKind, Vocabulary};
