@@ -4,6 +4,7 @@
 //! `kube-system` are named, so `replicaset-controller` writes as
 //! `system:serviceaccount:kube-system:replicaset-controller`.
 
+pub mod deployment;
 mod owned;
 mod registry;
 pub mod replicaset;

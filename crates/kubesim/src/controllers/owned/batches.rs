@@ -57,6 +57,11 @@ impl Batches {
         Batches::default().then(requests)
     }
 
+    /// One request after the other.
+    pub(in crate::controllers) fn one_by_one(requests: Vec<Request>) -> Self {
+        requests.into_iter().fold(Batches::default(), |all, next| all.then(vec![next]))
+    }
+
     /// Sends the first batch. Answers `Done` if there is none.
     pub(in crate::controllers) fn start(&mut self, work: &mut Work<'_, '_>) -> Progress {
         let Some(batch) = self.waiting.pop_front() else { return Progress::Done };

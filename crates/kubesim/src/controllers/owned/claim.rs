@@ -2,9 +2,10 @@
 //!
 //! Modelled on kube-controller-manager v1.36, `pkg/controller/controller_ref_manager.go`.
 
+use kubesim_model::cache::Cache;
 use kubesim_model::object::{self, uid};
 use kubesim_model::request::{Answer, Request, Verb};
-use kubesim_model::resource::Resource;
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{list, map, selector};
 
@@ -75,6 +76,38 @@ impl Claims {
         };
         Batches::at_once(check).then(adopted.chain(released).collect())
     }
+}
+
+/// The owner of `kind` that controls an object, if it is the one that is known by that name.
+pub(in crate::controllers) fn owner_of(
+    object: &Tree,
+    resource: &Resource,
+    kind: &str,
+    cache: &Cache,
+) -> Option<ObjectKey> {
+    let reference = object::controller(object).filter(|reference| reference["kind"] == kind)?;
+    let key = ObjectKey::new(object::namespace(object), reference["name"].text());
+    let owner = cache.get(resource, &key)?;
+    (uid(owner) == reference["uid"].str()).then_some(key)
+}
+
+/// The owners that a changed object concerns: the one that controls it, or all that would take the
+/// orphan in.
+pub(in crate::controllers) fn concerned(
+    object: &Tree,
+    resource: &Resource,
+    kind: &str,
+    cache: &Cache,
+    enqueue: &mut dyn FnMut(ObjectKey),
+) {
+    if object::controller(object).is_some() {
+        return owner_of(object, resource, kind, cache).into_iter().for_each(enqueue);
+    }
+    let labels = &object["metadata"]["labels"];
+    cache
+        .in_namespace(resource, object::namespace(object))
+        .filter(|owner| selector::selects(&owner["spec"]["selector"], labels))
+        .for_each(|owner| enqueue(object::key(owner)));
 }
 
 /// Whether the answer to one of [`Claims::requests`] lets the sync go on. What is gone needs no

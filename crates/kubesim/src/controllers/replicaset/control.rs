@@ -186,7 +186,8 @@ impl Reconcile for ReplicaSets {
 
 impl ReplicaSets {
     fn pod_changed(&mut self, change: &Change, cache: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {
-        let owner_of = |pod: &Tree| owner_of(pod, cache);
+        let owner_of =
+            |pod: &Tree| claim::owner_of(pod, &Resource::REPLICA_SETS, "ReplicaSet", cache);
         let (old, new) = (change.old.as_ref(), change.new.as_ref());
         let goes = new.is_none_or(object::is_terminating);
         if let (true, Some(pod)) = (goes, new.or(old)) {
@@ -199,16 +200,7 @@ impl ReplicaSets {
             }
         }
         for pod in [old, new].into_iter().flatten() {
-            match owner_of(pod) {
-                Some(owner) => enqueue(owner),
-                None if object::controller(pod).is_none() => {
-                    let sets = cache.in_namespace(&Resource::REPLICA_SETS, object::namespace(pod));
-                    let labels = &pod["metadata"]["labels"];
-                    sets.filter(|set| selects(&set["spec"]["selector"], labels))
-                        .for_each(|set| enqueue(object::key(set)));
-                }
-                None => {}
-            }
+            claim::concerned(pod, &Resource::REPLICA_SETS, "ReplicaSet", cache, enqueue);
         }
     }
 
@@ -298,14 +290,6 @@ impl ReplicaSets {
             self.syncs.insert(key.clone(), sync);
         }
     }
-}
-
-/// The ReplicaSet that controls a pod, if it is the one that is known by that name.
-fn owner_of(pod: &Tree, cache: &Cache) -> Option<ObjectKey> {
-    let owner = object::controller(pod).filter(|owner| owner["kind"] == "ReplicaSet")?;
-    let key = ObjectKey::new(object::namespace(pod), owner["name"].text());
-    let set = cache.get(&Resource::REPLICA_SETS, &key)?;
-    (object::uid(set) == owner["uid"].str()).then_some(key)
 }
 
 /// The pods that the ReplicaSets of the same owner select; its own if it has no owner.
