@@ -135,8 +135,14 @@ impl Reconcile for Deployments {
         let mut batches =
             claims.requests(&Resource::REPLICA_SETS, &Resource::DEPLOYMENTS, &deployment);
         let progress = batches.start(work);
-        let sync =
-            Sync { deployment, sets: claims.mine, phase: Phase::Claim, scaled: false, batches };
+        let sync = Sync {
+            deployment,
+            sets: claims.mine,
+            phase: Phase::Claim,
+            scaled: false,
+            created: false,
+            batches,
+        };
         match progress {
             Progress::Going => drop(self.syncs.insert(key.clone(), sync)),
             _ => self.go_on(key, sync, work),
