@@ -27,7 +27,7 @@ pub(super) enum Policy {
 /// What is wrong with a CloneSet.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
-pub enum SpecError {
+pub(super) enum SpecError {
     #[error("{field}: {value} is not a whole number or a percentage like \"20%\"")]
     NotAPortion { field: &'static str, value: String },
     #[error("spec.replicas: {0} is not between 0 and {MOST_REPLICAS}")]
