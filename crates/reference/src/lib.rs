@@ -11,5 +11,7 @@
 
 pub mod cloneset;
 pub mod registry;
+#[cfg(test)]
+mod testing;
 
 pub use registry::{Entry, actors};
