@@ -96,7 +96,7 @@ fn is_zero(value: &Millis) -> bool {
 pub enum Body {
     /// The API took a request, with the changes it made.
     Request(Box<RequestEvent>),
-    /// A watch told an actor about an object.
+    /// An actor learned the state of an object.
     Deliver(Delivery),
     /// Something happened on a host, whatever the API believes.
     Host(HostEvent),
@@ -140,8 +140,6 @@ pub struct RequestEvent {
     /// Whether the request failed or was answered by a fault rather than by the server.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub injected: bool,
-    /// When the answer reached the actor; `None` if it never did.
-    pub answered: Option<Millis>,
     /// What it changed, by resourceVersion. An eviction changes a budget and a pod.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
@@ -163,7 +161,7 @@ pub struct Change {
     pub after: Option<Tree>,
 }
 
-/// A watch told an actor about an object.
+/// An actor learned the state of an object: from a watch, or from the answer to a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Who was told.
@@ -177,6 +175,9 @@ pub struct Delivery {
     pub key: ObjectKey,
     /// The resourceVersion of what was told.
     pub rv: u64,
+    /// Whether this is the answer to a request of the actor (which `cause` names).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answer: bool,
 }
 
 /// A fact of a host.

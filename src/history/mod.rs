@@ -4,10 +4,22 @@
 //! what and how that changed the objects, what reached whom, what really ran on the hosts, which
 //! faults and steps were open when. This module knows no suite, no cluster and no invariant.
 
+mod diff;
 mod event;
+mod file;
+mod hosts;
+mod known;
+mod objects;
+mod stored;
+mod view;
 
 pub use event::{
     ActorEvent, ActorPhase, Body, Change, Clock, ContainerFact, Delivery, Event, FaultEvent,
     FaultPhase, Gap, Header, History, HostEvent, HostFact, NoteEvent, RequestEvent, SCHEMA, Source,
     StepEvent, StepPhase,
 };
+pub use file::{Limits, ReadError, Writer};
+pub use hosts::{Hosts, Running};
+pub use known::{Known, REACTION};
+pub use objects::Objects;
+pub use view::{FaultState, View};

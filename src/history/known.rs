@@ -1,0 +1,96 @@
+//! What each role could know of the API at one point of a history.
+//!
+//! A role knows what was ever delivered to any of its incarnations: a restart is no excuse. What is
+//! delivered takes a moment to become a request, so a delivery counts as known from [`REACTION`] on.
+//! What a role wrote it knows at once, for it asked for it; a write that the role was never told the
+//! outcome of counts while its incarnation lives, unless a fault took the answer away.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::{Millis, Text};
+
+use super::event::{ActorPhase, Body, Delivery, Event, RequestEvent};
+
+/// The time between a delivery and the arrival of the last request that may not have considered it,
+/// in milliseconds: work queue, the requests that a sync sends one after the other, and client-side
+/// throttling (client-go v1.36: 20 requests a second beyond a burst of 30).
+pub const REACTION: Millis = 1_000;
+
+/// What the roles know.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    roles: BTreeMap<Text, Role>,
+    fresh: VecDeque<(Millis, Delivery)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Role {
+    lists: BTreeMap<Resource, Vec<(Text, u64)>>,
+    objects: BTreeMap<(Resource, ObjectKey), u64>,
+    /// Own writes that no answer was delivered for yet.
+    unanswered: BTreeMap<(Resource, ObjectKey), u64>,
+}
+
+impl Known {
+    /// The newest resourceVersion of an object that the role could know; 0 if it knows nothing.
+    pub fn newest(&self, role: &str, resource: &Resource, key: &ObjectKey) -> u64 {
+        let Some(role) = self.roles.get(role) else { return 0 };
+        let lists = role.lists.get(resource).into_iter().flatten();
+        let listed = lists
+            .filter(|(namespace, _)| namespace.is_empty() || *namespace == key.namespace)
+            .map(|(_, rv)| *rv)
+            .max();
+        let at = (resource.clone(), key.clone());
+        let told = [role.objects.get(&at), role.unanswered.get(&at)].into_iter().flatten().max();
+        listed.unwrap_or(0).max(told.copied().unwrap_or(0))
+    }
+
+    /// Whether anything was ever delivered to this role.
+    pub fn is_told(&self, role: &str) -> bool {
+        self.roles.contains_key(role)
+    }
+
+    pub(super) fn take(&mut self, event: &Event) {
+        while self.fresh.front().is_some_and(|(t, _)| t + REACTION <= event.t) {
+            let Some((_, delivery)) = self.fresh.pop_front() else { break };
+            self.learn(delivery);
+        }
+        match &event.body {
+            Body::Deliver(delivery) if delivery.answer => self.learn(delivery.clone()),
+            Body::Deliver(delivery) => self.fresh.push_back((event.t, delivery.clone())),
+            Body::Request(request) if !request.injected => self.wrote(request),
+            Body::Actor(actor) if actor.phase == ActorPhase::Crashed => {
+                if let Some(role) = self.roles.get_mut(&actor.actor) {
+                    role.unanswered.clear();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn wrote(&mut self, request: &RequestEvent) {
+        if request.changes.is_empty() {
+            return;
+        }
+        let role = self.roles.entry(request.actor.clone()).or_default();
+        for change in &request.changes {
+            role.unanswered.insert((change.resource.clone(), change.key.clone()), change.rv);
+        }
+    }
+
+    fn learn(&mut self, delivery: Delivery) {
+        let Delivery { actor, resource, key, rv, .. } = delivery;
+        let role = self.roles.entry(actor).or_default();
+        if key.name.is_empty() {
+            let lists = role.lists.entry(resource).or_default();
+            match lists.iter_mut().find(|(namespace, _)| *namespace == key.namespace) {
+                Some((_, newest)) => *newest = rv.max(*newest),
+                None => lists.push((key.namespace, rv)),
+            }
+        } else {
+            let newest = role.objects.entry((resource, key)).or_default();
+            *newest = rv.max(*newest);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The objects of the API at one point of a history, found by name, uid and owner, and every state
+//! that each of them had before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubesim_model::Text;
+use kubesim_model::object;
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+
+use super::event::Change;
+
+/// How many owners are followed upwards: Deployment, ReplicaSet and Pod are two.
+const OWNERS: usize = 4;
+
+/// Objects by resource and name. States share what did not change.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    now: BTreeMap<Resource, BTreeMap<ObjectKey, Tree>>,
+    by_uid: BTreeMap<Text, (Resource, ObjectKey)>,
+    by_owner: BTreeMap<Text, BTreeSet<(Resource, ObjectKey)>>,
+    states: BTreeMap<Resource, BTreeMap<ObjectKey, Vec<State>>>,
+}
+
+/// A state that an object had from a resourceVersion on; `None` when it was gone.
+#[derive(Clone, Debug)]
+struct State {
+    rv: u64,
+    object: Option<Tree>,
+}
+
+impl Objects {
+    /// The object as it is now.
+    pub fn get(&self, resource: &Resource, key: &ObjectKey) -> Option<&Tree> {
+        self.now.get(resource)?.get(key)
+    }
+
+    /// All objects of a resource, by name.
+    pub fn all(&self, resource: &Resource) -> impl Iterator<Item = (&ObjectKey, &Tree)> {
+        self.now.get(resource).into_iter().flatten()
+    }
+
+    /// The resources of which there are or were objects.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.now.keys()
+    }
+
+    /// The object with this uid.
+    pub fn by_uid(&self, uid: &str) -> Option<(&Resource, &ObjectKey, &Tree)> {
+        let (resource, key) = self.by_uid.get(uid)?;
+        Some((resource, key, self.get(resource, key)?))
+    }
+
+    /// The objects of a resource that `uid` controls itself.
+    pub fn controlled<'a>(
+        &'a self,
+        uid: &str,
+        resource: &'a Resource,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Tree)> {
+        self.by_owner
+            .get(uid)
+            .into_iter()
+            .flatten()
+            .filter(move |(of, _)| of == resource)
+            .filter_map(|(of, key)| Some((key, self.get(of, key)?)))
+    }
+
+    /// The objects of a resource that `uid` controls, itself or through others, by name.
+    pub fn descendants<'a>(
+        &'a self,
+        uid: &str,
+        resource: &Resource,
+    ) -> BTreeMap<&'a ObjectKey, &'a Tree> {
+        let mut found = BTreeMap::new();
+        let mut owners = vec![uid];
+        for _ in 0..OWNERS {
+            let mut below = Vec::new();
+            for (of, key) in owners.iter().filter_map(|uid| self.by_owner.get(*uid)).flatten() {
+                let Some(object) = self.get(of, key) else { continue };
+                if of == resource {
+                    found.insert(key, object);
+                } else {
+                    below.push(object::uid(object));
+                }
+            }
+            owners = below;
+        }
+        found
+    }
+
+    /// The uids of the controllers above an object, nearest first, also of those that are gone.
+    pub fn owners(&self, object: &Tree) -> Vec<Text> {
+        let mut owners = Vec::new();
+        let mut uid = Text::new(object::controller_uid(object));
+        while !uid.is_empty() && owners.len() < OWNERS {
+            let above = self.by_uid(&uid).map(|(_, _, owner)| object::controller_uid(owner));
+            let above = Text::new(above.unwrap_or_default());
+            owners.push(std::mem::replace(&mut uid, above));
+        }
+        owners
+    }
+
+    /// The newest state of the object with a resourceVersion of at most `rv`; `None` if it was gone
+    /// or not there yet.
+    pub fn at(&self, resource: &Resource, key: &ObjectKey, rv: u64) -> Option<&Tree> {
+        let states = self.states.get(resource)?.get(key)?;
+        let newer = states.partition_point(|state| state.rv <= rv);
+        states[..newer].last()?.object.as_ref()
+    }
+
+    /// The names of all objects of a resource that there are or were.
+    pub fn ever(&self, resource: &Resource) -> impl Iterator<Item = &ObjectKey> {
+        self.states.get(resource).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    /// Takes a write in.
+    pub(super) fn take(&mut self, change: &Change) {
+        let at = (change.resource.clone(), change.key.clone());
+        if let Some(before) = &change.before {
+            self.unlink(before, &at);
+        }
+        let now = self.now.entry(change.resource.clone()).or_default();
+        let states = self.states.entry(change.resource.clone()).or_default();
+        let states = states.entry(change.key.clone()).or_default();
+        if states.is_empty() && change.before.is_some() {
+            // Older than the history: known from when it was first told of.
+            states.push(State { rv: 0, object: change.before.clone() });
+        }
+        states.push(State { rv: change.rv, object: change.after.clone() });
+        match &change.after {
+            Some(after) => {
+                now.insert(change.key.clone(), after.clone());
+                self.link(after, at);
+            }
+            None => drop(now.remove(&change.key)),
+        }
+    }
+
+    fn link(&mut self, object: &Tree, at: (Resource, ObjectKey)) {
+        let owner = object::controller_uid(object);
+        if !owner.is_empty() {
+            self.by_owner.entry(Text::new(owner)).or_default().insert(at.clone());
+        }
+        self.by_uid.insert(Text::new(object::uid(object)), at);
+    }
+
+    fn unlink(&mut self, object: &Tree, at: &(Resource, ObjectKey)) {
+        if let Some(owned) = self.by_owner.get_mut(object::controller_uid(object)) {
+            owned.remove(at);
+        }
+        self.by_uid.remove(object::uid(object));
+    }
+}
