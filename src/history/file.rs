@@ -233,9 +233,7 @@ impl Reader<'_> {
         {
             return match end.events == found {
                 true => Ok(Read::End),
-                false => {
-                    Err(ReadError::WrongCount { line: line.number, said: end.events, found })
-                }
+                false => Err(ReadError::WrongCount { line: line.number, said: end.events, found }),
             };
         }
         let damaged = |reason| ReadError::Damaged { line: line.number, reason };
