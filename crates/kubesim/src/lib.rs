@@ -2,4 +2,5 @@
 
 pub mod controllers;
 pub mod node;
+pub mod scheduler;
 pub mod world;
