@@ -5,9 +5,12 @@
 //! `system:serviceaccount:kube-system:replicaset-controller`.
 
 pub mod deployment;
+pub mod node_lifecycle;
 mod owned;
+mod pods_by_node;
 mod registry;
 pub mod replicaset;
+pub mod taint_eviction;
 
 pub use owned::own_writes::StaleReads;
 pub use registry::{MakeActor, all};

@@ -66,7 +66,9 @@ enum Pending {
 impl Actor for Scheduler {
     fn on(&mut self, input: Input, io: &mut Io<'_>) {
         match input {
-            Input::Start => WATCHED.into_iter().for_each(|watched| io.watch(WatchSpec::all(watched))),
+            Input::Start => {
+                WATCHED.into_iter().for_each(|watched| io.watch(WatchSpec::all(watched)))
+            }
             Input::Watch(event) => {
                 for change in self.cache.take(event) {
                     self.changed(&change, io.now);
@@ -136,12 +138,7 @@ impl Scheduler {
     }
 
     /// A pod is gone or has ended.
-    fn forget<'t>(
-        &mut self,
-        key: &ObjectKey,
-        states: impl Iterator<Item = &'t Tree>,
-        now: Millis,
-    ) {
+    fn forget<'t>(&mut self, key: &ObjectKey, states: impl Iterator<Item = &'t Tree>, now: Millis) {
         self.queue.remove(key);
         self.nominated.remove(key);
         let assumed = self.assumed.remove(key).map(|(_, node)| node);
@@ -253,12 +250,7 @@ impl Scheduler {
     }
 
     /// The node together with the pods nominated to it that go before this one.
-    fn claims(
-        &self,
-        key: &ObjectKey,
-        pod: &Tree,
-        node: &str,
-    ) -> Option<super::snapshot::NodeInfo> {
+    fn claims(&self, key: &ObjectKey, pod: &Tree, node: &str) -> Option<super::snapshot::NodeInfo> {
         let others = self.nominated.iter().filter(|(other, at)| *other != key && *at == node);
         let others = others.filter_map(|(other, _)| self.cache.get(&Resource::PODS, other));
         let others: Vec<&Tree> = others.filter(|o| priority(o) >= priority(pod)).collect();

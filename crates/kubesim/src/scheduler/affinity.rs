@@ -66,7 +66,8 @@ impl<'a> Required<'a> {
 
     /// Whether the pod may go to this node.
     pub(super) fn check(&self, info: &NodeInfo) -> Result<(), Misfit> {
-        let domains: Option<Vec<Domain>> = self.near.iter().map(|term| domain(term, info)).collect();
+        let domains: Option<Vec<Domain>> =
+            self.near.iter().map(|term| domain(term, info)).collect();
         let Some(domains) = domains else { return Err(Misfit::Affinity) };
         let all_near = domains.iter().all(|domain| self.near_domains.contains(domain));
         if !all_near && !(self.near_domains.is_empty() && self.first_of_its_kind) {
@@ -82,11 +83,7 @@ impl<'a> Required<'a> {
 }
 
 /// The weight that preferred terms (the pod's and the others') give to each domain.
-pub(super) fn preferences(
-    pod: &Tree,
-    snapshot: &Snapshot,
-    cache: &Cache,
-) -> BTreeMap<Domain, i64> {
+pub(super) fn preferences(pod: &Tree, snapshot: &Snapshot, cache: &Cache) -> BTreeMap<Domain, i64> {
     let mut weights = BTreeMap::new();
     let mut weigh = |term: &Tree, info: &NodeInfo, weight: i64| {
         if let Some(domain) = domain(term, info) {
@@ -115,9 +112,7 @@ pub(super) fn preferences(
 }
 
 fn pods(snapshot: &Snapshot) -> impl Iterator<Item = (&NodeInfo, &Tree)> {
-    snapshot
-        .nodes()
-        .flat_map(|(_, info)| info.pods.values().map(move |placed| (info, &placed.pod)))
+    snapshot.nodes().flat_map(|(_, info)| info.pods.values().map(move |placed| (info, &placed.pod)))
 }
 
 fn terms<'a>(pod: &'a Tree, kind: &str, strength: &str) -> &'a [Tree] {

@@ -139,7 +139,8 @@ fn host_ports(pod: &Tree) -> impl Iterator<Item = Port> {
     spec["containers"].items().iter().chain(sidecars).flat_map(|container| {
         container["ports"].items().iter().filter_map(|port| {
             let number = port["hostPort"].as_i64().filter(|number| *number > 0)?;
-            let or = |text: Text, other| if text.is_empty() { Text::new_static(other) } else { text };
+            let or =
+                |text: Text, other| if text.is_empty() { Text::new_static(other) } else { text };
             Some((or(port["hostIP"].text(), "0.0.0.0"), or(port["protocol"].text(), "TCP"), number))
         })
     })

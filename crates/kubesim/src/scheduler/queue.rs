@@ -61,8 +61,14 @@ struct Entry {
 #[derive(Clone)]
 enum State {
     Active,
-    BacksOff { until: Millis },
-    Waits { back_off_until: Millis, since: Millis, rejected_by: BTreeSet<Plugin> },
+    BacksOff {
+        until: Millis,
+    },
+    Waits {
+        back_off_until: Millis,
+        since: Millis,
+        rejected_by: BTreeSet<Plugin>,
+    },
     /// Taken out to be scheduled, or assumed and being bound.
     InFlight,
 }

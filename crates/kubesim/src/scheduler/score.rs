@@ -117,12 +117,7 @@ fn spreading(
     crowding.into_iter().map(score).collect()
 }
 
-fn togetherness(
-    pod: &Tree,
-    infos: &[&NodeInfo],
-    snapshot: &Snapshot,
-    cache: &Cache,
-) -> Vec<i64> {
+fn togetherness(pod: &Tree, infos: &[&NodeInfo], snapshot: &Snapshot, cache: &Cache) -> Vec<i64> {
     let preferences = affinity::preferences(pod, snapshot, cache);
     let weight = |info: &&NodeInfo| -> i64 {
         let there = |key: &Text, value: &Text| info.label(key) == Some(value.as_str());

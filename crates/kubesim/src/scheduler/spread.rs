@@ -79,9 +79,8 @@ impl<'a> Spread<'a> {
         if keys.is_empty() {
             return Spread(counted);
         }
-        let eligible = |info: &NodeInfo| {
-            !all_keys_needed || keys.iter().all(|key| info.label(key).is_some())
-        };
+        let eligible =
+            |info: &NodeInfo| !all_keys_needed || keys.iter().all(|key| info.label(key).is_some());
         for (_, info) in snapshot.nodes().filter(|(name, i)| makes_domains(name) && eligible(i)) {
             for constraint in &mut counted {
                 if let Some(domain) = constraint.counted_domain(pod, info) {
@@ -106,8 +105,8 @@ impl<'a> Spread<'a> {
     pub(super) fn check(&self, info: &NodeInfo) -> Result<(), Misfit> {
         for counted in &self.0 {
             let Some(domain) = info.label(&counted.key) else { return Err(Misfit::NoLabel) };
-            let enough =
-                counted.domains.len() as i64 >= counted.constraint["minDomains"].as_i64().unwrap_or(1);
+            let enough = counted.domains.len() as i64
+                >= counted.constraint["minDomains"].as_i64().unwrap_or(1);
             let least = counted.domains.values().min().copied().filter(|_| enough).unwrap_or(0);
             let there = counted.domains.get(domain).copied().unwrap_or(0);
             let with_it = there.saturating_add(i64::from(counted.selects_itself));
