@@ -4,6 +4,8 @@
 //! `kube-system` are named, so `replicaset-controller` writes as
 //! `system:serviceaccount:kube-system:replicaset-controller`.
 
+#[cfg(test)]
+mod bench;
 pub mod deployment;
 pub mod node_lifecycle;
 mod owned;
