@@ -7,8 +7,11 @@
 #[cfg(test)]
 mod bench;
 pub mod deployment;
+pub mod disruption;
+mod kinds;
 pub mod node_lifecycle;
 mod owned;
+pub mod pod_gc;
 mod pods_by_node;
 mod registry;
 pub mod replicaset;

@@ -9,7 +9,9 @@ pub type MakeActor = fn(Option<&str>) -> Box<dyn Actor>;
 pub fn all() -> Vec<(&'static str, MakeActor)> {
     vec![
         ("deployment-controller", super::deployment::actor as MakeActor),
+        ("disruption-controller", super::disruption::actor),
         ("node-controller", super::node_lifecycle::actor),
+        ("pod-garbage-collector", super::pod_gc::actor),
         ("replicaset-controller", super::replicaset::actor),
         ("taint-eviction-controller", super::taint_eviction::actor),
     ]
