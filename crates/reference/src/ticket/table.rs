@@ -20,6 +20,7 @@ pub(super) struct Table {
     /// The wanted pods and their images.
     pub(super) rows: BTreeMap<Text, Text>,
     pub(super) official_replicas: usize,
+    /// Empty for an application that is new.
     pub(super) official_image: Text,
     pub(super) scale: Option<ScaleTicket>,
     pub(super) release: Option<ReleaseTicket>,
@@ -83,11 +84,10 @@ impl Table {
         let rows = data.fields().filter_map(|(key, image)| {
             key.strip_prefix("row.").map(|name| (Text::new(name), image.text()))
         });
-        let official = data["official-image"].text();
         Ok(Table {
             replicas: number(data, "replicas")?,
             official_replicas: number(data, "official-replicas")?,
-            official_image: if official.is_empty() { image.clone() } else { official },
+            official_image: data["official-image"].text(),
             rows: rows.collect(),
             scale: json(data, "ticket.scale")?.map(|ticket| ScaleTicket::read(&ticket)),
             release: json(data, "ticket.release")?.map(|ticket| ReleaseTicket::read(&ticket)),

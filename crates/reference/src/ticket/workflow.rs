@@ -197,7 +197,11 @@ impl Pass<'_> {
     }
 
     /// Opens a ticket for each wish that has none. Nothing keeps two tickets apart.
-    fn open(&mut self, table: &Table) {
+    fn open(&mut self, table: &mut Table) {
+        if table.official_image.is_empty() {
+            table.official_image = table.image.clone();
+            self.changes.put("official-image", Some(table.image.to_string()));
+        }
         if table.scale.is_none() && table.replicas != table.official_replicas {
             let image = table.official_image.clone();
             let ticket = ScaleTicket { replicas: table.replicas, image, step: None };
@@ -223,7 +227,13 @@ impl Workflow {
         false
     }
 
-    fn pass(&mut self, key: &ObjectKey, config_map: &Tree, table: Table, work: &mut Work<'_, '_>) {
+    fn pass(
+        &mut self,
+        key: &ObjectKey,
+        config_map: &Tree,
+        mut table: Table,
+        work: &mut Work<'_, '_>,
+    ) {
         let suffix = work.rng().bits() & 0xff_ffff;
         let cache = work.cache;
         let pods = cache.in_namespace(&Resource::PODS, &key.namespace);
@@ -238,8 +248,7 @@ impl Workflow {
             requests: Vec::new(),
             again: None,
         };
-        let mut table = table;
-        pass.open(&table);
+        pass.open(&mut table);
         if let Some(ticket) = table.scale.take() {
             pass.scale(&mut table, ticket);
         }
