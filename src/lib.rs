@@ -1,4 +1,7 @@
 //! Shakedown: a chaos and conformance test harness for Kubernetes workload controllers.
 
+pub mod cluster;
+pub mod fault;
 pub mod history;
+pub mod subject;
 pub mod suite;

@@ -36,7 +36,10 @@ impl Objects {
     }
 
     /// All objects of a resource, by name.
-    pub fn all(&self, resource: &Resource) -> impl Iterator<Item = (&ObjectKey, &Tree)> {
+    pub fn all<'a>(
+        &'a self,
+        resource: &Resource,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Tree)> + use<'a> {
         self.now.get(resource).into_iter().flatten()
     }
 

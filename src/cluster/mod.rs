@@ -1,0 +1,14 @@
+//! Where scenarios run: what a provider can do, and the one interface through which the runner
+//! steps, asks and disturbs a cluster. One file per provider. Knows no scenario and no verdict.
+
+mod capability;
+mod provider;
+
+pub use capability::{Capabilities, Capability};
+pub use kubesim::world::{
+    Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
+    WatchEffect,
+};
+pub use provider::{
+    Advance, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program, Provider, Ticket,
+};

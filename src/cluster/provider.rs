@@ -1,0 +1,179 @@
+//! The interface of a provider and of a cluster that it made. Everything that the runner needs of
+//! a cluster goes through here; it has no clock of its own but the cluster's.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kubesim_model::actor::Actor;
+use kubesim_model::request::{Answer, Request};
+use kubesim_model::{Millis, Text};
+use thiserror::Error;
+
+use super::{Capabilities, Lever, LeverError, Touched};
+use crate::history::{Body, Clock};
+
+/// Makes clusters of one kind.
+pub trait Provider: Send + Sync {
+    /// `sim`, `local`, `kind` or `kubeconfig`.
+    fn name(&self) -> &'static str;
+
+    /// What its clusters can do and record.
+    fn capabilities(&self) -> Capabilities;
+
+    /// What the clusters' time is.
+    fn clock(&self) -> Clock;
+
+    /// Makes a cluster.
+    ///
+    /// # Errors
+    /// What the environment lacks.
+    fn provision(&self, spec: &ClusterSpec) -> Result<Box<dyn Cluster>, ClusterError>;
+}
+
+/// A cluster in which one trial runs. It is given back by dropping it.
+pub trait Cluster: Send {
+    /// The time.
+    fn now(&self) -> Millis;
+
+    /// Goes on until something was observed, an answer came or it is `until`, whichever is first.
+    ///
+    /// # Errors
+    /// The environment failed.
+    fn advance(&mut self, until: Millis) -> Result<Advance, ClusterError>;
+
+    /// Starts a program under test.
+    ///
+    /// # Errors
+    /// The provider can't run programs of this kind, or it does not start.
+    fn install(&mut self, program: &Program) -> Result<(), ClusterError>;
+
+    /// Sends a request as the person who operates the cluster.
+    fn submit(&mut self, request: Request) -> Ticket;
+
+    /// The answer to a request, once it is there; it is answered once.
+    fn take_answer(&mut self, ticket: Ticket) -> Option<Answer>;
+
+    /// Moves a lever.
+    ///
+    /// # Errors
+    /// It acts on what does not exist.
+    fn pull(&mut self, lever: &Lever) -> Result<Touched, LeverError>;
+
+    /// A copy with all that runs in it; `None` if the provider can't.
+    fn fork(&self) -> Option<Box<dyn Cluster>>;
+}
+
+/// What a cluster is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterSpec {
+    /// The entropy of all that the provider draws.
+    pub seed: u64,
+    /// The worker nodes.
+    pub nodes: Vec<NodeSpec>,
+    /// Planted bugs: a component of the cluster, and the name of its bug. Simulation only.
+    pub bugs: Vec<(Text, Text)>,
+    /// Of which actors deliveries are recorded; `None` for all.
+    pub record_deliveries_of: Option<Vec<Text>>,
+}
+
+/// A worker node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeSpec {
+    /// Its name.
+    pub name: Text,
+    /// Its labels.
+    pub labels: Vec<(Text, Text)>,
+    /// Its zone, if it has one.
+    pub zone: Option<Text>,
+}
+
+/// A program under test that a provider is to run.
+#[derive(Clone)]
+pub enum Program {
+    /// An actor in this process.
+    InProcess {
+        /// Its name in the history.
+        name: Text,
+        /// The user that the API sees.
+        user: Text,
+        /// The user agent that the API sees.
+        user_agent: Text,
+        /// The node whose container runtime it may use.
+        node: Option<Text>,
+        /// Makes a new incarnation.
+        start: Arc<dyn Fn() -> Box<dyn Actor> + Send + Sync>,
+    },
+    /// A program on this machine that talks to the cluster's API.
+    Command {
+        /// Its name in the history.
+        name: Text,
+        /// Program and arguments.
+        argv: Vec<Text>,
+        /// Its environment, on top of the harness's.
+        env: Vec<(Text, Text)>,
+    },
+    /// A container image that runs in the cluster.
+    Image {
+        /// Its name in the history.
+        name: Text,
+        /// The image reference.
+        image: Text,
+        /// Its arguments.
+        args: Vec<Text>,
+    },
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name) = match self {
+            Program::InProcess { name, .. } => ("in-process", name),
+            Program::Command { name, .. } => ("command", name),
+            Program::Image { name, .. } => ("image", name),
+        };
+        write!(to, "{kind} {name}")
+    }
+}
+
+/// A request that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What came of letting a cluster go on.
+#[derive(Clone, Debug, Default)]
+pub struct Advance {
+    /// What was observed, in order.
+    pub observed: Vec<Observation>,
+    /// Whether nothing more will ever happen unless somebody asks for it.
+    pub idle: bool,
+}
+
+/// Something that a cluster tells. The recorder gives it its number in the history.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The cluster's own number for it; rises.
+    pub id: u64,
+    /// When.
+    pub at: Millis,
+    /// By how much earlier it may have happened.
+    pub uncertainty: Millis,
+    /// The number of the observation that led to it.
+    pub cause: Option<u64>,
+    /// What.
+    pub body: Body,
+}
+
+/// The environment could not do what was asked. Never a fault of the subject.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum ClusterError {
+    /// The provider can't do this.
+    #[error("the provider `{provider}` can't {what}")]
+    Unsupported {
+        /// Which provider.
+        provider: &'static str,
+        /// What, as in `run container images`.
+        what: String,
+    },
+    /// The environment failed.
+    #[error("{0}")]
+    Environment(String),
+}

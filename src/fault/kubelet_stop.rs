@@ -1,0 +1,27 @@
+//! `kubelet-stop`: the kubelet ends while containers go on; healing starts it.
+
+use super::definition::{Ends, Fault, Injection, Missed, Scene};
+use super::{evidence, node};
+use crate::cluster::{Capability, Lever};
+
+/// The catalogue's entry.
+pub(super) const FAULT: Fault = Fault {
+    name: "kubelet-stop",
+    doc: "The kubelet ends while containers go on; healing starts it.",
+    details: "The node becomes `Unknown` and its pods unready in the API, though they work. Nothing is restarted or \
+              stopped on it. Proof: its kubelet fell silent, or the node became `Unknown`.",
+    params: node::PARAMS,
+    needs: &[Capability::HostFaults],
+    ends: Ends::WhenAsked,
+    inject,
+};
+
+fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
+    let injection = node::on_nodes(
+        scene,
+        |node| Lever::StopKubelet { node },
+        |node| Lever::StartKubelet { node },
+    )?;
+    let nodes = injection.nodes.clone();
+    Ok(injection.proved_by(evidence::silence_of(nodes)))
+}
