@@ -55,6 +55,7 @@ struct Inner {
     text: Text,
     compiled: Compiled,
     references: Vec<Text>,
+    fields: BTreeSet<(Text, Option<Text>)>,
 }
 
 /// The variables that an expression may read.
@@ -102,15 +103,14 @@ impl Program {
             return Err(CelError::TooLarge("nested deeper than 48 levels"));
         }
         let compiled = Compiled::compile(text).map_err(|errors| syntax(text, &errors))?;
-        for function in sorted(compiled.references().functions()) {
-            if !exists(function) {
-                return Err(CelError::UnknownFunction(Text::new(function)));
-            }
+        let mut mentions = Mentions::default();
+        mentions.read(compiled.expression());
+        let Mentions { free, functions, fields, .. } = mentions;
+        if let Some(unknown) = functions.into_iter().find(|function| !exists(function)) {
+            return Err(CelError::UnknownFunction(unknown));
         }
-        let mut free = BTreeSet::new();
-        free_variables(compiled.expression(), &mut Vec::new(), &mut free);
         let references = free.into_iter().collect();
-        Ok(Program(Arc::new(Inner { text: Text::new(text), compiled, references })))
+        Ok(Program(Arc::new(Inner { text: Text::new(text), compiled, references, fields })))
     }
 
     /// The expression as it was written.
@@ -121,6 +121,12 @@ impl Program {
     /// The variables that it reads, sorted.
     pub fn references(&self) -> &[Text] {
         &self.0.references
+    }
+
+    /// The fields that it selects of the variable `name`; `None` among them if it also uses the
+    /// variable as a whole.
+    pub fn fields_of(&self, name: &str) -> impl Iterator<Item = Option<&Text>> {
+        self.0.fields.iter().filter(move |(of, _)| of == name).map(|(_, field)| field.as_ref())
     }
 
     /// Evaluates it. Only the variables that it reads are looked at.
@@ -166,11 +172,6 @@ impl PartialEq for Program {
 thread_local! {
     /// Registering the functions is dear and they never change: once per thread.
     static ROOT: Context<'static> = Context::default().with_all();
-}
-
-fn sorted(mut names: Vec<&str>) -> Vec<&str> {
-    names.sort_unstable();
-    names
 }
 
 /// Whether a function is registered: calling it with nothing fails otherwise than "undeclared".
@@ -247,58 +248,84 @@ fn nesting(text: &str) -> usize {
     deepest
 }
 
-/// Collects the variables that `expression` reads and does not bind itself.
-fn free_variables<'e>(
-    expression: &'e IdedExpr,
-    bound: &mut Vec<&'e str>,
-    free: &mut BTreeSet<Text>,
-) {
-    match &expression.expr {
-        Expr::Ident(name) => {
-            let name = name.trim_start_matches('.');
-            if !name.starts_with('@') && !bound.contains(&name) && !TYPES.contains(&name) {
-                free.insert(Text::new(name));
-            }
-        }
-        Expr::Select(select) => free_variables(&select.operand, bound, free),
-        Expr::Call(call) => {
-            for part in call.target.as_deref().into_iter().chain(&call.args) {
-                free_variables(part, bound, free);
-            }
-        }
-        Expr::List(list) => {
-            list.elements.iter().for_each(|element| free_variables(element, bound, free));
-        }
-        Expr::Map(map) => map.entries.iter().for_each(|e| of_entry(&e.expr, bound, free)),
-        Expr::Struct(made) => made.entries.iter().for_each(|e| of_entry(&e.expr, bound, free)),
-        Expr::Comprehension(each) => {
-            free_variables(&each.iter_range, bound, free);
-            free_variables(&each.accu_init, bound, free);
-            let outer = bound.len();
-            bound.push(&each.iter_var);
-            bound.extend(each.iter_var2.as_deref());
-            bound.push(&each.accu_var);
-            for part in [&each.loop_cond, &each.loop_step, &each.result] {
-                free_variables(part, bound, free);
-            }
-            bound.truncate(outer);
-        }
-        Expr::Literal(_) | Expr::Unspecified => {}
-    }
+/// What an expression mentions.
+#[derive(Default)]
+struct Mentions<'e> {
+    bound: Vec<&'e str>,
+    free: BTreeSet<Text>,
+    functions: BTreeSet<Text>,
+    /// Fields selected of free variables; `None` for a variable that is used as a whole.
+    fields: BTreeSet<(Text, Option<Text>)>,
 }
 
-fn of_entry<'e>(entry: &'e EntryExpr, bound: &mut Vec<&'e str>, free: &mut BTreeSet<Text>) {
-    match entry {
-        EntryExpr::StructField(field) => free_variables(&field.value, bound, free),
-        EntryExpr::MapEntry(entry) => {
-            free_variables(&entry.key, bound, free);
-            free_variables(&entry.value, bound, free);
+impl<'e> Mentions<'e> {
+    fn free(&self, expression: &'e IdedExpr) -> Option<&'e str> {
+        let Expr::Ident(name) = &expression.expr else { return None };
+        let name = name.trim_start_matches('.');
+        let free = !name.starts_with('@') && !self.bound.contains(&name);
+        (free && !NAMESPACES.contains(&name)).then_some(name)
+    }
+
+    fn read(&mut self, expression: &'e IdedExpr) {
+        match &expression.expr {
+            Expr::Ident(_) => {
+                if let Some(name) = self.free(expression) {
+                    self.free.insert(Text::new(name));
+                    self.fields.insert((Text::new(name), None));
+                }
+            }
+            Expr::Select(select) => match self.free(&select.operand) {
+                Some(name) => {
+                    self.free.insert(Text::new(name));
+                    self.fields.insert((Text::new(name), Some(Text::new(&select.field))));
+                }
+                None => self.read(&select.operand),
+            },
+            Expr::Call(call) => {
+                let space = call.target.as_deref().and_then(|target| match &target.expr {
+                    Expr::Ident(name) if NAMESPACES.contains(&name.as_str()) => Some(name),
+                    _ => None,
+                });
+                let function = match space {
+                    Some(space) => Text::from(format!("{space}.{}", call.func_name)),
+                    None => Text::new(&call.func_name),
+                };
+                self.functions.insert(function);
+                call.target.as_deref().into_iter().chain(&call.args).for_each(|e| self.read(e));
+            }
+            Expr::List(list) => list.elements.iter().for_each(|element| self.read(element)),
+            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),
+            Expr::Struct(made) => made.entries.iter().for_each(|entry| self.entry(&entry.expr)),
+            Expr::Comprehension(each) => {
+                self.read(&each.iter_range);
+                self.read(&each.accu_init);
+                let outer = self.bound.len();
+                self.bound.push(&each.iter_var);
+                self.bound.extend(each.iter_var2.as_deref());
+                self.bound.push(&each.accu_var);
+                for part in [&each.loop_cond, &each.loop_step, &each.result] {
+                    self.read(part);
+                }
+                self.bound.truncate(outer);
+            }
+            Expr::Literal(_) | Expr::Unspecified => {}
+        }
+    }
+
+    fn entry(&mut self, entry: &'e EntryExpr) {
+        match entry {
+            EntryExpr::StructField(field) => self.read(&field.value),
+            EntryExpr::MapEntry(entry) => {
+                self.read(&entry.key);
+                self.read(&entry.value);
+            }
         }
     }
 }
 
 /// Names in front of function names (`math.greatest`) that the parser shows as variables.
-const TYPES: [&str; 7] = ["math", "sets", "base64", "optional", "jsonpatch", "format", "strings"];
+const NAMESPACES: [&str; 7] =
+    ["math", "sets", "base64", "optional", "jsonpatch", "format", "strings"];
 
 fn value_of(tree: &Tree) -> Value {
     match tree {

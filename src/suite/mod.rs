@@ -12,20 +12,31 @@ pub mod checks;
 pub mod diagnostic;
 pub mod duration;
 pub mod faults;
+pub mod load;
 pub mod located;
+pub mod matrix;
 pub mod model;
 pub mod node;
+mod read;
 pub mod render;
 pub mod requirements;
+pub mod resolve;
 pub mod select;
 pub mod steps;
 pub mod subject;
 pub mod template;
+mod validate;
 pub mod vocabulary;
 pub mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use load::{Suite, load_requirements, load_subjects, load_suite};
 pub use located::{Located, Place, Source};
+pub use matrix::rows;
 pub use model::{Params, ResolvedScenario, Scenario};
+pub use resolve::resolve;
 pub use subject::Subject;
 pub use vocabulary::{Entry, Param, ParamKind, Vocabulary};
+
+#[cfg(test)]
+mod tests;

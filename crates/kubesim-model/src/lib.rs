@@ -10,6 +10,7 @@ pub mod cache;
 pub mod controller;
 pub mod host;
 pub mod object;
+pub mod patch;
 pub mod quantity;
 pub mod request;
 pub mod resource;
@@ -17,6 +18,7 @@ pub mod selector;
 pub mod share;
 pub mod stream;
 pub mod tree;
+pub mod weight;
 
 /// Virtual time: whole milliseconds since the start of the world.
 pub type Millis = u64;

@@ -1,5 +1,6 @@
 //! A simulated Kubernetes cluster: one synchronous core, stepped one delivery at a time in virtual time.
 
+pub mod api;
 pub mod controllers;
 pub mod node;
 pub mod scheduler;

@@ -6,12 +6,15 @@
 //!
 //! * [`cloneset`]: OpenKruise's CloneSet, as its documents promise it: in-place image updates,
 //!   partition, budgets. Its decisions are pure functions that other frames may use.
-
+//! * [`ticket`]: a workflow system as companies ran before Kubernetes: known to be wrong, honestly.
+//! * [`expectations`]: how they avoid to decide from a cache that lags behind their own writes.
 //! * [`registry`]: all of them by name.
 
 pub mod cloneset;
+pub mod expectations;
 pub mod registry;
 #[cfg(test)]
 mod testing;
+pub mod ticket;
 
 pub use registry::{Entry, actors};

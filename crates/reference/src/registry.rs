@@ -4,15 +4,15 @@ use kubesim_model::Text;
 use kubesim_model::actor::Actor;
 use kubesim_model::tree::Tree;
 
-use crate::cloneset;
+use crate::{cloneset, ticket};
 
 /// How an actor is made.
 #[derive(Clone, Copy, Debug)]
 pub enum Make {
     /// One in the cluster; the argument names a planted bug.
     Cluster(fn(Option<&str>) -> Box<dyn Actor>),
-    /// One on each node, with access to its host; the first argument is the node's name.
-    Node(fn(Text, Option<&str>) -> Box<dyn Actor>),
+    /// One on each node, with access to its host; the argument is the node's name.
+    Node(fn(Text) -> Box<dyn Actor>),
 }
 
 /// A reference controller.
@@ -37,10 +37,19 @@ impl Entry {
 
 /// All reference controllers.
 pub fn actors() -> Vec<Entry> {
-    vec![Entry {
-        name: "cloneset",
-        make: Make::Cluster(cloneset::actor),
-        bugs: cloneset::BUGS,
-        crds: || vec![cloneset::crd()],
-    }]
+    vec![
+        Entry {
+            name: "cloneset",
+            make: Make::Cluster(cloneset::actor),
+            bugs: cloneset::BUGS,
+            crds: || vec![cloneset::crd()],
+        },
+        Entry {
+            name: "ticket",
+            make: Make::Cluster(ticket::workflow),
+            bugs: ticket::BUGS,
+            crds: Vec::new,
+        },
+        Entry { name: "ticket-agent", make: Make::Node(ticket::agent), bugs: &[], crds: Vec::new },
+    ]
 }

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubesim_model::actor::{Actor, Effect, Input, Io, WatchEvent};
-use kubesim_model::host::HostEvent;
+use kubesim_model::host::{HostCommand, HostEvent};
 use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, list, map, object};
+
+use crate::ticket::{ACKNOWLEDGED_ANNOTATION, REQUEST_ANNOTATION};
 
 type Id = (Resource, ObjectKey);
 
@@ -32,6 +34,8 @@ pub(crate) struct World {
     /// Answers the next request that this selects with an error of this code; after carrying it
     /// out if the code is 0.
     pub(crate) fail: Option<(fn(&Request) -> bool, u16)>,
+    /// What the actor asked of its host.
+    pub(crate) commands: Vec<HostCommand>,
     /// Called after every write.
     pub(crate) watchers: Vec<fn(&World)>,
     actor: Box<dyn Actor>,
@@ -54,6 +58,7 @@ impl World {
             kubelet_delay: 200,
             dead: BTreeSet::new(),
             fail: None,
+            commands: Vec::new(),
             watchers: Vec::new(),
             actor,
             incarnation: 0,
@@ -149,7 +154,8 @@ impl World {
                     let listed = WatchEvent::Listed { resource: spec.resource, items };
                     self.push(self.now + 1, Event::Input(self.incarnation, Input::Watch(listed)));
                 }
-                Effect::Host(_) | Effect::Event { .. } => {}
+                Effect::Host(command) => self.commands.push(command),
+                Effect::Event { .. } => {}
             }
         }
     }
@@ -276,10 +282,11 @@ impl World {
             return self.remove(&id);
         }
         let mut new = pod.clone();
+        obey(&mut new);
         new.set(&["status", "phase"], "Running");
         new.set(&["status", "observedGeneration"], object::generation(&pod));
         let statuses = &pod["status"]["containerStatuses"];
-        let containers = pod["spec"]["containers"].items().iter();
+        let containers = new["spec"]["containers"].items().iter();
         let statuses: Vec<Tree> = containers.map(|spec| container_status(spec, statuses)).collect();
         let running = statuses.iter().all(|status| !status["state"]["running"].is_null());
         new.set(&["status", "containerStatuses"], statuses);
@@ -293,6 +300,17 @@ impl World {
             self.write(id, new);
         }
     }
+}
+
+/// What the ticket agent would do about the request on a pod.
+fn obey(pod: &mut Tree) {
+    let text = object::annotation(pod, REQUEST_ANNOTATION);
+    let Ok(request) = serde_json::from_str::<Tree>(text) else { return };
+    if request["op"] == "change" {
+        let containers = pod.at_mut(&["spec", "containers"]).items_mut();
+        containers[0].set(&["image"], &request["image"]);
+    }
+    pod.set(&["metadata", "annotations", ACKNOWLEDGED_ANNOTATION], &request["id"]);
 }
 
 fn container_status(spec: &Tree, statuses: &Tree) -> Tree {

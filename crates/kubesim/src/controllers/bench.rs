@@ -245,7 +245,8 @@ impl Bench {
             }
             Verb::Delete => {
                 let mut have = have.ok_or_else(missing)?;
-                if request.resource != Resource::PODS {
+                let at_once = request.body["gracePeriodSeconds"].as_i64() == Some(0);
+                if request.resource != Resource::PODS || at_once {
                     self.remove(&request.resource, &request.key);
                 } else if !object::is_terminating(&have) {
                     have.set(&["metadata", "deletionTimestamp"], object::timestamp(self.now));

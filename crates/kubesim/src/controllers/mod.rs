@@ -15,6 +15,7 @@ pub mod pod_gc;
 mod pods_by_node;
 mod registry;
 pub mod replicaset;
+pub mod statefulset;
 pub mod taint_eviction;
 
 pub use owned::own_writes::StaleReads;

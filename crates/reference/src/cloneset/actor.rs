@@ -12,7 +12,7 @@ use kubesim_model::{Text, object};
 
 use super::Bug;
 use super::decide::{Action, Plan, View, decide};
-use super::expectations::{Expectations, Missing};
+use crate::expectations::{Expectations, Missing};
 
 /// The CloneSet controller as an actor, with the planted bug of this name in [`super::BUGS`]; an
 /// unknown name means none.

@@ -17,7 +17,7 @@ mod bug;
 mod census;
 mod crd;
 pub mod decide;
-pub mod expectations;
+
 mod inplace;
 mod order;
 mod pods;

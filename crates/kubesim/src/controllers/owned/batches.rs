@@ -52,6 +52,12 @@ impl Batches {
         self
     }
 
+    /// With the batches of `more` at the end.
+    pub(in crate::controllers) fn and(mut self, more: Batches) -> Self {
+        self.waiting.extend(more.waiting);
+        self
+    }
+
     /// All `requests` at once.
     pub(in crate::controllers) fn at_once(requests: Vec<Request>) -> Self {
         Batches::default().then(requests)

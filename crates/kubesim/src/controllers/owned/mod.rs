@@ -5,5 +5,6 @@ pub(super) mod batches;
 pub(super) mod claim;
 pub(super) mod expectations;
 pub(super) mod own_writes;
+pub(super) mod revision;
 pub(super) mod status;
 pub(super) mod template;

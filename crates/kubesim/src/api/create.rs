@@ -1,0 +1,131 @@
+//! Creating objects: name, namespace, defaults, admission, validation.
+
+use kubesim_model::request::{Answer, Status};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+use kubesim_model::weight::weigh;
+use kubesim_model::{Text, object};
+
+use super::registry::Type;
+use super::router::Call;
+use super::server::Api;
+use super::{defaults, errors, metadata, validate};
+
+/// How often a generated name that is taken is drawn again.
+const DRAWS: usize = 8;
+
+impl Api {
+    /// Makes an object (apiserver v0.36, `registry/rest/create.go` `BeforeCreate`).
+    pub(super) fn create(&mut self, call: &Call<'_>) -> Answer {
+        let mut object = self.received(call)?;
+        let namespace = self.creation_namespace(call, &mut object)?;
+        let kind = &call.kind;
+        if !object["metadata"]["resourceVersion"].str().is_empty() {
+            let text = "resourceVersion should not be set on objects to be created";
+            return Err(errors::bad_request(text));
+        }
+        object.field_mut("metadata").remove(&["resourceVersion"]);
+        if !kind.custom {
+            metadata::drop_nulls(&mut object, &Tree::Null);
+        }
+        let uid = self.new_uid();
+        metadata::stamp_new(kind, &mut object, uid, call.now);
+        defaults::reset_status(kind, &mut object);
+        let base = object["metadata"]["generateName"].text();
+        let drawn = object::name(&object).is_empty() && !base.is_empty();
+        if drawn {
+            let name = self.new_name(&base);
+            object.set(&["metadata", "name"], name);
+        }
+        self.in_living_namespace(kind, &namespace, object::name(&object))?;
+        defaults::fill(kind, &mut object, &Tree::Null);
+        self.admit(call, &mut object)?;
+        let causes = validate::created(kind, &object);
+        call.invalid_if(&causes, object::name(&object))?;
+        self.finish_create(call, &mut object);
+        for _ in 0..if drawn { DRAWS } else { 1 } {
+            let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
+            if self.store.get(&kind.resource, &key).is_none() {
+                return Ok(self.commit(kind, &key, object));
+            }
+            if drawn {
+                let name = self.new_name(&base);
+                object.set(&["metadata", "name"], name);
+            }
+        }
+        Err(errors::already_exists(&kind.resource, object::name(&object)))
+    }
+
+    /// The object in a request's body, with `apiVersion` and `kind` of the stored version.
+    pub(super) fn received(&self, call: &Call<'_>) -> Answer {
+        let mut object = call.request.body.clone();
+        if object.as_map().is_none() || object["metadata"].as_map().is_none() {
+            return Err(errors::bad_request("the body of the request holds no object"));
+        }
+        self.check_size(&object)?;
+        let (version, kind) = (object["apiVersion"].str(), object["kind"].str());
+        if !(version.is_empty() || call.kind.serves(version))
+            || !(kind.is_empty() || call.kind.kind == kind)
+        {
+            return Err(errors::bad_request(format!(
+                "the object provided is of {version}, {kind}, but {} takes {}, {}",
+                call.resource(),
+                call.kind.api_version(),
+                call.kind.kind,
+            )));
+        }
+        object.set(&["apiVersion"], call.kind.api_version());
+        object.set(&["kind"], &call.kind.kind);
+        Ok(object)
+    }
+
+    /// Refuses what etcd would not take.
+    pub(super) fn check_size(&self, object: &Tree) -> Result<(), Status> {
+        let limit = self.config.object_bytes;
+        if weigh(object, limit).is_some() {
+            return Ok(());
+        }
+        let text = format!("Request entity too large: limit is {limit} bytes");
+        Err(Status::new(413, "RequestEntityTooLarge", text))
+    }
+
+    /// The namespace of the new object; body and request must agree, in the name too.
+    fn creation_namespace(&self, call: &Call<'_>, object: &mut Tree) -> Result<Text, Status> {
+        let key = &call.request.key;
+        let have = object::key(object);
+        if !have.namespace.is_empty() && have.namespace != key.namespace {
+            return Err(errors::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        if !key.name.is_empty() && !have.name.is_empty() && key.name != have.name {
+            return Err(errors::bad_request(
+                "the name of the object does not match the name on the request",
+            ));
+        }
+        if !key.namespace.is_empty() {
+            object.set(&["metadata", "namespace"], &key.namespace);
+        }
+        Ok(key.namespace.clone())
+    }
+
+    /// Admission plugin NamespaceLifecycle: nothing is made in a namespace that ends or is not there.
+    pub(super) fn in_living_namespace(
+        &self,
+        kind: &Type,
+        namespace: &Text,
+        name: &str,
+    ) -> Result<(), Status> {
+        if !kind.namespaced {
+            return Ok(());
+        }
+        let key = ObjectKey::new("", namespace.clone());
+        match self.store.get(&Resource::NAMESPACES, &key) {
+            None => Err(errors::not_found(&Resource::NAMESPACES, namespace)),
+            Some(found) if object::is_terminating(found) => {
+                Err(errors::namespace_terminating(&kind.resource, name, namespace))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}

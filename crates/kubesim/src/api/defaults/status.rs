@@ -1,0 +1,70 @@
+//! The status with which objects begin, whatever their creator wrote there.
+
+use kubesim_model::quantity;
+use kubesim_model::resource::Resource;
+use kubesim_model::tree::Tree;
+use kubesim_model::{list, map};
+
+use super::super::registry::Type;
+use super::zeros;
+
+/// Replaces the status of a new object (v1.36, `PrepareForCreate` of each type). Nodes keep the one
+/// that their kubelet registers.
+pub(in super::super) fn reset_status(kind: &Type, object: &mut Tree) {
+    if !kind.has_status() || kind.resource == Resource::NODES {
+        return;
+    }
+    let status = match kind.resource.as_str() {
+        "pods" => map! { "phase" => "Pending", "qosClass" => qos_class(&object["spec"]) },
+        "namespaces" => {
+            object.set(&["spec", "finalizers"], list!["kubernetes"]);
+            map! { "phase" => "Active" }
+        }
+        "services" => map! { "loadBalancer" => map! {} },
+        "persistentvolumeclaims" | "persistentvolumes" => map! { "phase" => "Pending" },
+        "replicasets.apps" => zeros(&["replicas"]),
+        "statefulsets.apps" => zeros(&["availableReplicas", "replicas"]),
+        "daemonsets.apps" => zeros(&[
+            "currentNumberScheduled",
+            "desiredNumberScheduled",
+            "numberMisscheduled",
+            "numberReady",
+        ]),
+        "poddisruptionbudgets.policy" => {
+            zeros(&["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"])
+        }
+        _ if kind.custom => {
+            object.remove(&["status"]);
+            return;
+        }
+        _ => map! {},
+    };
+    object.set(&["status"], status);
+}
+
+/// How the kubelet ranks a pod under pressure (v1.36, `pkg/apis/core/v1/helper/qos`).
+fn qos_class(spec: &Tree) -> &'static str {
+    let (mut any, mut guaranteed) = (false, true);
+    for container in spec["containers"].items().iter().chain(spec["initContainers"].items()) {
+        let resources = &container["resources"];
+        for resource in ["cpu", "memory"] {
+            let (request, limit) =
+                (&resources["requests"][resource], &resources["limits"][resource]);
+            any |= counts(request) || counts(limit);
+            let same = request.is_null() || request == limit || {
+                let request = quantity::milli(request);
+                request.is_some() && request == quantity::milli(limit)
+            };
+            guaranteed &= counts(limit) && same;
+        }
+    }
+    match (any, guaranteed) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
+fn counts(quantity: &Tree) -> bool {
+    !quantity.is_null() && *quantity != "0"
+}

@@ -1,0 +1,40 @@
+//! Defaults of Deployments, StatefulSets and DaemonSets (v1.36, `pkg/apis/apps/v1/defaults.go`).
+
+use kubesim_model::map;
+use kubesim_model::tree::Tree;
+
+use super::default;
+
+pub(super) fn fill_deployment(spec: &mut Tree) {
+    default(spec, "replicas", 1);
+    default(spec, "revisionHistoryLimit", 10);
+    default(spec, "progressDeadlineSeconds", 600);
+    default(spec.field_mut("strategy"), "type", "RollingUpdate");
+    if spec["strategy"]["type"] == "RollingUpdate" {
+        let rolling = spec.at_mut(&["strategy", "rollingUpdate"]);
+        default(rolling, "maxUnavailable", "25%");
+        default(rolling, "maxSurge", "25%");
+    }
+}
+
+pub(super) fn fill_stateful_set(spec: &mut Tree) {
+    default(spec, "replicas", 1);
+    default(spec, "revisionHistoryLimit", 10);
+    default(spec, "podManagementPolicy", "OrderedReady");
+    let keep = map! { "whenDeleted" => "Retain", "whenScaled" => "Retain" };
+    default(spec, "persistentVolumeClaimRetentionPolicy", keep);
+    default(spec.field_mut("updateStrategy"), "type", "RollingUpdate");
+    if spec["updateStrategy"]["type"] == "RollingUpdate" {
+        default(spec.at_mut(&["updateStrategy", "rollingUpdate"]), "partition", 0);
+    }
+}
+
+pub(super) fn fill_daemon_set(spec: &mut Tree) {
+    default(spec, "revisionHistoryLimit", 10);
+    default(spec.field_mut("updateStrategy"), "type", "RollingUpdate");
+    if spec["updateStrategy"]["type"] == "RollingUpdate" {
+        let rolling = spec.at_mut(&["updateStrategy", "rollingUpdate"]);
+        default(rolling, "maxUnavailable", 1);
+        default(rolling, "maxSurge", 0);
+    }
+}

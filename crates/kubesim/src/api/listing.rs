@@ -1,0 +1,172 @@
+//! Lists: selectors, versions, pages.
+
+use std::ops::Bound;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kubesim_model::request::{Answer, Status};
+use kubesim_model::resource::ObjectKey;
+use kubesim_model::tree::Tree;
+use kubesim_model::{Text, map};
+
+use super::errors;
+use super::router::Call;
+use super::selection::Selection;
+use super::server::Api;
+
+/// Where a list goes on: after this object, as things were at this version.
+struct Position {
+    rv: u64,
+    after: ObjectKey,
+}
+
+/// One page: its objects, the key of the last one, and how many come after.
+#[derive(Default)]
+struct Page {
+    items: Vec<Tree>,
+    last: Option<ObjectKey>,
+    left: usize,
+}
+
+impl Api {
+    /// Answers a list (apiserver v0.36, `storage/etcd3` `GetList` and its validation of options).
+    pub(super) fn list_page(&self, call: &Call<'_>) -> Answer {
+        let options = &call.request.list;
+        let namespace = &call.request.key.namespace;
+        let selection = Selection::new(
+            &call.kind,
+            namespace,
+            &options.label_selector,
+            &options.field_selector,
+        )?;
+        let position = Position::read(&options.continue_token)?;
+        let asked = self.asked_version(call, position.as_ref())?;
+        let rv = asked.unwrap_or(self.version());
+        let page = if rv == self.version() {
+            let objects = self.store.range(call.resource(), namespace);
+            Page::cut(objects, &selection, position.as_ref(), options.limit)
+        } else {
+            let objects = self.store.at(call.resource(), rv).map_err(|error| match position {
+                Some(_) if error.code == 410 => expired_token(),
+                _ => error,
+            })?;
+            Page::cut(objects.iter(), &selection, position.as_ref(), options.limit)
+        };
+        let mut metadata = map! { "resourceVersion" => Text::from(rv.to_string()) };
+        if let Some(last) = page.last.filter(|_| page.left > 0) {
+            metadata.set(&["continue"], Position { rv, after: last }.write());
+            if selection.is_whole() {
+                metadata.set(&["remainingItemCount"], page.left);
+            }
+        }
+        Ok(map! {
+            "apiVersion" => call.kind.api_version(),
+            "kind" => Text::from(format!("{}List", call.kind.kind)),
+            "metadata" => metadata, "items" => page.items,
+        })
+    }
+
+    /// The version that the answer must be of; `None` for the newest one.
+    fn asked_version(
+        &self,
+        call: &Call<'_>,
+        position: Option<&Position>,
+    ) -> Result<Option<u64>, Status> {
+        let options = &call.request.list;
+        let (version, matching) =
+            (options.resource_version.as_str(), options.resource_version_match.as_str());
+        if let Some(position) = position {
+            return match (version, matching) {
+                ("" | "0", "") => Ok(Some(position.rv)),
+                _ => Err(errors::bad_request(
+                    "specifying resource version is not allowed when using continue",
+                )),
+            };
+        }
+        if version.is_empty() {
+            return if matching.is_empty() {
+                Ok(None)
+            } else {
+                Err(errors::bad_request(
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                ))
+            };
+        }
+        let number: u64 = version
+            .parse()
+            .map_err(|_| errors::bad_request(format!("invalid resource version \"{version}\"")))?;
+        match matching {
+            "Exact" if number == 0 => Err(errors::bad_request(
+                "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
+            )),
+            "Exact" => Ok(Some(number)),
+            "" if options.limit > 0 && number > 0 => Ok(Some(number)),
+            "" | "NotOlderThan" if number > self.version() => {
+                Err(errors::too_new(number, self.version()))
+            }
+            "" | "NotOlderThan" => Ok(None),
+            other => Err(errors::bad_request(format!(
+                "resourceVersionMatch \"{other}\" is not supported"
+            ))),
+        }
+    }
+}
+
+impl Page {
+    fn cut<'a>(
+        objects: impl Iterator<Item = (&'a ObjectKey, &'a Tree)>,
+        selection: &Selection,
+        position: Option<&Position>,
+        limit: usize,
+    ) -> Page {
+        let start = position.map_or(Bound::Unbounded, |position| Bound::Excluded(&position.after));
+        let mut page = Page::default();
+        for (key, object) in objects {
+            let behind = match start {
+                Bound::Excluded(after) => key <= after,
+                _ => false,
+            };
+            if behind || !selection.matches(object) {
+                continue;
+            }
+            if limit > 0 && page.items.len() == limit {
+                page.left += 1;
+            } else {
+                page.items.push(object.clone());
+                page.last = Some(key.clone());
+            }
+        }
+        page
+    }
+}
+
+impl Position {
+    fn read(token: &str) -> Result<Option<Position>, Status> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let wrong = || errors::bad_request("continue key is not valid");
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| wrong())?;
+        let content: Tree = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
+        let rv = content["rv"].as_i64().and_then(|rv| u64::try_from(rv).ok()).ok_or_else(wrong)?;
+        let (namespace, name) = content["start"].str().split_once('/').ok_or_else(wrong)?;
+        if content["v"] != "meta.k8s.io/v1" || rv == 0 {
+            return Err(wrong());
+        }
+        Ok(Some(Position { rv, after: ObjectKey::new(namespace, name) }))
+    }
+
+    fn write(&self) -> Text {
+        let start = format!("{}/{}", self.after.namespace, self.after.name);
+        let content = map! { "v" => "meta.k8s.io/v1", "rv" => self.rv, "start" => start };
+        Text::from(URL_SAFE_NO_PAD.encode(content.to_string()))
+    }
+}
+
+fn expired_token() -> Status {
+    Status::new(
+        410,
+        "Expired",
+        "The provided continue parameter is too old to display a consistent list result.",
+    )
+}

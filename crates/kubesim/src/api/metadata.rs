@@ -1,0 +1,146 @@
+//! What the server itself writes into an object's metadata, and what it clears away.
+
+use kubesim_model::object;
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, Text};
+
+use super::registry::{Generation, Type};
+use super::server::Api;
+
+/// The letters of generated names (apiserver v0.36, `storage/names`): none that makes words.
+const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+/// A generated name has at most 63 characters, five of which are random.
+const LONGEST_BASE: usize = 58;
+
+/// Fields of metadata that only the server writes.
+const OWNED: [&str; 5] =
+    ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"];
+
+impl Api {
+    /// A uid in the form of a random UUID.
+    pub(super) fn new_uid(&mut self) -> Text {
+        let (high, low) = (self.uids.bits(), self.uids.bits());
+        Text::from(format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            0x8000 | (low >> 48) & 0x3fff,
+            low & 0xffff_ffff_ffff,
+        ))
+    }
+
+    /// A name that begins with `base`.
+    pub(super) fn new_name(&mut self, base: &str) -> Text {
+        let mut name: String = base.chars().take(LONGEST_BASE).collect();
+        for _ in 0..5 {
+            name.push(char::from(LETTERS[self.names.index(LETTERS.len())]));
+        }
+        Text::from(name)
+    }
+}
+
+/// Sets the metadata of a new object.
+pub(super) fn stamp_new(kind: &Type, object: &mut Tree, uid: Text, now: Millis) {
+    let metadata = object.field_mut("metadata");
+    for field in OWNED {
+        metadata.remove(&[field]);
+    }
+    metadata.set(&["uid"], uid);
+    metadata.set(&["creationTimestamp"], object::timestamp(now));
+    if kind.generation != Generation::Never {
+        metadata.set(&["generation"], 1);
+    }
+    if kind.namespaced && metadata["namespace"].is_null() {
+        metadata.set(&["namespace"], "default");
+    }
+    if !kind.namespaced {
+        metadata.remove(&["namespace"]);
+    }
+    tidy(metadata);
+}
+
+/// Gives back to a changed object the metadata that only the server writes.
+pub(super) fn restore_owned(old: &Tree, new: &mut Tree) {
+    let (old, kept) = (&old["metadata"], &new["metadata"]);
+    if old.is_same(kept) {
+        return;
+    }
+    for field in OWNED.iter().chain(&["resourceVersion", "name", "namespace", "generateName"]) {
+        match old.get(field) {
+            Some(value) => new.set(&["metadata", field], value),
+            None => {
+                new.remove(&["metadata", field]);
+            }
+        }
+    }
+    tidy(new.field_mut("metadata"));
+}
+
+/// Takes away what Kubernetes does not store: managers of fields, and empty lists and maps.
+fn tidy(metadata: &mut Tree) {
+    metadata.remove(&["managedFields"]);
+    metadata.remove(&["selfLink"]);
+    for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
+        let empty = match metadata.get(field) {
+            Some(Tree::Map(map)) => map.is_empty(),
+            Some(Tree::List(items)) => items.is_empty(),
+            Some(Tree::Null) => true,
+            _ => false,
+        };
+        if empty {
+            metadata.remove(&[field]);
+        }
+    }
+}
+
+/// Raises the generation if the change is of the kind that counts.
+pub(super) fn raise_generation(kind: &Type, old: &Tree, new: &mut Tree) {
+    let changed = match kind.generation {
+        Generation::Never => false,
+        Generation::Spec => new["spec"] != old["spec"],
+        Generation::SpecAndAnnotations => {
+            new["spec"] != old["spec"]
+                || new["metadata"]["annotations"] != old["metadata"]["annotations"]
+        }
+        Generation::Content => content_differs(kind, old, new) || content_differs(kind, new, old),
+    };
+    if changed {
+        new.set(&["metadata", "generation"], object::generation(old) + 1);
+    }
+}
+
+fn content_differs(kind: &Type, one: &Tree, other: &Tree) -> bool {
+    let ignored = |key: &str| key == "metadata" || (key == "status" && kind.has_status());
+    one.fields().any(|(key, value)| !ignored(key) && other[key.as_str()] != *value)
+}
+
+/// Takes every `null` away that is not in a subtree shared with `old`: typed objects have none.
+pub(super) fn drop_nulls(tree: &mut Tree, old: &Tree) {
+    if tree.is_same(old) || !has_nulls(tree, old) {
+        return;
+    }
+    match tree {
+        Tree::Map(map) => {
+            let kept = map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| {
+                let mut value = value.clone();
+                drop_nulls(&mut value, &old[key.as_str()]);
+                (key.clone(), value)
+            });
+            *tree = Tree::Map(kept.collect());
+        }
+        Tree::List(_) => tree.items_mut().iter_mut().for_each(|item| drop_nulls(item, &Tree::Null)),
+        _ => {}
+    }
+}
+
+fn has_nulls(tree: &Tree, old: &Tree) -> bool {
+    match tree {
+        Tree::Map(_) => tree.fields().any(|(key, value)| {
+            let old = &old[key.as_str()];
+            value.is_null() || (!value.is_same(old) && has_nulls(value, old))
+        }),
+        Tree::List(items) => items.iter().any(|item| has_nulls(item, &Tree::Null)),
+        _ => false,
+    }
+}

@@ -1,0 +1,35 @@
+//! The simulated API server: one store, one request path, and the semantics of Kubernetes v1.36.
+//!
+//! [`Api::handle`] carries out one request at once: admission, defaulting, validation, patch, store.
+//! Encodings, latency, watches and caches are the business of whoever stands in front of it: a
+//! watch is a [`Api::list`] followed by the [`Api::changes_since`] its version, each translated by
+//! the watch's [`Selection`]. Everyone may do everything; there is no authorisation.
+
+mod admission;
+mod budget;
+mod create;
+mod custom;
+mod defaults;
+mod delete;
+mod errors;
+mod eviction;
+mod listing;
+mod metadata;
+mod patching;
+mod registry;
+mod router;
+mod selection;
+mod server;
+mod store;
+mod subresource;
+mod update;
+mod validate;
+mod window;
+
+pub use registry::Type;
+pub use selection::Selection;
+pub use server::{Api, ApiConfig, Handled, Identity};
+pub use window::Write;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Which part of the server a request goes to, and what all writes share on the way to the store.
+
+use std::sync::Arc;
+
+use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, map};
+
+use super::registry::Type;
+use super::server::Api;
+use super::{custom, errors};
+
+/// A request on its way, with what was found out about it.
+#[derive(Clone)]
+pub(super) struct Call<'a> {
+    /// The time.
+    pub(super) now: Millis,
+    /// The type that it is about.
+    pub(super) kind: Arc<Type>,
+    /// The request.
+    pub(super) request: &'a Request,
+}
+
+impl Call<'_> {
+    /// The object's name as the request gives it.
+    pub(super) fn name(&self) -> &str {
+        &self.request.key.name
+    }
+
+    /// The object's resource.
+    pub(super) fn resource(&self) -> &Resource {
+        &self.request.resource
+    }
+
+    /// Answers why the object is invalid, if it is.
+    pub(super) fn invalid_if(&self, causes: &[errors::Cause], name: &str) -> Result<(), Status> {
+        match causes {
+            [] => Ok(()),
+            causes => Err(errors::invalid(&self.kind, name, causes)),
+        }
+    }
+}
+
+impl Api {
+    /// Sends a request to the part that serves it.
+    pub(super) fn route(&mut self, now: Millis, request: &Request) -> Answer {
+        let kind = self.types.find(&request.resource)?;
+        if !kind.namespaced && !request.key.namespace.is_empty() {
+            let text = format!("{} are not namespaced", request.resource);
+            return Err(errors::bad_request(text));
+        }
+        let collection = matches!(request.verb, Verb::List | Verb::DeleteCollection);
+        let named = !collection && request.verb != Verb::Create;
+        if named && request.key.name.is_empty() {
+            return Err(errors::bad_request("resource name may not be empty"));
+        }
+        let anywhere = kind.namespaced && request.key.namespace.is_empty();
+        if anywhere && request.verb != Verb::List {
+            return Err(errors::bad_request("an empty namespace may not be set here"));
+        }
+        let call = Call { now, kind, request };
+        match request.subresource.as_str() {
+            "" => self.route_object(&call),
+            name if !call.kind.has_subresource(name) => {
+                Err(errors::no_such_resource(format_args!("{}/{name}", request.resource)))
+            }
+            _ => self.route_subresource(&call),
+        }
+    }
+
+    fn route_object(&mut self, call: &Call<'_>) -> Answer {
+        match call.request.verb {
+            Verb::Get => self.current(call).cloned(),
+            Verb::List => self.list_page(call),
+            Verb::Create => self.create(call),
+            Verb::Update => self.update(call),
+            Verb::JsonPatch | Verb::MergePatch | Verb::StrategicPatch => self.patch(call),
+            Verb::Delete => self.delete(call),
+            Verb::DeleteCollection => self.delete_collection(call),
+        }
+    }
+
+    fn route_subresource(&mut self, call: &Call<'_>) -> Answer {
+        let request = call.request;
+        match (request.subresource.as_str(), request.verb) {
+            ("status" | "finalize", Verb::Get) => self.current(call).cloned(),
+            ("status" | "finalize", Verb::Update) => self.update(call),
+            ("status", verb) if verb.is_patch() => self.patch(call),
+            ("scale", Verb::Get) => self.get_scale(call),
+            ("scale", Verb::Update) => self.set_scale(call),
+            ("scale", verb) if verb.is_patch() => self.set_scale(call),
+            ("binding", Verb::Create) => self.bind(call),
+            ("eviction", Verb::Create) => self.evict(call),
+            (name, verb) => {
+                Err(errors::method_not_allowed(format_args!("{verb:?} {}/{name}", call.resource())))
+            }
+        }
+    }
+
+    /// The newest state of the object that a request names.
+    pub(super) fn current(&self, call: &Call<'_>) -> Result<&Tree, Status> {
+        self.store
+            .get(call.resource(), &call.request.key)
+            .ok_or_else(|| errors::not_found(call.resource(), call.name()))
+    }
+
+    /// Stores an object, and serves what it declares if it is a CustomResourceDefinition.
+    pub(super) fn commit(&mut self, kind: &Type, key: &ObjectKey, object: Tree) -> Tree {
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS
+            && let Some(declared) = custom::declared(&object)
+        {
+            self.types.add(declared);
+        }
+        self.store.put(&kind.resource, key, object)
+    }
+
+    /// Takes an object out. With a CustomResourceDefinition go its type and all objects of it.
+    pub(super) fn erase(&mut self, kind: &Type, key: &ObjectKey) {
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            let resource = Resource::new(key.name.clone());
+            let keys: Vec<ObjectKey> =
+                self.store.range(&resource, "").map(|(key, _)| key.clone()).collect();
+            keys.iter().for_each(|key| self.store.remove(&resource, key));
+            self.types.remove(&resource);
+        }
+        self.store.remove(&kind.resource, key);
+    }
+
+    /// Makes what every cluster has from its start.
+    pub(super) fn bootstrap(&mut self) {
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            let object = map! { "metadata" => map! { "name" => name } };
+            self.boot(&Request::create(Resource::NAMESPACES, object));
+        }
+        let classes = [
+            ("system-cluster-critical", 2_000_000_000i64),
+            ("system-node-critical", 2_000_001_000),
+        ];
+        for (name, value) in classes {
+            let object = map! { "metadata" => map! { "name" => name }, "value" => value };
+            self.boot(&Request::create(Resource::PRIORITY_CLASSES, object));
+        }
+    }
+
+    fn boot(&mut self, request: &Request) {
+        self.route(0, request).expect("the objects that every cluster starts with are valid");
+    }
+}

@@ -1,0 +1,96 @@
+//! Field selectors in text form: `spec.nodeName=worker-1,status.phase!=Failed`.
+
+use kubesim_model::Text;
+use kubesim_model::request::Status;
+use kubesim_model::tree::Tree;
+
+use super::super::errors;
+use super::super::registry::Type;
+
+/// One comparison of a field.
+#[derive(Clone, Debug)]
+pub(super) struct Requirement {
+    path: Vec<Text>,
+    value: Text,
+    equal: bool,
+}
+
+impl Requirement {
+    /// Whether the object meets it. A field that is not there is empty, or `false` for a flag.
+    pub(super) fn holds(&self, object: &Tree) -> bool {
+        let have = self.path.iter().fold(object, |node, key| &node[key.as_str()]);
+        let same = match have {
+            Tree::Str(text) => *text == self.value,
+            Tree::Bool(flag) => self.value == if *flag { "true" } else { "false" },
+            Tree::Int(number) => number.to_string() == self.value,
+            Tree::Null => self.value.is_empty() || (self.is_flag() && self.value == "false"),
+            _ => false,
+        };
+        same == self.equal
+    }
+
+    fn is_flag(&self) -> bool {
+        self.path.last().is_some_and(|last| last == "hostNetwork" || last == "unschedulable")
+    }
+}
+
+/// The fields that a type can be selected by, besides its name and namespace (v1.36).
+fn supported(kind: &Type) -> &'static [&'static str] {
+    match kind.resource.as_str() {
+        "pods" => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        "nodes" => &["spec.unschedulable"],
+        "namespaces" => &["status.phase"],
+        "services" => &["spec.clusterIP", "spec.type"],
+        "secrets" => &["type"],
+        "replicasets.apps" => &["status.replicas"],
+        "events" => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "type",
+        ],
+        _ => &[],
+    }
+}
+
+/// Reads the text form.
+pub(super) fn parse(text: &str, kind: &Type) -> Result<Vec<Requirement>, Status> {
+    text.split(',').filter(|term| !term.is_empty()).map(|term| parse_term(term, kind)).collect()
+}
+
+fn parse_term(term: &str, kind: &Type) -> Result<Requirement, Status> {
+    let split = |operator: &str| {
+        term.split_once(operator).map(|(field, value)| (field.to_owned(), Text::new(value)))
+    };
+    let (found, equal) = match (split("!="), split("==")) {
+        (Some(found), _) => (Some(found), false),
+        (None, Some(found)) => (Some(found), true),
+        (None, None) => (split("="), true),
+    };
+    let Some((field, value)) = found else {
+        let text = format!("invalid selector: '{term}'; can't understand '{term}'");
+        return Err(errors::bad_request(text));
+    };
+    let in_metadata =
+        field == "metadata.name" || (field == "metadata.namespace" && kind.namespaced);
+    if !in_metadata && !supported(kind).contains(&field.as_str()) {
+        let text = format!("field label not supported: {field} ({})", kind.resource);
+        return Err(errors::bad_request(text));
+    }
+    Ok(Requirement { path: field.split('.').map(Text::new).collect(), value, equal })
+}

@@ -1,0 +1,152 @@
+//! The API server's state, and what drivers and tests ask of it besides requests.
+
+use kubesim_model::actor::WatchSpec;
+use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::stream::Stream;
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, Text};
+
+use super::registry::{Registry, Type};
+use super::selection::Selection;
+use super::store::Store;
+use super::window::Write;
+
+/// The simulated API server. Copying it copies pointers: objects and history are shared.
+#[derive(Clone)]
+pub struct Api {
+    pub(super) store: Store,
+    pub(super) types: Registry,
+    pub(super) names: Stream,
+    pub(super) uids: Stream,
+    pub(super) config: ApiConfig,
+    /// How many cluster addresses were handed out to Services.
+    pub(super) addresses: u32,
+}
+
+/// The limits of an API server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiConfig {
+    /// How many of the newest writes can be watched from. Kubernetes keeps at least 75 s of them.
+    pub window: usize,
+    /// How many bytes a request's object may have in JSON (etcd: 1.5 MiB). Only counted for
+    /// objects that come whole or by a patch that is not to `status`.
+    pub object_bytes: usize,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        ApiConfig { window: 20_000, object_bytes: 1_572_864 }
+    }
+}
+
+/// Who sends a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The authenticated user, as in `system:node:worker-1`.
+    pub user: Text,
+    /// The user agent.
+    pub user_agent: Text,
+}
+
+/// What a request did.
+#[derive(Clone, Debug)]
+pub struct Handled {
+    /// What the requester gets.
+    pub answer: Answer,
+    /// What changed in the store; a failed request may have changed something too (an eviction
+    /// that took its share of the budget and then lost a race).
+    pub writes: Vec<Write>,
+}
+
+impl Api {
+    /// A server with the namespaces `default`, `kube-node-lease`, `kube-public` and `kube-system`
+    /// and the two priority classes of the system.
+    pub fn new(seed: u64, config: ApiConfig) -> Self {
+        let mut api = Api {
+            store: Store::new(config.window),
+            types: Registry::builtin(),
+            names: Stream::new(seed, "api/names"),
+            uids: Stream::new(seed, "api/uids"),
+            config,
+            addresses: 0,
+        };
+        api.bootstrap();
+        api
+    }
+
+    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks decides nothing.
+    pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
+        let _ = who;
+        if request.dry_run {
+            let answer = self.clone().route(now, request);
+            return Handled { answer, writes: Vec::new() };
+        }
+        let before = self.version();
+        let answer = self.route(now, request);
+        let writes = match self.store.after(before) {
+            Ok(writes) if request.verb.is_write() => writes.cloned().collect(),
+            _ => Vec::new(),
+        };
+        Handled { answer, writes }
+    }
+
+    /// The newest resourceVersion.
+    pub fn version(&self) -> u64 {
+        self.store.version()
+    }
+
+    /// What a reflector lists: the selected objects in the order of their keys, and the version to
+    /// watch from.
+    ///
+    /// # Errors
+    /// 400 for a selector that can't be understood or is not supported, 404 for an unknown resource.
+    pub fn list(&self, spec: &WatchSpec) -> Result<(Vec<Tree>, u64), Status> {
+        let selection = self.select(spec)?;
+        let items = self
+            .store
+            .range(&spec.resource, &spec.namespace)
+            .filter(|(_, object)| selection.matches(object))
+            .map(|(_, object)| object.clone())
+            .collect();
+        Ok((items, self.version()))
+    }
+
+    /// The compiled selector of a watch.
+    ///
+    /// # Errors
+    /// As [`Api::list`].
+    pub fn select(&self, spec: &WatchSpec) -> Result<Selection, Status> {
+        let kind = self.types.find(&spec.resource)?;
+        Selection::new(&kind, &spec.namespace, &spec.label_selector, &spec.field_selector)
+    }
+
+    /// The writes to `resource` after the version `rv`, oldest first.
+    ///
+    /// # Errors
+    /// 410 `Expired` when the history window does not reach back to `rv`, 504 `Timeout` when `rv` is
+    /// newer than the store.
+    pub fn changes_since<'a>(
+        &'a self,
+        rv: u64,
+        resource: &Resource,
+    ) -> Result<impl Iterator<Item = &'a Write> + use<'a>, Status> {
+        let resource = resource.clone();
+        Ok(self.store.after(rv)?.filter(move |write| write.resource == resource))
+    }
+
+    /// Forgets the history up to `rv`: watches and page tokens from before are answered 410.
+    pub fn compact(&mut self, rv: u64) {
+        self.store.compact(rv);
+    }
+
+    /// The newest state of an object, past all links. For drivers and tests, never for actors.
+    pub fn get(&self, resource: &Resource, key: &ObjectKey) -> Option<&Tree> {
+        self.store.get(resource, key)
+    }
+
+    /// The served types in the order of their resources.
+    pub fn resources(&self) -> impl Iterator<Item = &Type> {
+        self.types.all()
+    }
+}

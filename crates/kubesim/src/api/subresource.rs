@@ -1,0 +1,149 @@
+//! The subresources `scale` and `binding`.
+
+use kubesim_model::request::{Answer, Status, Verb};
+use kubesim_model::resource::Resource;
+use kubesim_model::tree::Tree;
+use kubesim_model::{Text, map, object};
+
+use super::errors::{self, Cause};
+use super::registry::ScalePaths;
+use super::router::Call;
+use super::server::Api;
+
+/// What a subresource that acts answers.
+pub(super) fn success() -> Tree {
+    map! { "apiVersion" => "v1", "kind" => "Status", "metadata" => map! {}, "status" => "Success" }
+}
+
+impl Api {
+    /// The `Scale` of an object.
+    pub(super) fn get_scale(&self, call: &Call<'_>) -> Answer {
+        Ok(scale_of(self.current(call)?, paths(call)?))
+    }
+
+    /// Sets an object's replicas through its `Scale`, by replacement or patch.
+    pub(super) fn set_scale(&mut self, call: &Call<'_>) -> Answer {
+        let paths = paths(call)?;
+        let old = self.current(call)?.clone();
+        let before = scale_of(&old, paths);
+        let after = match call.request.verb {
+            Verb::Update => call.request.body.clone(),
+            Verb::StrategicPatch => {
+                let merge = kubesim_model::patch::merge(&before, &call.request.body);
+                self.check_size(&call.request.body)?;
+                merge
+            }
+            _ => self.patched(call, &before)?,
+        };
+        let wanted = match &after["spec"]["replicas"] {
+            Tree::Null => 0,
+            value => value.as_i64().filter(|wanted| *wanted >= 0).ok_or_else(|| {
+                let detail = "must be greater than or equal to 0";
+                refuse_scale(call, &Cause::invalid("spec.replicas", value, detail))
+            })?,
+        };
+        let mut new = old.clone();
+        let path: Vec<&str> = paths.spec.iter().map(Text::as_str).collect();
+        new.set(&path, wanted);
+        let read = &after["metadata"]["resourceVersion"];
+        if !read.str().is_empty() {
+            new.set(&["metadata", "resourceVersion"], read);
+        }
+        let uid = &after["metadata"]["uid"];
+        if !uid.str().is_empty() {
+            new.set(&["metadata", "uid"], uid);
+        }
+        let stored = self.replace(call, &old, new)?;
+        Ok(scale_of(&stored, paths))
+    }
+
+    /// Binds a pod to a node (v1.36, `pkg/registry/core/pod/storage` `assignPod`).
+    pub(super) fn bind(&mut self, call: &Call<'_>) -> Answer {
+        let body = &call.request.body;
+        let pod = self.current(call)?.clone();
+        let target = &body["target"];
+        let node = target["name"].text();
+        if node.is_empty() || !["", "Node"].contains(&target["kind"].str()) {
+            return Err(errors::bad_request("a binding names a target of kind Node"));
+        }
+        let conflict = |why: String| Err(errors::conflict(&Resource::PODS, call.name(), why));
+        let uid = object::uid(body);
+        if !uid.is_empty() && uid != object::uid(&pod) {
+            let have = object::uid(&pod);
+            return conflict(format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {have}"
+            ));
+        }
+        if object::is_terminating(&pod) {
+            let name = call.name();
+            return conflict(format!("pod {name} is being deleted, cannot be assigned to a host"));
+        }
+        if let Some(have) = pod["spec"]["nodeName"].as_str().filter(|have| !have.is_empty()) {
+            return conflict(format!("pod {} is already assigned to node \"{have}\"", call.name()));
+        }
+        if !pod["spec"]["schedulingGates"].items().is_empty() {
+            return conflict(format!("pod {} has non-empty .spec.schedulingGates", call.name()));
+        }
+        let mut bound = pod;
+        bound.set(&["spec", "nodeName"], node);
+        for (key, value) in body["metadata"]["annotations"].fields() {
+            bound.set(&["metadata", "annotations", key], value);
+        }
+        let condition = map! { "type" => "PodScheduled", "status" => "True" };
+        object::set_condition(bound.field_mut("status"), condition, call.now);
+        self.commit(&call.kind, &call.request.key, bound);
+        Ok(success())
+    }
+}
+
+fn paths<'a>(call: &'a Call<'_>) -> Result<&'a ScalePaths, Status> {
+    let missing = || errors::no_such_resource(format_args!("{}/scale", call.resource()));
+    call.kind.scale.as_ref().ok_or_else(missing)
+}
+
+fn refuse_scale(call: &Call<'_>, cause: &Cause) -> Status {
+    let name = call.name();
+    let text =
+        format!("Scale.autoscaling \"{name}\" is invalid: {}: {}", cause.field, cause.message);
+    Status::new(422, "Invalid", text)
+}
+
+fn scale_of(object: &Tree, paths: &ScalePaths) -> Tree {
+    let at = |path: &[Text]| path.iter().fold(object, |node, key| &node[key.as_str()]);
+    let number = |path: &[Text]| at(path).as_i64().unwrap_or(0);
+    let mut metadata = map! {};
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object["metadata"].get(field) {
+            metadata.set(&[field], value);
+        }
+    }
+    let selector = match at(&paths.selector) {
+        Tree::Str(text) => text.clone(),
+        selector if !paths.selector.is_empty() => selector_text(selector),
+        _ => Text::default(),
+    };
+    map! {
+        "apiVersion" => "autoscaling/v1", "kind" => "Scale", "metadata" => metadata,
+        "spec" => map! { "replicas" => number(&paths.spec) },
+        "status" => map! { "replicas" => number(&paths.status), "selector" => selector },
+    }
+}
+
+/// A structured selector in its text form.
+fn selector_text(selector: &Tree) -> Text {
+    let labels = selector["matchLabels"].fields();
+    let mut terms: Vec<String> =
+        labels.map(|(key, value)| format!("{key}={}", value.str())).collect();
+    for wanted in selector["matchExpressions"].items() {
+        let key = wanted["key"].str();
+        let values: Vec<&str> = wanted["values"].items().iter().map(Tree::str).collect();
+        let values = values.join(",");
+        terms.push(match wanted["operator"].str() {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        });
+    }
+    Text::from(terms.join(","))
+}

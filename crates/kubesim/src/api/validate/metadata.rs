@@ -1,0 +1,117 @@
+//! Names, labels, annotations, owners, finalizers.
+
+use kubesim_model::object;
+use kubesim_model::tree::Tree;
+
+use super::names::{is_dns_label, is_dns_subdomain, is_label_value, is_qualified_name};
+use crate::api::errors::Cause;
+use crate::api::registry::Type;
+
+/// All annotations of an object together have at most this many bytes.
+const MOST_ANNOTATIONS: usize = 256 * 1024;
+
+/// What is wrong with an object's metadata.
+pub(super) fn check(kind: &Type, object: &Tree) -> Vec<Cause> {
+    let metadata = &object["metadata"];
+    let mut causes = Vec::new();
+    check_name(kind, &metadata["name"], &mut causes);
+    check_labels(&metadata["labels"], "metadata.labels", &mut causes);
+    check_annotations(&metadata["annotations"], &mut causes);
+    check_owners(&metadata["ownerReferences"], &mut causes);
+    for (at, finalizer) in metadata["finalizers"].items().iter().enumerate() {
+        if !is_qualified_name(finalizer.str()) {
+            let field = format!("metadata.finalizers[{at}]");
+            causes.push(Cause::invalid(field, finalizer, "name part must be a qualified name"));
+        }
+    }
+    causes
+}
+
+/// What a change of metadata may not do.
+pub(super) fn check_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
+    let (had, have) = (&old["metadata"]["finalizers"], &new["metadata"]["finalizers"]);
+    if !object::is_terminating(old) {
+        return;
+    }
+    let added: Vec<&str> =
+        have.items().iter().filter(|one| !had.items().contains(one)).map(Tree::str).collect();
+    if !added.is_empty() {
+        let detail = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers {}",
+            added.join(", ")
+        );
+        causes.push(Cause::forbidden("metadata.finalizers", &detail));
+    }
+}
+
+/// What is wrong with a map of labels.
+pub(super) fn check_labels(labels: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    if labels.as_map().is_none() && !labels.is_null() {
+        causes.push(Cause::invalid(field, labels, "must be an object"));
+    }
+    for (key, value) in labels.fields() {
+        if !is_qualified_name(key) {
+            causes.push(Cause::invalid(field, &key.into(), "name part must be a qualified name"));
+        }
+        if !value.as_str().is_some_and(is_label_value) {
+            let detail = "a valid label must be an empty string or consist of alphanumeric \
+                          characters, '-', '_' or '.', 63 at most";
+            causes.push(Cause::invalid(field, value, detail));
+        }
+    }
+}
+
+fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
+    let text = name.str();
+    if text.is_empty() {
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+        return;
+    }
+    let (fits, detail) = match (kind.resource.as_str(), kind.resource.group()) {
+        ("namespaces", _) => (is_dns_label(text), "a lowercase RFC 1123 label is wanted"),
+        ("services", _) => (
+            is_dns_label(text) && text.starts_with(|letter: char| letter.is_ascii_lowercase()),
+            "a DNS-1035 label is wanted",
+        ),
+        (_, "rbac.authorization.k8s.io") => {
+            (!text.contains(['/', '%']) && text != "." && text != "..", "no path segment")
+        }
+        _ => (is_dns_subdomain(text), "a lowercase RFC 1123 subdomain is wanted"),
+    };
+    if !fits {
+        causes.push(Cause::invalid("metadata.name", name, detail));
+    }
+}
+
+fn check_annotations(annotations: &Tree, causes: &mut Vec<Cause>) {
+    let field = "metadata.annotations";
+    let mut bytes = 0;
+    for (key, value) in annotations.fields() {
+        bytes += key.len() + value.str().len();
+        if !is_qualified_name(&key.to_lowercase()) {
+            causes.push(Cause::invalid(field, &key.into(), "name part must be a qualified name"));
+        }
+        if value.as_str().is_none() {
+            causes.push(Cause::invalid(field, value, "must be a string"));
+        }
+    }
+    if bytes > MOST_ANNOTATIONS {
+        let detail = format!("may not be more than {MOST_ANNOTATIONS} bytes");
+        causes.push(Cause::invalid(field, &Tree::from(bytes), &detail));
+    }
+}
+
+fn check_owners(owners: &Tree, causes: &mut Vec<Cause>) {
+    for (at, owner) in owners.items().iter().enumerate() {
+        for field in ["apiVersion", "kind", "name", "uid"] {
+            if owner[field].str().is_empty() {
+                let at = format!("metadata.ownerReferences[{at}].{field}");
+                causes.push(Cause::invalid(at, &owner[field], "must not be empty"));
+            }
+        }
+    }
+    if owners.items().iter().filter(|owner| owner["controller"].is_true()).count() > 1 {
+        let detail = "Only one reference can have Controller set to true";
+        causes.push(Cause::invalid("metadata.ownerReferences", owners, detail));
+    }
+}

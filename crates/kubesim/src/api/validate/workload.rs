@@ -1,0 +1,167 @@
+//! Deployments, ReplicaSets, StatefulSets and DaemonSets (v1.36, `pkg/apis/apps/validation`).
+
+use kubesim_model::selector::selects;
+use kubesim_model::tree::Tree;
+
+use super::budget::check_share;
+use super::metadata::check_labels;
+use super::names::is_qualified_name;
+use super::{not_negative, pod};
+use crate::api::errors::Cause;
+use crate::api::registry::Type;
+
+/// What of a StatefulSet's spec may change.
+const CHANGEABLE: [&str; 7] = [
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+];
+
+pub(super) fn check(kind: &Type, spec: &Tree, causes: &mut Vec<Cause>) {
+    for field in ["replicas", "minReadySeconds", "revisionHistoryLimit"] {
+        not_negative(&spec[field], &format!("spec.{field}"), causes);
+    }
+    check_template(spec, causes);
+    match kind.kind.as_str() {
+        "Deployment" => check_deployment(spec, causes),
+        "StatefulSet" => check_stateful_set(spec, causes),
+        "DaemonSet" => check_rolling(&spec["updateStrategy"], "spec.updateStrategy", causes),
+        _ => {}
+    }
+}
+
+pub(super) fn check_update(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
+    if old["selector"] != new["selector"] {
+        causes.push(Cause::invalid("spec.selector", &new["selector"], "field is immutable"));
+    }
+    if kind.kind != "StatefulSet" {
+        return;
+    }
+    let fixed = |key: &str| !CHANGEABLE.contains(&key) && key != "selector";
+    let differs = |one: &Tree, other: &Tree| {
+        one.fields().any(|(key, value)| fixed(key) && *value != other[key.as_str()])
+    };
+    if differs(old, new) || differs(new, old) {
+        let detail = format!(
+            "updates to statefulset spec for fields other than {} are forbidden",
+            CHANGEABLE.map(|field| format!("'{field}'")).join(", ")
+        );
+        causes.push(Cause::forbidden("spec", &detail));
+    }
+}
+
+/// A label selector: known operators, and values where the operator wants them.
+pub(super) fn check_selector(selector: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    check_labels(&selector["matchLabels"], &format!("{field}.matchLabels"), causes);
+    for (at, wanted) in selector["matchExpressions"].items().iter().enumerate() {
+        let field = format!("{field}.matchExpressions[{at}]");
+        if !is_qualified_name(wanted["key"].str()) {
+            let field = format!("{field}.key");
+            causes.push(Cause::invalid(field, &wanted["key"], "must be a qualified name"));
+        }
+        let empty = wanted["values"].items().is_empty();
+        let values = format!("{field}.values");
+        match wanted["operator"].str() {
+            "In" | "NotIn" if empty => {
+                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+                causes.push(Cause::required(values, detail));
+            }
+            "Exists" | "DoesNotExist" if !empty => {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                causes.push(Cause::forbidden(values, detail));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            _ => {
+                let field = format!("{field}.operator");
+                let detail = "not a valid selector operator";
+                causes.push(Cause::invalid(field, &wanted["operator"], detail));
+            }
+        }
+    }
+}
+
+fn check_template(spec: &Tree, causes: &mut Vec<Cause>) {
+    let (selector, template) = (&spec["selector"], &spec["template"]);
+    let labels = &template["metadata"]["labels"];
+    if selector.as_map().is_none() {
+        causes.push(Cause::required("spec.selector", ""));
+    } else {
+        check_selector(selector, "spec.selector", causes);
+        if selector["matchLabels"].fields().next().is_none()
+            && selector["matchExpressions"].items().is_empty()
+        {
+            let detail = "empty selector is invalid for this kind";
+            causes.push(Cause::invalid("spec.selector", selector, detail));
+        } else if !selects(selector, labels) {
+            let detail = "`selector` does not match template `labels`";
+            causes.push(Cause::invalid("spec.template.metadata.labels", labels, detail));
+        }
+    }
+    check_labels(labels, "spec.template.metadata.labels", causes);
+    pod::check_spec(&template["spec"], "spec.template.spec", causes);
+    let policy = &template["spec"]["restartPolicy"];
+    if !policy.is_null() && *policy != "Always" {
+        causes.push(Cause::not_supported("spec.template.spec.restartPolicy", policy, &["Always"]));
+    }
+}
+
+fn check_deployment(spec: &Tree, causes: &mut Vec<Cause>) {
+    let strategy = &spec["strategy"];
+    match strategy["type"].str() {
+        "Recreate" if !strategy["rollingUpdate"].is_null() => {
+            let detail = "may not be specified when strategy `type` is 'Recreate'";
+            causes.push(Cause::forbidden("spec.strategy.rollingUpdate", detail));
+        }
+        "Recreate" => {}
+        "RollingUpdate" => check_rolling(strategy, "spec.strategy", causes),
+        _ => {
+            let allowed = ["Recreate", "RollingUpdate"];
+            causes.push(Cause::not_supported("spec.strategy.type", &strategy["type"], &allowed));
+        }
+    }
+    let (deadline, ready) = (&spec["progressDeadlineSeconds"], &spec["minReadySeconds"]);
+    not_negative(deadline, "spec.progressDeadlineSeconds", causes);
+    if deadline.as_i64().is_some_and(|deadline| deadline <= ready.as_i64().unwrap_or(0)) {
+        let detail = "must be greater than minReadySeconds";
+        causes.push(Cause::invalid("spec.progressDeadlineSeconds", deadline, detail));
+    }
+}
+
+fn check_stateful_set(spec: &Tree, causes: &mut Vec<Cause>) {
+    let policies = ["OrderedReady", "Parallel"];
+    let policy = &spec["podManagementPolicy"];
+    if !policies.contains(&policy.str()) {
+        causes.push(Cause::not_supported("spec.podManagementPolicy", policy, &policies));
+    }
+    let strategies = ["OnDelete", "RollingUpdate"];
+    let kind = &spec["updateStrategy"]["type"];
+    if !strategies.contains(&kind.str()) {
+        causes.push(Cause::not_supported("spec.updateStrategy.type", kind, &strategies));
+    }
+    let partition = &spec["updateStrategy"]["rollingUpdate"]["partition"];
+    not_negative(partition, "spec.updateStrategy.rollingUpdate.partition", causes);
+}
+
+/// `maxSurge` and `maxUnavailable` of a rolling update: shares, and not both nothing.
+fn check_rolling(strategy: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    let rolling = &strategy["rollingUpdate"];
+    if rolling.is_null() {
+        return;
+    }
+    let (surge, unavailable) = (&rolling["maxSurge"], &rolling["maxUnavailable"]);
+    let field = |name: &str| format!("{field}.rollingUpdate.{name}");
+    check_share(unavailable, &field("maxUnavailable"), causes);
+    if surge.as_str().is_none_or(|text| !text.ends_with('%')) {
+        // A surge may be more than everything, so percentages have no upper limit.
+        check_share(surge, &field("maxSurge"), causes);
+    }
+    let nothing = |share: &Tree| share.as_i64() == Some(0) || *share == "0%";
+    if nothing(surge) && nothing(unavailable) {
+        let detail = "may not be 0 when `maxSurge` is 0";
+        causes.push(Cause::invalid(field("maxUnavailable"), unavailable, detail));
+    }
+}
