@@ -13,6 +13,7 @@ use kubesim_model::{Millis, Text, list, map, object};
 
 use crate::ticket::{ACKNOWLEDGED_ANNOTATION, REQUEST_ANNOTATION};
 
+type Selects = fn(&Request) -> bool;
 type Id = (Resource, ObjectKey);
 
 enum Event {
@@ -33,11 +34,12 @@ pub(crate) struct World {
     pub(crate) dead: BTreeSet<&'static str>,
     /// Answers the next request that this selects with an error of this code; after carrying it
     /// out if the code is 0.
-    pub(crate) fail: Option<(fn(&Request) -> bool, u16)>,
+    pub(crate) fail: Option<(Selects, u16)>,
+    /// The fewest ready and the most active pods after any write since they were set.
+    pub(crate) least_ready: usize,
+    pub(crate) most_active: usize,
     /// What the actor asked of its host.
     pub(crate) commands: Vec<HostCommand>,
-    /// Called after every write.
-    pub(crate) watchers: Vec<fn(&World)>,
     actor: Box<dyn Actor>,
     incarnation: u32,
     watched: BTreeSet<Resource>,
@@ -58,8 +60,9 @@ impl World {
             kubelet_delay: 200,
             dead: BTreeSet::new(),
             fail: None,
+            least_ready: usize::MAX,
+            most_active: 0,
             commands: Vec::new(),
-            watchers: Vec::new(),
             actor,
             incarnation: 0,
             watched: BTreeSet::new(),
@@ -249,9 +252,7 @@ impl World {
         if id.0 == Resource::PODS {
             self.push(self.now + self.kubelet_delay, Event::Kubelet(id.1));
         }
-        for watcher in self.watchers.clone() {
-            watcher(self);
-        }
+        self.measure();
         new
     }
 
@@ -261,7 +262,22 @@ impl World {
             self.version += 1;
             old.set(&["metadata", "resourceVersion"], format!("{}", self.version));
             self.deliver(&id.0, WatchEvent::Deleted { resource: id.0.clone(), object: old });
+            self.measure();
         }
+    }
+
+    /// Starts to watch over the numbers of ready and active pods.
+    pub(crate) fn measure_anew(&mut self) {
+        (self.least_ready, self.most_active) = (usize::MAX, 0);
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        let active = self.active();
+        let ready = active.iter().filter(|pod| object::is_ready(pod)).count();
+        let active = active.len();
+        self.least_ready = self.least_ready.min(ready);
+        self.most_active = self.most_active.max(active);
     }
 
     fn deliver(&mut self, resource: &Resource, event: WatchEvent) {

@@ -182,10 +182,10 @@ impl Reconcile for CloneSets {
         for object in [&change.old, &change.new].into_iter().flatten() {
             if change.resource == Resource::CLONE_SETS {
                 enqueue(object::key(object));
-            } else if let Some(owner) = object::controller(object) {
-                if owner["kind"] == "CloneSet" {
-                    enqueue(ObjectKey::new(object::namespace(object), owner["name"].text()));
-                }
+            } else if let Some(owner) = object::controller(object)
+                && owner["kind"] == "CloneSet"
+            {
+                enqueue(ObjectKey::new(object::namespace(object), owner["name"].text()));
             }
         }
     }

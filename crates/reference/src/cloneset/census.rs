@@ -10,6 +10,8 @@ use super::spec::{Policy, Spec};
 pub(super) struct Census<'a> {
     pub(super) pods: Vec<PodFacts<'a>>,
     pub(super) unavailable: usize,
+    /// The unavailable ones among those that have or are on the way to the update revision.
+    tried: usize,
     /// Pods that have or are on the way to the update revision, and are not to be deleted.
     pub(super) updated: usize,
     /// The others that are not to be deleted.
@@ -35,14 +37,14 @@ impl<'a> Census<'a> {
         let old = pods.len() - specified - updated;
         let missing = spec.updated_wanted().saturating_sub(updated);
         let to_update = old.saturating_sub(spec.partition).min(missing);
-        let unavailable = match bug {
-            Some(Bug::IgnoresNotReady) => {
-                pods.iter().filter(|pod| pod.stage != Stage::None && is_new(pod)).count()
-            }
-            _ => pods.iter().filter(|pod| !pod.available).count(),
+        let is_down = match bug {
+            Some(Bug::IgnoresNotReady) => |pod: &PodFacts<'_>| pod.stage != Stage::None,
+            _ => |pod: &PodFacts<'_>| !pod.available,
         };
+        let unavailable = pods.iter().filter(|pod| is_down(pod)).count();
+        let tried = pods.iter().filter(is_new).filter(|pod| is_down(pod)).count();
         let mut census =
-            Census { pods, unavailable, updated, old, specified, expected: 0, to_update };
+            Census { pods, unavailable, tried, updated, old, specified, expected: 0, to_update };
         census.expected = spec.replicas + census.surge(spec, revisions);
         census
     }
@@ -58,11 +60,9 @@ impl<'a> Census<'a> {
     ///
     /// While pods are missing the limit is not lowered by them, and never below one: a creation
     /// that is throttled because of broken old pods must not keep them from being replaced (CS-13).
-    pub(super) fn may_try_new(&self, spec: &Spec, revisions: &Revisions<'_>) -> usize {
+    pub(super) fn may_try_new(&self, spec: &Spec) -> usize {
         let extra = self.pods.len().saturating_sub(spec.replicas);
-        let limit = (spec.max_unavailable + extra).max(1);
-        let tried = self.pods.iter().filter(|pod| pod.target == revisions.update);
-        limit.saturating_sub(tried.filter(|pod| !pod.available).count())
+        (spec.max_unavailable + extra).max(1).saturating_sub(self.tried)
     }
 
     /// The pods above `replicas` that help a deletion or a recreation along (CS-10); what changes

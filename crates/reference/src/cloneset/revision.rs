@@ -68,7 +68,7 @@ impl<'a> Revisions<'a> {
 
     /// The oldest revisions past `limit` that are neither wanted nor in use.
     pub(super) fn surplus(&self, in_use: &BTreeSet<&str>, limit: usize) -> Vec<Action> {
-        let mut idle: Vec<&Tree> = self.known.iter().copied().collect();
+        let mut idle: Vec<&Tree> = self.known.clone();
         idle.retain(|revision| {
             let name = object::name(revision);
             name != self.update && name != self.current && !in_use.contains(name)

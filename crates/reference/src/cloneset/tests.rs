@@ -4,7 +4,7 @@ use kubesim_model::object;
 use kubesim_model::request::{Request, Verb};
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
-use kubesim_model::{list, map};
+use kubesim_model::{Text, list, map};
 
 use super::{
     BUGS, Bug, GRACE_ANNOTATION, IN_PLACE_READY, REVISION_LABEL, SPECIFIED_DELETE_LABEL, actor,
@@ -12,6 +12,8 @@ use super::{
 use crate::testing::{World, image, template};
 
 const SETS: Resource = Resource::CLONE_SETS;
+
+mod mutants;
 
 fn set(replicas: i64, strategy: Tree) -> Tree {
     map! {
@@ -76,18 +78,18 @@ fn deletions(world: &World) -> usize {
     .count()
 }
 
-/// Watches every write: at least so many pods ready, and at most so many active.
-fn bound<const READY: usize, const ACTIVE: usize>(world: &World) {
-    let (ready, active) = (available(world), world.active().len());
-    assert!(ready >= READY, "{ready} ready at {}", world.now);
-    assert!(active <= ACTIVE, "{active} active at {}", world.now);
+/// After every write since the measure began: at least so many pods ready, so many active at most.
+fn assert_bounds(world: &World, ready: usize, active: usize) {
+    let (least, most) = (world.least_ready, world.most_active);
+    assert!(least >= ready, "{least} ready");
+    assert!(most <= active, "{most} active");
 }
 
 #[test]
 fn an_image_changes_in_place_and_within_the_budget() {
     let mut world = running(5, in_place());
     let before = uids(&world);
-    world.watchers.push(bound::<4, 5>);
+    world.measure_anew();
     release(&mut world, "app:2");
     world.run(20_000);
     assert_eq!(with_image(&world, "app:2"), 5);
@@ -98,6 +100,7 @@ fn an_image_changes_in_place_and_within_the_budget() {
     let status = &world.get(SETS, "web")["status"];
     assert_eq!(status["updatedReadyReplicas"].as_i64(), Some(5));
     assert_eq!(status["currentRevision"], status["updateRevision"]);
+    assert_bounds(&world, 4, 5);
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn a_second_change_midway_ends_at_the_newest_image_and_label() {
 #[test]
 fn a_bad_image_never_spreads_past_the_budget_and_is_repaired_by_a_rollback() {
     let mut world = running(10, in_place());
-    world.watchers.push(bound::<8, 10>);
+    world.measure_anew();
     release(&mut world, "app:bad");
     world.run(60_000);
     assert_eq!(with_image(&world, "app:bad"), 2);
@@ -181,6 +184,7 @@ fn a_bad_image_never_spreads_past_the_budget_and_is_repaired_by_a_rollback() {
         world.store.keys().filter(|(kind, _)| kind.as_str().contains("revisions")).count(),
         2
     );
+    assert_bounds(&world, 8, 10);
 }
 
 #[test]
@@ -233,30 +237,33 @@ fn a_percentage_below_a_hundred_updates_at_least_one_pod() {
 fn surge_pods_come_first_and_go_at_the_end() {
     let mut world =
         running(3, map! { "type" => "ReCreate", "maxSurge" => 1, "maxUnavailable" => 0 });
-    world.watchers.push(bound::<3, 4>);
+    world.measure_anew();
     release(&mut world, "app:2");
     world.run(60_000);
     assert_eq!((with_image(&world, "app:2"), world.active().len()), (3, 3));
+    assert_bounds(&world, 3, 4);
 }
 
 #[test]
 fn an_in_place_release_needs_no_surge() {
     let strategy = map! { "type" => "InPlaceIfPossible", "maxSurge" => 2, "maxUnavailable" => 1 };
     let mut world = running(3, strategy);
-    world.watchers.push(bound::<2, 3>);
+    world.measure_anew();
     release(&mut world, "app:2");
     world.run(60_000);
     assert_eq!(with_image(&world, "app:2"), 3);
+    assert_bounds(&world, 2, 3);
 }
 
 #[test]
 fn a_late_watch_makes_no_extra_pod_and_breaks_no_budget() {
     let mut world = running(10, map! { "type" => "ReCreate", "maxUnavailable" => 2 });
     world.watch_delay = 3_000;
-    world.watchers.push(bound::<8, 10>);
+    world.measure_anew();
     release(&mut world, "app:2");
     world.run(400_000);
     assert_eq!((with_image(&world, "app:2"), available(&world)), (10, 10));
+    assert_bounds(&world, 8, 10);
 }
 
 #[test]
@@ -335,12 +342,13 @@ fn a_conflict_is_tried_again_in_place() {
 fn a_creation_whose_answer_was_lost_is_not_repeated() {
     let mut world = running(3, in_place());
     world.watch_delay = 2_000;
-    world.watchers.push(bound::<0, 4>);
+    world.measure_anew();
     world.fail = Some((|request| request.verb == Verb::Create, 0));
     scale(&mut world, 4);
     world.run(60_000);
     assert!(world.fail.is_none(), "the answer was lost");
     assert_eq!((available(&world), deletions(&world)), (4, 0));
+    assert_bounds(&world, 0, 4);
 }
 
 #[test]
@@ -350,13 +358,14 @@ fn a_restart_at_any_write_loses_no_update_and_breaks_no_budget() {
     for pause in (0..6_000).step_by(170) {
         let mut world = running(3, policy.clone());
         world.watch_delay = 300;
-        world.watchers.push(bound::<2, 3>);
+        world.measure_anew();
         release(&mut world, "app:2");
         world.run(pause);
         world.restart(actor(None));
         world.run(60_000);
         assert_eq!((with_image(&world, "app:2"), available(&world)), (3, 3), "after {pause} ms");
         assert_eq!(deletions(&world), 0);
+        assert_bounds(&world, 2, 3);
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn start<'a>(
     candidates.retain(|pod| pod.target != revisions.update && !pod.specified);
     order::for_update(&mut candidates);
     let mut down = census.may_go_down(spec);
-    let mut new = census.may_try_new(spec, revisions);
+    let mut new = census.may_try_new(spec);
     let (mut actions, mut taken) = (Vec::new(), BTreeSet::new());
     for pod in candidates.iter().take(census.to_update) {
         if new == 0 {
