@@ -8,6 +8,7 @@ use crate::suite::diagnostic::{Code, Diagnostic};
 use crate::suite::duration::{Amount, parse_duration};
 use crate::suite::load::Files;
 use crate::suite::located::{Located, Place};
+use crate::suite::model::Params;
 use crate::suite::node::{Node, Value};
 use crate::suite::vocabulary::Vocabulary;
 
@@ -17,6 +18,8 @@ pub(in crate::suite) struct Reader<'a> {
     pub vocabulary: &'a Vocabulary,
     /// Where manifests come from.
     pub files: &'a dyn Files,
+    /// The parameters of the row that is read, if it is a row.
+    pub params: Option<Params>,
     /// What was wrong so far.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -41,7 +44,7 @@ impl<'n> Fields<'n> {
 impl<'a> Reader<'a> {
     /// A reader that has read nothing yet.
     pub(in crate::suite) fn new(vocabulary: &'a Vocabulary, files: &'a dyn Files) -> Self {
-        Reader { vocabulary, files, diagnostics: Vec::new() }
+        Reader { vocabulary, files, params: None, diagnostics: Vec::new() }
     }
 
     /// Notes a mistake.
@@ -280,12 +283,28 @@ impl<'a> Reader<'a> {
         variables: &[&str],
     ) -> Option<Program> {
         let unknown = |name: &&Text| !variables.contains(&name.as_str());
-        let Some(name) = program.references().iter().find(unknown) else { return Some(program) };
+        let Some(name) = program.references().iter().find(unknown) else {
+            self.defined(&program, node, text);
+            return Some(program);
+        };
         let at = part_of(node, text, name);
         let message = format!("there is no variable `{name}` in this expression");
         let found = Diagnostic::error(Code::UnknownVariable, &at, message);
         self.report(found.suggest(name, variables.iter().copied()));
         None
+    }
+
+    /// Says so if a check expression reads a parameter that the scenario does not have.
+    fn defined(&mut self, program: &Program, node: &Node, text: &str) {
+        let Some(params) = self.params.clone() else { return };
+        for field in program.fields_of("params").flatten() {
+            if params.0.get(field).is_none() {
+                let at = part_of(node, text, &format!("params.{field}"));
+                let message = format!("there is no parameter `{field}`");
+                let found = Diagnostic::error(Code::UndefinedParameter, &at, message);
+                self.report(found.suggest(field, params.0.iter().map(|(name, _)| name.as_str())));
+            }
+        }
     }
 
     /// Says why `text`, which stands in `node`, is no expression.

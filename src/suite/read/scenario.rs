@@ -238,6 +238,7 @@ impl Reader<'_> {
         params: &Params,
         spec: &Node,
     ) -> ResolvedScenario {
+        self.params = Some(params.clone());
         let fields = |name: &str| spec.get(name).filter(|node| !is_nothing(node));
         let cluster = fields("cluster").and_then(|node| self.cluster(node));
         let limits = fields("limits").and_then(|node| self.limits(node));
