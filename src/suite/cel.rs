@@ -196,8 +196,22 @@ fn syntax(text: &str, errors: &kube_cel::cel::ParseErrors) -> CelError {
     let column = column.unwrap_or(1).saturating_sub(1);
     let at = (before + column).min(text.len());
     let message = first.msg.lines().next().unwrap_or_default();
-    let message = message.strip_prefix("Syntax error: ").unwrap_or(message).to_owned();
+    let message = plain_words(message.strip_prefix("Syntax error: ").unwrap_or(message));
     CelError::Syntax { at, message }
+}
+
+/// The parser's words without its grammar: what it did not expect, or that something is missing.
+fn plain_words(message: &str) -> String {
+    let unexpected = ["mismatched input ", "extraneous input ", "no viable alternative at input "];
+    for start in unexpected {
+        let Some(rest) = message.strip_prefix(start) else { continue };
+        let input = rest.split(" expecting ").next().unwrap_or(rest).trim_matches('\'');
+        return match input {
+            "<EOF>" => "it ends too early".to_owned(),
+            input => format!("`{input}` makes no sense here"),
+        };
+    }
+    message.to_owned()
 }
 
 fn failed(error: &ExecutionError) -> CelError {

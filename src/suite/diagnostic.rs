@@ -203,7 +203,7 @@ impl Diagnostic {
         let known: Vec<&str> = known.into_iter().collect();
         self.help = match nearest(have, &known) {
             Some(near) => Some(format!("did you mean `{near}`?")),
-            None if known.is_empty() => None,
+            None if known.is_empty() => Some("nothing may stand here".to_owned()),
             None if known.len() <= 24 => {
                 let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
                 Some(format!("known here: {}", names.join(", ")))
@@ -218,13 +218,17 @@ impl Diagnostic {
 fn nearest<'k>(have: &str, known: &[&'k str]) -> Option<&'k str> {
     let fold = |text: &str| text.to_lowercase().replace(['_', ' '], "-");
     let have = fold(have);
-    known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(&have, &fold(name)), *name))
-        .filter(|(score, name)| {
-            let far = strsim::damerau_levenshtein(&have, &fold(name));
-            far <= 2.max(name.chars().count() / 3) && *score > 0.7
-        })
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
+    let mut near: Option<(usize, f64, &'k str)> = None;
+    for name in known {
+        let folded = fold(name);
+        let far = strsim::damerau_levenshtein(&have, &folded);
+        let score = strsim::jaro_winkler(&have, &folded);
+        let alike = far <= 1 || (far <= 2.max(name.chars().count() / 3) && score > 0.7);
+        let nearer =
+            near.is_none_or(|(best, so_far, _)| far < best || (far == best && score > so_far));
+        if alike && nearer && far < folded.chars().count() {
+            near = Some((far, score, name));
+        }
+    }
+    near.map(|(_, _, name)| name)
 }

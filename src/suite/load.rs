@@ -165,7 +165,10 @@ pub fn parse_scenario(
         diagnostics.push(Diagnostic::error(Code::MatrixTooLarge, at, message));
     }
     let (rows, used) = resolve_all(&scenario, &files, &mut diagnostics);
-    validate::scenario(&scenario, &rows, &used, &mut diagnostics);
+    // A parameter that only a broken template uses is not unused.
+    let broken = [Code::OpenTemplate, Code::BadExpression, Code::UnknownVariable];
+    let sound = !rows.is_empty() && diagnostics.iter().all(|found| !broken.contains(&found.code));
+    validate::scenario(&scenario, &rows, sound.then_some(&used), &mut diagnostics);
     if !diagnostics.is_empty() {
         return Err(in_order(diagnostics));
     }

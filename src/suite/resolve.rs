@@ -46,9 +46,25 @@ pub(super) fn resolve_with(
         other => other.clone(),
     };
     let spec = Node { at: scenario.spec.at.clone(), value: spec };
-    reader.diagnostics.append(&mut substitution.diagnostics);
     let row = reader.row(scenario, params, &spec);
+    without_echoes(&mut reader.diagnostics, &substitution.diagnostics);
+    reader.diagnostics.append(&mut substitution.diagnostics);
     (row, substitution.used)
+}
+
+/// Takes away what is only said because a template became nothing.
+pub(super) fn without_echoes(said: &mut Vec<Diagnostic>, templates: &[Diagnostic]) {
+    let inside = |outer: &Place, inner: &Place| {
+        let (out, inn) = (outer.range(), inner.range());
+        outer.source().map(|s| &s.path) == inner.source().map(|s| &s.path)
+            && out.start <= inn.start
+            && inn.end <= out.end
+    };
+    said.retain(|said| {
+        let echo = matches!(said.code, Code::MissingField | Code::Exclusive | Code::BadManifest)
+            || matches!(said.code, Code::WrongType | Code::EmptyList);
+        !(echo && templates.iter().any(|template| inside(&said.at, &template.at)))
+    });
 }
 
 /// Replaces templates in nodes.

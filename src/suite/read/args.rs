@@ -57,7 +57,7 @@ impl Reader<'_> {
             ParamKind::Int => Arg::Int(self.int(node, &what, (0, i64::MAX))?),
             ParamKind::Probability => Arg::Probability(self.probability(node, &what)?),
             ParamKind::Text => Arg::Text(self.word(node, &what)?),
-            ParamKind::Word(words) => Arg::Text(self.one_of(node, param.name, words)?),
+            ParamKind::Word(words) => Arg::Text(self.one_of(node, &what, words)?),
             ParamKind::Texts => Arg::Texts(self.texts(node, &what)),
             ParamKind::Bool => Arg::Bool(self.flag(node, &what)?),
             ParamKind::Amount => Arg::Amount(self.amount(node, &what)?),

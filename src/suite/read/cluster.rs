@@ -67,7 +67,8 @@ impl Reader<'_> {
         let named = name.is_some();
         spec.name = name.unwrap_or(spec.name);
         let roles = ["worker", "control-plane"];
-        if let Some(role) = fields.get("role").and_then(|node| self.one_of(node, "role", &roles)) {
+        if let Some(role) = fields.get("role").and_then(|node| self.one_of(node, "`role`", &roles))
+        {
             spec.role = role;
         }
         spec.zone = fields.get("zone").and_then(|node| self.word(node, "`zone`"));
@@ -96,7 +97,7 @@ impl Reader<'_> {
             self.report(Diagnostic::error(Code::BadLabel, &key.at, message));
         }
         let effect = self.required(&fields, "a taint", "effect")?;
-        self.one_of(effect, "effect", &["NoSchedule", "PreferNoSchedule", "NoExecute"])?;
+        self.one_of(effect, "`effect`", &["NoSchedule", "PreferNoSchedule", "NoExecute"])?;
         Some(node.tree())
     }
 

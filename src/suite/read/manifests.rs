@@ -14,7 +14,7 @@ use crate::suite::load::ReadError;
 use crate::suite::located::{Located, Source};
 use crate::suite::model::Params;
 use crate::suite::node::{Node, Value};
-use crate::suite::resolve::Substitution;
+use crate::suite::resolve::{Substitution, without_echoes};
 use crate::suite::yaml;
 
 /// The objects of `source`, in its order, with its templates replaced by what `with` says.
@@ -35,8 +35,10 @@ pub(in crate::suite) fn manifests_of(
     };
     let mut substitution = Substitution::new(with);
     let documents: Vec<Node> = documents.iter().map(|node| substitution.node(node)).collect();
+    let objects = reader.manifests(&documents);
+    without_echoes(&mut reader.diagnostics, &substitution.diagnostics);
     reader.diagnostics.append(&mut substitution.diagnostics);
-    (reader.manifests(&documents), substitution.used)
+    (objects, substitution.used)
 }
 
 impl Reader<'_> {
@@ -55,7 +57,11 @@ impl Reader<'_> {
                 return None;
             }
         };
+        let before = self.diagnostics.len();
         let (manifests, used) = manifests_of(self, &source, with);
+        if self.diagnostics.len() > before {
+            return Some(manifests);
+        }
         for (key, _) in given.map(Node::entries).unwrap_or_default() {
             if !used.contains(&key.value) {
                 let message = format!("`{path}` does not use the parameter `{}`", key.value);

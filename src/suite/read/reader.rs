@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         if words.contains(&text.as_str()) {
             return Some(text.value);
         }
-        let message = format!("`{}` is no {what}", text.value);
+        let message = format!("`{}` is not a valid {what}", text.value);
         let found = Diagnostic::error(Code::UnknownWord, &node.at, message);
         self.report(found.suggest(&text, words.iter().copied()));
         None
@@ -316,7 +316,7 @@ impl<'a> Reader<'a> {
                 let length = rest.chars().next().map_or(0, char::len_utf8);
                 node.at.part(start + at, start + at + length)
             }
-            (CelError::UnknownFunction(name), _) => part_of(node, text, name),
+            (CelError::UnknownFunction(name), _) => find(node, text, name, true),
             _ => node.at.clone(),
         };
         let message = format!("not a valid CEL expression: {error}");
@@ -326,6 +326,10 @@ impl<'a> Reader<'a> {
 
 /// Where `word` stands in the expression `text` of `node`: as a whole word, if it can be found.
 pub(in crate::suite) fn part_of(node: &Node, text: &str, word: &str) -> Place {
+    find(node, text, word, false)
+}
+
+fn find(node: &Node, text: &str, word: &str, after_dot: bool) -> Place {
     let raw = node.at.text();
     let start = raw.find(text).unwrap_or(0);
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -333,7 +337,7 @@ pub(in crate::suite) fn part_of(node: &Node, text: &str, word: &str) -> Place {
         let at = start + at;
         let before = raw[..at].chars().next_back();
         let after = raw[at + word.len()..].chars().next();
-        let joined = before.is_some_and(|c| is_name(c) || c == '.');
+        let joined = before.is_some_and(|c| is_name(c) || (c == '.' && !after_dot));
         if !joined && !after.is_some_and(is_name) {
             return node.at.part(at, at + word.len());
         }

@@ -98,7 +98,7 @@ impl Reader<'_> {
         let mut names = |name: &str| match self.required(&fields, "`spec`", name) {
             Some(node) => {
                 let names = self.names(node, &format!("`{name}`"));
-                if names.is_empty() && node.items().is_empty() {
+                if matches!(&node.value, Value::List(items) if items.is_empty()) {
                     let message = format!("`{name}` may not be empty");
                     self.report(Diagnostic::error(Code::EmptyList, &node.at, message));
                 }
@@ -221,7 +221,7 @@ impl Reader<'_> {
         let fails = self.required(&fields, "an expectation", "fails");
         let fails = fails.map(|node| self.names(node, "`fails`"));
         let across = fields.get("across");
-        let across = across.and_then(|node| self.one_of(node, "across", &["seeds", "each"]));
+        let across = across.and_then(|node| self.one_of(node, "`across`", &["seeds", "each"]));
         let reason = fields.get("reason").and_then(|node| self.text(node, "`reason`"));
         Some(Expectation {
             subject: subject?,

@@ -27,7 +27,7 @@ impl Reader<'_> {
         let (node, zone, workload) = (word("node"), word("zone"), word("workload"));
         let (pod, container, actor) = (word("pod"), word("container"), word("actor"));
         let roles = ["worker", "control-plane"];
-        let role = fields.get("role").and_then(|role| self.one_of(role, "role", &roles));
+        let role = fields.get("role").and_then(|role| self.one_of(role, "`role`", &roles));
         Some(Select {
             mode: fields.get("mode").and_then(|mode| self.mode(mode)).unwrap_or_default(),
             role,
@@ -93,7 +93,7 @@ impl Reader<'_> {
         let (name, namespace) = (word("name"), word("namespace"));
         let (actor, subresource) = (word("actor"), word("subresource"));
         let words = ["any", "create", "update", "delete"];
-        let on = fields.get("on").and_then(|on| self.one_of(on, "kind of change", &words));
+        let on = fields.get("on").and_then(|on| self.one_of(on, "`on`", &words));
         let variables = ["object", "oldObject", "event", "params"];
         let where_ = fields.get("where").and_then(|node| self.cel(node, "`where`", &variables));
         let nth = fields.get("nth").and_then(|nth| self.int(nth, "`nth`", (1, 1_000_000)));

@@ -216,7 +216,7 @@ impl Reader<'_> {
     fn operation_patch(&mut self, node: &Node) -> Option<OperationPatch> {
         let fields = self.fields(node, "an operation", &PATCH)?;
         let types = ["merge", "json", "strategic"];
-        let kind = fields.get("type").and_then(|node| self.one_of(node, "type", &types));
+        let kind = fields.get("type").and_then(|node| self.one_of(node, "`type`", &types));
         let kind = match kind.as_deref() {
             Some("json") => PatchType::Json,
             Some("strategic") => PatchType::Strategic,

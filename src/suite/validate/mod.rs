@@ -11,17 +11,19 @@ use kubesim_model::Text;
 use super::diagnostic::Diagnostic;
 use super::model::{ResolvedScenario, Scenario};
 
-/// Checks what is the same in every row.
+/// Checks what is the same in every row. Without `used`, the use of parameters is not judged.
 pub(super) fn scenario(
     scenario: &Scenario,
     rows: &[ResolvedScenario],
-    used: &BTreeSet<Text>,
+    used: Option<&BTreeSet<Text>>,
     found: &mut Vec<Diagnostic>,
 ) {
     names::requirements(scenario, found);
     names::subjects(scenario, found);
     names::expectations(scenario, found);
-    names::parameters(scenario, used, found);
+    if let Some(used) = used {
+        names::parameters(scenario, used, found);
+    }
     parts::decided(scenario, rows, found);
 }
 
