@@ -8,6 +8,8 @@
 mod bench;
 pub mod deployment;
 pub mod disruption;
+pub mod endpoint_slice;
+pub mod garbage_collector;
 mod kinds;
 pub mod node_lifecycle;
 mod owned;

@@ -10,6 +10,8 @@ pub fn all() -> Vec<(&'static str, MakeActor)> {
     vec![
         ("deployment-controller", super::deployment::actor as MakeActor),
         ("disruption-controller", super::disruption::actor),
+        ("endpointslice-controller", super::endpoint_slice::actor),
+        ("generic-garbage-collector", super::garbage_collector::actor),
         ("node-controller", super::node_lifecycle::actor),
         ("pod-garbage-collector", super::pod_gc::actor),
         ("replicaset-controller", super::replicaset::actor),
