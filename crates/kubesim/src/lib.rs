@@ -4,4 +4,6 @@ pub mod api;
 pub mod controllers;
 pub mod node;
 pub mod scheduler;
+#[cfg(test)]
+mod testbed;
 pub mod world;
