@@ -120,8 +120,8 @@ fn reference(
             }
             Make::Node(make) => {
                 for node in nodes.iter().cloned() {
-                    let (bug, name) = (bug.clone(), node.clone());
-                    let start = Arc::new(move || make(name.clone(), bug.as_deref()));
+                    let name = node.clone();
+                    let start = Arc::new(move || make(name.clone()));
                     installation.programs.push(in_process(entry.name, Some(node), start));
                 }
             }
