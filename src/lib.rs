@@ -1,5 +1,6 @@
 //! Shakedown: a chaos and conformance test harness for Kubernetes workload controllers.
 
+pub mod check;
 pub mod cluster;
 pub mod fault;
 pub mod history;

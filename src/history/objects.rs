@@ -112,7 +112,10 @@ impl Objects {
     }
 
     /// The names of all objects of a resource that there are or were.
-    pub fn ever(&self, resource: &Resource) -> impl Iterator<Item = &ObjectKey> {
+    pub fn ever<'a>(
+        &'a self,
+        resource: &Resource,
+    ) -> impl Iterator<Item = &'a ObjectKey> + use<'a> {
         self.states.get(resource).into_iter().flat_map(BTreeMap::keys)
     }
 

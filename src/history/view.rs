@@ -32,6 +32,8 @@ pub struct View {
     pub actors: BTreeMap<Text, ActorEvent>,
     /// What may have been missed so far.
     pub gaps: Vec<Gap>,
+    /// Whether deliveries were recorded; without them nobody's knowledge is known.
+    pub has_deliveries: bool,
     /// The matrix row of the trial.
     pub params: BTreeMap<String, kubesim_model::tree::Tree>,
 }
@@ -48,7 +50,8 @@ pub struct FaultState {
 impl View {
     /// Nothing has happened yet.
     pub fn new(header: &Header) -> View {
-        View { params: header.params.clone(), ..View::default() }
+        let has_deliveries = header.capabilities.iter().any(|have| have == "deliveries");
+        View { params: header.params.clone(), has_deliveries, ..View::default() }
     }
 
     /// Takes the next event in.

@@ -1,0 +1,211 @@
+//! `disruption-bounded`: who is bound by a limit takes no available pod down past it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Text, object};
+
+use crate::check::budget::{Budget, budgets_of};
+use crate::check::finding::{Findings, Violation};
+use crate::check::invariant::{Capability, Definition, Invariant};
+use crate::check::observe::{ObserveError, Scene};
+use crate::check::pods::pod_changes;
+use crate::check::takedown::{Disruption, Guilt, Takedown, known_pods};
+use crate::check::verdict::Blame;
+use crate::history::{Body, Event, RequestEvent};
+use crate::suite::duration::Amount;
+use crate::suite::faults::Args;
+use crate::suite::vocabulary::{Entry, Param, ParamKind};
+
+/// Its place in the catalogue.
+pub const DEFINITION: Definition = Definition {
+    entry: Entry {
+        name: "disruption-bounded",
+        doc: "Who is bound by a limit takes no available pod down past it.",
+        params: &[
+            Param::new(
+                "maxUnavailable",
+                ParamKind::Amount,
+                "Bounds subject and evictions; without it, the workload's own limit and the \
+                 stored budgets do. A percentage is of the replicas and rounded up.",
+            ),
+            Param::new(
+                "actors",
+                ParamKind::Texts,
+                "Further actors, by name, that are bound by the limit of the workload.",
+            ),
+        ],
+    },
+    doc: "When an actor that is bound by a limit takes an available pod down, the pods that are \
+          unavailable then, by anyone, stay within the limit; taking an unavailable pod down is \
+          free. Bound are the subject, by the `maxUnavailable` of its workload, and evictions, by \
+          the budgets that select the pod. Deletions by others, taint eviction and lost hosts ask \
+          nobody: they count, and are never findings. The actor is judged on what its role could \
+          know: what was delivered to it, and what it wrote. What passes the limit only because \
+          nobody could know is counted as stale.",
+    needs: &[Capability::Actors],
+    make: |args| Box::new(DisruptionBounded::new(args)),
+};
+
+struct DisruptionBounded {
+    limit: Option<Amount>,
+    actors: Vec<Text>,
+    disruption: Disruption,
+    evictions: Evictions,
+}
+
+impl DisruptionBounded {
+    fn new(args: &Args) -> Self {
+        DisruptionBounded {
+            limit: args.amount("maxUnavailable"),
+            actors: args.texts("actors").to_vec(),
+            disruption: Disruption::default(),
+            evictions: Evictions::default(),
+        }
+    }
+
+    fn limit(&self, workload: &Tree, scene: &Scene<'_>) -> Result<Option<i64>, ObserveError> {
+        match self.limit {
+            Some(limit) => Ok(scene.replicas(workload)?.map(|replicas| limit.round_up(replicas))),
+            None => scene.max_unavailable(workload),
+        }
+    }
+
+    fn judge(
+        &mut self,
+        event: &Event,
+        scene: &Scene<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), ObserveError> {
+        let takedowns = self.disruption.event(event, scene)?;
+        let Body::Request(request) = &event.body else { return Ok(()) };
+        let is_eviction = request.subresource == "eviction";
+        let is_bound = scene.is_subject(&request.actor)
+            || self.actors.contains(&request.actor)
+            || (is_eviction && self.limit.is_some());
+        for takedown in &takedowns {
+            if is_bound {
+                self.takedown(takedown, request, scene, findings)?;
+            }
+            self.disruption.moved(&takedown.workload, &request.actor, scene.view.now);
+        }
+        if self.limit.is_none() {
+            self.evictions.event(event, scene, findings);
+        }
+        Ok(())
+    }
+
+    fn takedown(
+        &self,
+        takedown: &Takedown<'_>,
+        request: &RequestEvent,
+        scene: &Scene<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), ObserveError> {
+        let Some(limit) = self.limit(&takedown.workload, scene)? else { return Ok(()) };
+        let truth = self.disruption.truth(&takedown.workload, scene)?;
+        if truth.unavailable() <= limit {
+            return Ok(());
+        }
+        let known = |workload: &Tree| self.limit(workload, scene);
+        let because = match self.disruption.guilt(takedown, request, known, scene)? {
+            Guilt::Known(because) => because,
+            Guilt::Stale => {
+                findings.stale();
+                return Ok(());
+            }
+            Guilt::Undecided => {
+                let text = "without deliveries, what the actor knew can't be told";
+                findings.undecided(Blame::Environment, text);
+                return Ok(());
+            }
+        };
+        let workload = object::key(&takedown.workload);
+        findings.fail(
+            scene,
+            Violation {
+                object: format!("pods {}", takedown.change.key),
+                rv: takedown.change.rv,
+                actor: request.actor.clone(),
+                value: format!("{} of {} unavailable", truth.unavailable(), truth.expected),
+                limit: format!("{limit} of {workload}"),
+                message: format!(
+                    "{} took down an available pod of {workload} while {} others were down",
+                    request.actor,
+                    truth.unavailable() - 1
+                ),
+                evidence: because.into_iter().collect(),
+            },
+        );
+        Ok(())
+    }
+}
+
+impl Invariant for DisruptionBounded {
+    fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
+        if let Err(error) = self.judge(event, scene, findings) {
+            findings.undecided(Blame::Suite, error.to_string());
+        }
+    }
+}
+
+/// Evictions against the budgets as they should be, counted anew from the pods.
+#[derive(Default)]
+struct Evictions {
+    evicted: BTreeSet<Text>,
+    /// Who last wrote the status of a budget, other than by an eviction.
+    writers: BTreeMap<ObjectKey, Text>,
+}
+
+impl Evictions {
+    fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
+        let Body::Request(request) = &event.body else { return };
+        if request.subresource != "eviction" {
+            let budgets = request.changes.iter();
+            for change in budgets.filter(|c| c.resource == Resource::POD_DISRUPTION_BUDGETS) {
+                self.writers.insert(change.key.clone(), request.actor.clone());
+            }
+            return;
+        }
+        for change in pod_changes(event) {
+            let Some(pod) = &change.before else { continue };
+            self.evicted.insert(Text::new(object::uid(pod)));
+            if !object::is_active(pod) || !object::is_ready(pod) {
+                continue;
+            }
+            for (key, budget) in budgets_of(pod, scene.view) {
+                let budget = Budget::new(budget, scene.view);
+                let healthy = |pods: &mut dyn Iterator<Item = &Tree>| {
+                    pods.filter(|pod| self.is_healthy(pod) && budget.selects(pod)).count() as i64
+                };
+                let mut now = scene.view.objects.all(&Resource::PODS).map(|(_, pod)| pod);
+                let truth = healthy(&mut now);
+                let Some(wanted) = budget.desired_healthy().filter(|wanted| truth < *wanted) else {
+                    continue;
+                };
+                let writer = self.writers.get(key).map(Text::as_str).unwrap_or_default();
+                let known = healthy(&mut known_pods(writer, scene));
+                let is_hindered = scene.view.actor_fault(writer).is_some();
+                if scene.view.has_deliveries && (known >= wanted || is_hindered) {
+                    findings.stale();
+                    continue;
+                }
+                let what = Violation {
+                    object: format!("pods {}", change.key),
+                    rv: change.rv,
+                    actor: request.actor.clone(),
+                    value: format!("{truth} healthy"),
+                    limit: format!("{wanted} healthy of {}", budget.expected()),
+                    message: format!("an eviction was allowed that the budget {key} forbids"),
+                    evidence: Vec::new(),
+                };
+                findings.fail(scene, what);
+            }
+        }
+    }
+
+    fn is_healthy(&self, pod: &Tree) -> bool {
+        object::is_active(pod) && object::is_ready(pod) && !self.evicted.contains(object::uid(pod))
+    }
+}

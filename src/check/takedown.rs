@@ -1,0 +1,280 @@
+//! When somebody takes down an available pod: how many are unavailable then, in truth and by what
+//! the actor could know. Shared by the invariants that limit disruption.
+//!
+//! Pods that a workload never had do not count as lost: of a workload that was just scaled up, the
+//! pods that never were available yet are no disruption.
+//!
+//! A subject may act through other objects: a Deployment lowers a ReplicaSet, whose controller
+//! deletes pods. Then the decision is the lowering, judged on what its actor could know then, and
+//! the deletion is judged on whether it chose pods that were down already.
+
+use std::collections::BTreeMap;
+
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, Text, object};
+
+use crate::history::{Body, Change, Event, RequestEvent};
+
+use super::observe::{ObserveError, Scene};
+use super::pods::{InPlace, min_ready, pod_changes};
+
+/// An available pod of a workload was taken down by a request.
+pub(super) struct Takedown<'e> {
+    /// The write.
+    pub(super) change: &'e Change,
+    /// The pod before.
+    pub(super) pod: &'e Tree,
+    /// The workload that it belonged to.
+    pub(super) workload: Tree,
+}
+
+/// The counts by which a takedown is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count {
+    /// How many pods should be available.
+    pub(super) expected: i64,
+    /// How many are.
+    pub(super) available: i64,
+}
+
+impl Count {
+    /// How many are missing.
+    pub(super) fn unavailable(self) -> i64 {
+        (self.expected - self.available).max(0)
+    }
+}
+
+/// How a takedown past the limit came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guilt {
+    /// Its actor could know; the events that prove it beside the takedown.
+    Known(Option<u64>),
+    /// Nobody could know.
+    Stale,
+    /// It can't be told without deliveries.
+    Undecided,
+}
+
+/// Follows workloads and what is decided about them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disruption {
+    in_place: InPlace,
+    /// The most pods of a workload that were available at once since it was last scaled.
+    reached: BTreeMap<ObjectKey, i64>,
+    /// By uid of the object between: the last time it was lowered, and whether wrongly.
+    lowered: BTreeMap<Text, (u64, bool)>,
+    /// When availability last changed, for histories without deliveries.
+    moved: BTreeMap<ObjectKey, (Millis, Text)>,
+}
+
+/// Without deliveries, a change younger than this may not have been known, in milliseconds.
+const SLACK: Millis = 5_000;
+
+impl Disruption {
+    /// Takes the next event in and answers whom it took down.
+    pub(super) fn event<'e>(
+        &mut self,
+        event: &'e Event,
+        scene: &Scene<'_>,
+    ) -> Result<Vec<Takedown<'e>>, ObserveError> {
+        let Body::Request(request) = &event.body else { return Ok(Vec::new()) };
+        let mut takedowns = Vec::new();
+        let was = self.in_place.clone_if(pod_changes(event).next().is_some());
+        self.in_place.take(event);
+        for change in pod_changes(event) {
+            let state = change.after.as_ref().or(change.before.as_ref());
+            let Some(workload) = state.map(|pod| scene.workload_of(pod)).transpose()?.flatten()
+            else {
+                continue;
+            };
+            let ready = min_ready(workload);
+            let up = |pod: &Option<Tree>, in_place: &InPlace| {
+                pod.as_ref().is_some_and(|pod| in_place.is_available(pod, ready, scene.view.now))
+            };
+            let (before, after) = (up(&change.before, &was), up(&change.after, &self.in_place));
+            if let (true, false, Some(pod)) = (before, after, &change.before) {
+                takedowns.push(Takedown { change, pod, workload: workload.clone() });
+            }
+            self.reach(workload, scene)?;
+        }
+        for change in &request.changes {
+            self.lower(event, request, change, scene)?;
+        }
+        Ok(takedowns)
+    }
+
+    /// Notes that a takedown or recovery was judged, for histories without deliveries.
+    pub(super) fn moved(&mut self, workload: &Tree, actor: &Text, now: Millis) {
+        self.moved.insert(object::key(workload), (now, actor.clone()));
+    }
+
+    fn reach(&mut self, workload: &Tree, scene: &Scene<'_>) -> Result<(), ObserveError> {
+        let replicas = scene.replicas(workload)?.unwrap_or(i64::MAX);
+        let available = self.available(workload, scene)?;
+        let reached = self.reached.entry(object::key(workload)).or_default();
+        *reached = (*reached).max(available).min(replicas);
+        Ok(())
+    }
+
+    fn available(&self, workload: &Tree, scene: &Scene<'_>) -> Result<i64, ObserveError> {
+        let ready = min_ready(workload);
+        let pods = scene.pods(workload)?;
+        let now = scene.view.now;
+        Ok(count(pods.iter().filter(|(_, pod)| self.in_place.is_available(pod, ready, now))))
+    }
+
+    /// The counts as they really are after the event.
+    pub(super) fn truth(&self, workload: &Tree, scene: &Scene<'_>) -> Result<Count, ObserveError> {
+        let expected = self.expected(workload, scene)?;
+        Ok(Count { expected, available: self.available(workload, scene)? })
+    }
+
+    fn expected(&self, workload: &Tree, scene: &Scene<'_>) -> Result<i64, ObserveError> {
+        let reached = self.reached.get(&object::key(workload)).copied().unwrap_or(0);
+        Ok(scene.replicas(workload)?.map_or(reached, |replicas| replicas.min(reached)))
+    }
+
+    /// The counts as a role could know them after the event.
+    pub(super) fn known(
+        &self,
+        role: &str,
+        workload: &Tree,
+        scene: &Scene<'_>,
+    ) -> Result<(Count, Tree), ObserveError> {
+        let workload = known_workload(role, workload, scene);
+        let (ready, now) = (min_ready(&workload), scene.view.now);
+        let mut available = 0;
+        for pod in known_pods(role, scene) {
+            if self.in_place.is_available(pod, ready, now) && scene.owns(&workload, pod)? {
+                available += 1;
+            }
+        }
+        Ok((Count { expected: self.expected(&workload, scene)?, available }, workload))
+    }
+
+    /// Whether the actor of a takedown that is past the limit could know.
+    pub(super) fn guilt(
+        &self,
+        takedown: &Takedown<'_>,
+        request: &RequestEvent,
+        limit: impl Fn(&Tree) -> Result<Option<i64>, ObserveError>,
+        scene: &Scene<'_>,
+    ) -> Result<Guilt, ObserveError> {
+        let workload = &takedown.workload;
+        if !scene.view.has_deliveries {
+            let moved = self.moved.get(&object::key(workload));
+            let lag = moved.is_some_and(|(t, by)| {
+                *by != request.actor && scene.view.now.saturating_sub(*t) < SLACK
+            });
+            return Ok(if lag { Guilt::Undecided } else { Guilt::Known(None) });
+        }
+        let owner = object::controller_uid(takedown.pod);
+        if owner != object::uid(workload)
+            && let Some((resource, key, set)) = scene.view.objects.by_uid(owner)
+            && request.subresource.is_empty()
+        {
+            if let Some((n, true)) = self.lowered.get(owner) {
+                return Ok(Guilt::Known(Some(*n)));
+            }
+            let set = state_known(&request.actor, resource, key, scene).unwrap_or(set);
+            let chose_wrongly = self.chose_wrongly(&request.actor, set, scene);
+            return Ok(if chose_wrongly { Guilt::Known(None) } else { Guilt::Stale });
+        }
+        let (known, workload) = self.known(&request.actor, workload, scene)?;
+        let past = limit(&workload)?.is_some_and(|limit| known.unavailable() > limit);
+        Ok(if past { Guilt::Known(None) } else { Guilt::Stale })
+    }
+
+    /// Whether a ReplicaSet's controller spared pods that it could know to be down.
+    fn chose_wrongly(&self, role: &str, set: &Tree, scene: &Scene<'_>) -> bool {
+        let wanted = set["spec"]["replicas"].as_i64().unwrap_or(1);
+        let mine =
+            |pod: &&Tree| object::controller_uid(pod) == object::uid(set) && object::is_active(pod);
+        let active: Vec<&Tree> = known_pods(role, scene).filter(mine).collect();
+        let down = count(active.iter().filter(|pod| !object::is_ready(pod)));
+        down > (count(active.iter()) - wanted).max(0)
+    }
+
+    /// Judges the lowering of an object between workload and pods.
+    fn lower(
+        &mut self,
+        event: &Event,
+        request: &RequestEvent,
+        change: &Change,
+        scene: &Scene<'_>,
+    ) -> Result<(), ObserveError> {
+        let (Some(before), Some(after)) = (&change.before, &change.after) else { return Ok(()) };
+        let replicas = |object: &Tree| object["spec"]["replicas"].as_i64();
+        let (Some(old), Some(new)) = (replicas(before), replicas(after)) else { return Ok(()) };
+        let objects = &scene.view.objects;
+        let Some((_, _, workload)) = objects.by_uid(object::controller_uid(after)) else {
+            return Ok(());
+        };
+        let is_between = objects.get(scene.subject.resource(), &object::key(workload));
+        if new >= old || !is_between.is_some_and(|have| have.is_same(workload)) {
+            return Ok(());
+        }
+        let role = &request.actor;
+        let workload = known_workload(role, workload, scene);
+        let (ready, now) = (min_ready(&workload), scene.view.now);
+        let mut available = 0;
+        for (key, set) in objects.controlled(object::uid(&workload), &change.resource) {
+            let set = state_known(role, &change.resource, key, scene).unwrap_or(set);
+            let up = count(known_pods(role, scene).filter(|pod| {
+                object::controller_uid(pod) == object::uid(set)
+                    && self.in_place.is_available(pod, ready, now)
+            }));
+            // What it reads may be the status, which follows the pods with a delay of its own.
+            let said = set["status"]["availableReplicas"].as_i64().unwrap_or(0);
+            available += up.max(said).min(replicas(set).unwrap_or(0));
+        }
+        let known = Count { expected: self.expected(&workload, scene)?, available };
+        let limit = scene.max_unavailable(&workload)?;
+        let is_wrong = limit.is_some_and(|limit| known.unavailable() > limit);
+        self.lowered.insert(Text::new(object::uid(after)), (event.n, is_wrong));
+        Ok(())
+    }
+}
+
+impl InPlace {
+    /// A copy if it is needed, else nothing.
+    fn clone_if(&self, is_needed: bool) -> InPlace {
+        if is_needed { self.clone() } else { InPlace::default() }
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> i64 {
+    i64::try_from(items.count()).unwrap_or(i64::MAX)
+}
+
+/// The workload as the role could know it; as it is if the role does not look at workloads.
+pub(super) fn known_workload(role: &str, workload: &Tree, scene: &Scene<'_>) -> Tree {
+    let resource = scene.subject.resource();
+    let known = state_known(role, resource, &object::key(workload), scene);
+    let same = known.filter(|known| object::uid(known) == object::uid(workload));
+    same.unwrap_or(workload).clone()
+}
+
+/// The newest state of an object that the role could know.
+pub(super) fn state_known<'a>(
+    role: &str,
+    resource: &Resource,
+    key: &ObjectKey,
+    scene: &Scene<'a>,
+) -> Option<&'a Tree> {
+    let rv = scene.view.known.newest(role, resource, key);
+    scene.view.objects.at(resource, key, rv)
+}
+
+/// The pods as the role could know them.
+pub(super) fn known_pods<'a>(
+    role: &'a str,
+    scene: &Scene<'a>,
+) -> impl Iterator<Item = &'a Tree> + use<'a> {
+    let view = scene.view;
+    view.objects.ever(&Resource::PODS).filter_map(move |key| {
+        let rv = view.known.newest(role, &Resource::PODS, key);
+        view.objects.at(&Resource::PODS, key, rv)
+    })
+}

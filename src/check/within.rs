@@ -1,0 +1,66 @@
+//! Conditions that may be false for at most a stated time.
+
+use std::collections::BTreeMap;
+
+use kubesim_model::Millis;
+
+/// What has been wrong since when.
+#[derive(Clone, Debug)]
+pub(super) struct Overdue<K> {
+    within: Millis,
+    since: BTreeMap<K, Since>,
+}
+
+#[derive(Clone, Debug)]
+struct Since {
+    t: Millis,
+    n: u64,
+    is_told: bool,
+    what: String,
+}
+
+/// Something that was wrong for too long.
+pub(super) struct Late<K> {
+    /// What.
+    pub(super) key: K,
+    /// What is wrong with it.
+    pub(super) what: String,
+    /// The event from which on it was wrong.
+    pub(super) since_n: u64,
+    /// For how long, in milliseconds.
+    pub(super) age: Millis,
+}
+
+impl<K: Ord + Clone> Overdue<K> {
+    /// Nothing is wrong yet.
+    pub(super) fn new(within: Millis) -> Self {
+        Overdue { within, since: BTreeMap::new() }
+    }
+
+    /// The time that is allowed.
+    pub(super) fn within(&self) -> Millis {
+        self.within
+    }
+
+    /// What has been wrong for longer than allowed at `now`. Each is told once.
+    pub(super) fn late(&mut self, now: Millis) -> Vec<Late<K>> {
+        let within = self.within;
+        let late = self.since.iter_mut().filter(|(_, since)| !since.is_told);
+        late.filter(|(_, since)| now.saturating_sub(since.t) > within)
+            .map(|(key, since)| {
+                since.is_told = true;
+                let (what, since_n) = (since.what.clone(), since.n);
+                Late { key: key.clone(), what, since_n, age: now - since.t }
+            })
+            .collect()
+    }
+
+    /// All that is wrong after the event `n` at `now`; what is not among it is right again.
+    pub(super) fn set(&mut self, n: u64, now: Millis, wrong: BTreeMap<K, String>) {
+        self.since.retain(|key, _| wrong.contains_key(key));
+        for (key, what) in wrong {
+            let since = Since { t: now, n, is_told: false, what: String::new() };
+            self.since.entry(key).or_insert(since).what = what;
+        }
+    }
+}
