@@ -288,7 +288,11 @@ impl Bench {
         if request.resource == Resource::PODS {
             object.set(&["status", "phase"], "Pending");
             if object["spec"]["nodeName"].is_null() {
-                object.set(&["spec", "nodeName"], "worker-1");
+                let required = "requiredDuringSchedulingIgnoredDuringExecution";
+                let affinity = object.at(&["spec", "affinity", "nodeAffinity", required]);
+                let pin = &affinity["nodeSelectorTerms"][0]["matchFields"][0]["values"][0];
+                let node = pin.as_str().unwrap_or("worker-1").to_owned();
+                object.set(&["spec", "nodeName"], node);
             }
             if let Some(start) = self.start {
                 self.push(start, Due::Ready(key.clone()));

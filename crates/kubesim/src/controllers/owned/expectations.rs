@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubesim_model::Millis;
+use kubesim_model::cache::Change;
+use kubesim_model::object;
 use kubesim_model::resource::ObjectKey;
+use kubesim_model::tree::Tree;
 
 /// After this time the cache is believed, whatever was expected (`ExpectationsTimeout`).
 pub(in crate::controllers) const TIME_OUT: Millis = 300_000;
@@ -47,6 +50,22 @@ impl Expectations {
     pub(in crate::controllers) fn deleted(&mut self, owner: &ObjectKey, pod: &ObjectKey) {
         if let Some(expected) = self.0.get_mut(owner) {
             expected.deletions.remove(pod);
+        }
+    }
+
+    /// Takes in what became of a pod: a new one was expected, and so was one that now terminates.
+    pub(in crate::controllers) fn saw(
+        &mut self,
+        change: &Change,
+        owner_of: impl Fn(&Tree) -> Option<ObjectKey>,
+    ) {
+        let (old, new) = (change.old.as_ref(), change.new.as_ref());
+        let Some(pod) = new.or(old) else { return };
+        let goes = new.is_none_or(object::is_terminating);
+        match owner_of(pod) {
+            Some(owner) if goes => self.deleted(&owner, &object::key(pod)),
+            Some(owner) if old.is_none() => self.created(&owner),
+            _ => {}
         }
     }
 

@@ -186,20 +186,9 @@ impl Reconcile for ReplicaSets {
 
 impl ReplicaSets {
     fn pod_changed(&mut self, change: &Change, cache: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {
-        let owner_of =
-            |pod: &Tree| claim::owner_of(pod, &Resource::REPLICA_SETS, "ReplicaSet", cache);
-        let (old, new) = (change.old.as_ref(), change.new.as_ref());
-        let goes = new.is_none_or(object::is_terminating);
-        if let (true, Some(pod)) = (goes, new.or(old)) {
-            if let Some(owner) = owner_of(pod) {
-                self.expectations.deleted(&owner, &object::key(pod));
-            }
-        } else if let (None, Some(pod)) = (old, new) {
-            if let Some(owner) = owner_of(pod) {
-                self.expectations.created(&owner);
-            }
-        }
-        for pod in [old, new].into_iter().flatten() {
+        self.expectations
+            .saw(change, |pod| claim::owner_of(pod, &Resource::REPLICA_SETS, "ReplicaSet", cache));
+        for pod in [&change.old, &change.new].into_iter().flatten() {
             claim::concerned(pod, &Resource::REPLICA_SETS, "ReplicaSet", cache, enqueue);
         }
     }

@@ -1,0 +1,210 @@
+//! Which daemon pods to create and to delete.
+//!
+//! Modelled on kube-controller-manager v1.36, `daemon_controller.go` (`podsShouldBeOnNode`) and
+//! `daemon/update.go` (`rollingUpdate`).
+
+use std::collections::BTreeMap;
+
+use kubesim_model::object;
+use kubesim_model::share::{Rounding, share};
+use kubesim_model::stream::Stream;
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, Text};
+
+use super::control::Bug;
+use super::nodes::{self, HASH, Place};
+use crate::controllers::owned::status::min_ready_seconds;
+
+/// Pods by node; one that terminates and has ended is none.
+pub(super) type ByNode<'a> = BTreeMap<Text, Vec<&'a Tree>>;
+
+/// What a sync of a DaemonSet looks at.
+pub(super) struct View<'a> {
+    pub set: &'a Tree,
+    pub nodes: &'a [Tree],
+    pub pods: &'a [Tree],
+    /// The hash of the revision to reach.
+    pub hash: &'a str,
+    pub bug: Option<Bug>,
+    pub now: Millis,
+}
+
+/// Nodes that need a pod, and pods to be deleted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Plan {
+    pub create: Vec<Text>,
+    pub delete: Vec<Tree>,
+    /// Failed pods among the deleted ones, by node: they back off if they are tried again.
+    pub failed: Vec<(Text, Tree)>,
+}
+
+impl<'a> View<'a> {
+    /// The pods on each node, scheduled ones before others, older before younger.
+    pub(super) fn by_node(&self) -> ByNode<'a> {
+        let mut all: ByNode<'a> = BTreeMap::new();
+        let counts = |pod: &&Tree| !(object::is_terminal(pod) && object::is_terminating(pod));
+        for pod in self.pods.iter().filter(counts) {
+            all.entry(Text::new(nodes::node_of(pod))).or_default().push(pod);
+        }
+        for pods in all.values_mut() {
+            pods.sort_by_key(|pod| {
+                let metadata = &pod["metadata"];
+                let unscheduled = pod["spec"]["nodeName"].str().is_empty();
+                (unscheduled, metadata["creationTimestamp"].text(), metadata["name"].text())
+            });
+        }
+        all
+    }
+
+    /// Brings pods to where they belong and takes away what is too much (`manage`).
+    pub(super) fn manage(&self) -> Plan {
+        let mut plan = Plan::default();
+        let by_node = self.by_node();
+        for node in self.nodes {
+            let here = by_node.get(object::name(node)).map_or(&[][..], Vec::as_slice);
+            self.manage_node(node, here, &mut plan);
+        }
+        let known = |name: &str| self.nodes.iter().any(|node| object::name(node) == name);
+        let lost = by_node.iter().filter(|(name, _)| !known(name)).flat_map(|(_, pods)| pods);
+        let unscheduled = |pod: &&&Tree| pod["spec"]["nodeName"].str().is_empty();
+        plan.delete.extend(lost.filter(unscheduled).filter(|p| !gone(p)).map(|pod| (*pod).clone()));
+        plan
+    }
+
+    fn manage_node(&self, node: &Tree, here: &[&Tree], plan: &mut Plan) {
+        match nodes::place(self.set, node) {
+            Place::Wanted if here.is_empty() => plan.create.push(Text::new(object::name(node))),
+            Place::Foreign => {
+                let pods = here.iter().filter(|pod| !gone(pod));
+                plan.delete.extend(pods.map(|pod| (*pod).clone()));
+            }
+            Place::Wanted | Place::Kept => {
+                let mut running = Vec::new();
+                for pod in here.iter().copied().filter(|pod| !gone(pod)) {
+                    match pod["status"]["phase"].str() {
+                        "Failed" => plan.failed.push((Text::new(object::name(node)), pod.clone())),
+                        "Succeeded" => plan.delete.push(pod.clone()),
+                        _ => running.push(pod),
+                    }
+                }
+                plan.delete.extend(self.too_many(&running).into_iter().cloned());
+            }
+        }
+    }
+
+    /// Of several pods on a node the oldest stays; with surge the oldest new and the oldest old one,
+    /// until the new one is available or the old one isn't ready.
+    fn too_many(&self, running: &[&'a Tree]) -> Vec<&'a Tree> {
+        if self.surge_and_unavailable().0 == 0 {
+            return running.iter().skip(1).copied().collect();
+        }
+        let (new, old): (Vec<&Tree>, Vec<&Tree>) =
+            running.iter().copied().partition(|pod| self.is_new(pod));
+        let mut surplus: Vec<&Tree> =
+            new.iter().skip(1).chain(old.iter().skip(1)).copied().collect();
+        if let (Some(new), Some(old)) = (new.first(), old.first()) {
+            if !object::is_ready(old) || self.is_available(new) {
+                surplus.push(old);
+            }
+        }
+        surplus
+    }
+
+    /// The next steps of a rolling update. Which node comes first is drawn from `rng`: upstream
+    /// it is the order of a Go map.
+    pub(super) fn update(&self, rng: &mut Stream) -> Plan {
+        let mut by_node: Vec<(Text, Vec<&Tree>)> = self.by_node().into_iter().collect();
+        for at in (1..by_node.len()).rev() {
+            by_node.swap(at, rng.index(at + 1));
+        }
+        match self.surge_and_unavailable() {
+            (0, unavailable) => self.replace(&by_node, unavailable),
+            (surge, _) => self.surge(&by_node, surge),
+        }
+    }
+
+    /// Deletes old pods: all that are not available, and others as far as the limit goes.
+    fn replace(&self, by_node: &[(Text, Vec<&Tree>)], max_unavailable: usize) -> Plan {
+        let mut unavailable = 0;
+        let (mut delete, mut candidates) = (Vec::new(), Vec::new());
+        for (_, pods) in by_node {
+            match self.new_and_old(pods) {
+                Some((Some(new), None)) if self.is_available(new) => {}
+                Some((None, Some(old))) if self.is_available(old) => candidates.push(old.clone()),
+                Some((None, Some(old))) => {
+                    unavailable += 1;
+                    delete.push(old.clone());
+                }
+                _ => unavailable += 1,
+            }
+        }
+        let room = max_unavailable.saturating_sub(unavailable);
+        delete.extend(candidates.into_iter().take(room));
+        Plan { delete, ..Plan::default() }
+    }
+
+    /// Makes new pods beside old ones, and deletes the old ones when the new ones are available.
+    fn surge(&self, by_node: &[(Text, Vec<&Tree>)], max_surge: usize) -> Plan {
+        let mut surging = 0;
+        let (mut plan, mut candidates) = (Plan::default(), Vec::new());
+        for (node, pods) in by_node {
+            match self.new_and_old(pods) {
+                None => surging += 1,
+                Some((_, None)) => {}
+                Some((None, Some(old))) if self.is_available(old) => candidates.push(node.clone()),
+                Some((None, Some(_))) => plan.create.push(node.clone()),
+                Some((Some(new), Some(old))) => {
+                    if self.is_available(old) && !self.is_available(new) {
+                        surging += 1;
+                    } else {
+                        plan.delete.push(old.clone());
+                    }
+                }
+            }
+        }
+        let room = max_surge.saturating_sub(surging);
+        plan.create.extend(candidates.into_iter().take(room));
+        plan
+    }
+
+    /// The new and the old pod of a node; `None` if there are two of a kind.
+    fn new_and_old<'p>(&self, pods: &[&'p Tree]) -> Option<(Option<&'p Tree>, Option<&'p Tree>)> {
+        let (new, old): (Vec<&Tree>, Vec<&Tree>) =
+            pods.iter().copied().filter(|pod| !gone(pod)).partition(|pod| self.is_new(pod));
+        (new.len() <= 1 && old.len() <= 1).then(|| (new.first().copied(), old.first().copied()))
+    }
+
+    /// `maxSurge` and `maxUnavailable` in pods; both are rounded up, and not both are 0.
+    fn surge_and_unavailable(&self) -> (usize, usize) {
+        let wanted =
+            self.nodes.iter().filter(|n| nodes::place(self.set, n) == Place::Wanted).count();
+        let total = i64::try_from(wanted).unwrap_or(i64::MAX);
+        let rolling = &self.set["spec"]["updateStrategy"]["rollingUpdate"];
+        let of = |field: &str, default: i64| {
+            let value =
+                if rolling[field].is_null() { Tree::Int(default) } else { rolling[field].clone() };
+            let count = share(&value, total, Rounding::Up).unwrap_or(default);
+            usize::try_from(count).unwrap_or(0)
+        };
+        if self.bug == Some(Bug::MaxUnavailableIgnored) {
+            return (0, wanted.max(1));
+        }
+        match (of("maxSurge", 0), of("maxUnavailable", 1)) {
+            (0, 0) => (0, 1),
+            limits => limits,
+        }
+    }
+
+    pub(super) fn is_new(&self, pod: &Tree) -> bool {
+        object::label(pod, HASH) == self.hash
+    }
+
+    pub(super) fn is_available(&self, pod: &Tree) -> bool {
+        object::is_available(pod, min_ready_seconds(self.set), self.now)
+    }
+}
+
+/// Whether the pod's deletion was asked for.
+fn gone(pod: &Tree) -> bool {
+    object::is_terminating(pod)
+}
