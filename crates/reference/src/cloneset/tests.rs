@@ -14,6 +14,7 @@ use crate::testing::{World, image, template};
 const SETS: Resource = Resource::CLONE_SETS;
 
 mod mutants;
+mod storm;
 
 fn set(replicas: i64, strategy: Tree) -> Tree {
     map! {
