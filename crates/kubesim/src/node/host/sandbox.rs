@@ -40,7 +40,7 @@ impl Addresses {
     /// The next free pod address; `None` if all 253 are used.
     fn take(&mut self) -> Option<Text> {
         let free = (1..=253)
-            .map(|step| (self.last - 2 + step) % 253 + 2)
+            .map(|step| (self.last + step - 2) % 253 + 2)
             .find(|host| !self.used.contains(host))?;
         self.last = free;
         self.used.insert(free);
@@ -49,10 +49,9 @@ impl Addresses {
     }
 
     fn release(&mut self, ip: &str) {
-        if let Some(host) = ip.strip_prefix("10.").and_then(|rest| rest.rsplit('.').next()) {
-            if let Ok(host) = host.parse() {
-                self.used.remove(&host);
-            }
+        let host = ip.strip_prefix("10.").and_then(|rest| rest.rsplit('.').next());
+        if let Some(host) = host.and_then(|host| host.parse().ok()) {
+            self.used.remove(&host);
         }
     }
 

@@ -98,11 +98,11 @@ impl Host {
         out: &mut HostOut,
     ) {
         let Some(container) = self.containers.get_mut(id).filter(|one| one.lives()) else { return };
-        if let Some(rule) = rule {
-            if !self.rules.on(&self.node, &container.info).any(|(name, _)| *name == rule) {
-                return;
-            }
+        let mut rules = self.rules.on(&self.node, &container.info);
+        if rule.is_some_and(|rule| !rules.any(|(name, _)| *name == rule)) {
+            return;
         }
+        drop(rules);
         if container.stuck {
             container.held_exit = Some(code);
         } else {

@@ -1,0 +1,5 @@
+//! Facts about hosts and kubelets, shown on one node.
+
+mod bench;
+mod faults;
+mod life;
