@@ -21,6 +21,7 @@ mod read;
 pub mod render;
 pub mod requirements;
 pub mod resolve;
+pub mod schema;
 pub mod select;
 pub mod steps;
 pub mod subject;

@@ -13,5 +13,13 @@ mod select;
 mod steps;
 mod subject;
 
+/// The names of the fields, of which schemas are made as well.
+pub(super) mod fields {
+    pub(in crate::suite) use super::cluster::{LIMITS, NODE};
+    pub(in crate::suite) use super::scenario::SPEC;
+    pub(in crate::suite) use super::select::{EVENT, SELECT, TRIGGER};
+    pub(in crate::suite) use super::subject::{FROM, RUN, SUBJECT};
+}
+
 pub(super) use reader::Reader;
 pub(super) use scenario::{HEAD, KINDS};
