@@ -20,7 +20,6 @@ mod registry;
 mod router;
 mod selection;
 mod server;
-mod shape;
 mod store;
 mod subresource;
 mod update;

@@ -29,8 +29,9 @@ impl Api {
         let after = match call.request.verb {
             Verb::Update => call.request.body.clone(),
             Verb::StrategicPatch => {
+                let merge = kubesim_model::patch::merge(&before, &call.request.body);
                 self.check_size(&call.request.body)?;
-                kubesim_model::patch::merge(&before, &call.request.body)
+                merge
             }
             _ => self.patched(call, &before)?,
         };

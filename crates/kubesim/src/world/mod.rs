@@ -1,8 +1,23 @@
 //! The world: API server, hosts and actors, stepped one delivery at a time in virtual time.
 
+mod actors;
+mod boot;
+mod config;
+mod core;
+mod hosts;
 mod lever;
+mod link;
+mod pull;
+mod queue;
+mod record;
+mod rules;
+mod watch;
 
+pub use config::{ActorSpec, NodeConfig, WorldConfig};
+pub use core::World;
 pub use lever::{
     Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
     WatchEffect,
 };
+pub use record::{HostRecord, Phase, Record, RequestRecord, What};
+pub use watch::RawEvent;

@@ -143,9 +143,7 @@ impl Kubelet {
         self.with(&uid, io, |kubelet, worker, io| {
             let Some(old) = worker.learn(pod) else { return };
             match worker.stage {
-                Stage::New | Stage::Running
-                    if object::is_terminating(&worker.pod) || object::is_terminal(&worker.pod) =>
-                {
+                Stage::New | Stage::Running if object::is_terminating(&worker.pod) => {
                     kubelet.terminate(worker, io);
                 }
                 Stage::New | Stage::Running if concerns(&old, &worker.pod) => {

@@ -1,0 +1,99 @@
+//! How a world begins: API server, machines with kubelets, scheduler and built-in controllers.
+
+use std::collections::BTreeMap;
+
+use kubesim_model::Text;
+
+use super::World;
+use super::config::{ActorSpec, NodeConfig, WorldConfig};
+use super::hosts::Machine;
+use super::queue::{Due, Queue};
+use super::rules::Rules;
+use crate::api::{Api, ApiConfig};
+use crate::node::{Host, KubeletConfig, kubelet, node_address};
+use crate::{controllers, scheduler};
+
+/// The name of a node's kubelet among the actors.
+pub(super) fn kubelet_name(node: &str) -> Text {
+    Text::from(format!("kubelet/{node}"))
+}
+
+impl World {
+    /// A cluster with the configured nodes and everything that Kubernetes brings, about to start.
+    pub fn new(config: WorldConfig) -> World {
+        let mut world = World {
+            now: 0,
+            api: Api::new(config.seed, ApiConfig::default()),
+            slots: Vec::new(),
+            names: BTreeMap::new(),
+            machines: Vec::new(),
+            watchers: BTreeMap::new(),
+            rules: Rules::default(),
+            queue: Queue::default(),
+            answers: BTreeMap::new(),
+            records: Vec::new(),
+            next_record: 0,
+            cause: None,
+            compact_to: 0,
+            steps: 0,
+            config,
+        };
+        world.queue.book(world.config.window, 0, Due::Compact);
+        for (index, node) in world.config.nodes.clone().into_iter().enumerate() {
+            world.add_node(index, &node);
+        }
+        world.add_scheduler();
+        world.add_controllers();
+        world
+    }
+
+    fn add_node(&mut self, index: usize, node: &NodeConfig) {
+        let index = index as u32;
+        let host = Host::new(&node.name, index, self.config.seed);
+        self.machines.push(Machine::new(node.name.clone(), host));
+        let settings = KubeletConfig {
+            address: node_address(index),
+            zone: node.zone.clone(),
+            labels: node.labels.clone(),
+            cpu: node.cpu.clone(),
+            memory: node.memory.clone(),
+            pods: node.pods,
+        };
+        let name = node.name.clone();
+        let bug = self.config.bug("kubelet").map(Text::new);
+        self.add_actor(ActorSpec {
+            user: Text::from(format!("system:node:{}", node.name)),
+            user_agent: Text::new_static("kubelet/v1.36"),
+            node: Some(node.name.clone()),
+            // kubeAPIQPS and kubeAPIBurst (kubelet v1.36).
+            rate: Some((50, 100)),
+            ..ActorSpec::new(kubelet_name(&node.name), move || {
+                kubelet(&name, settings.clone(), bug.as_deref())
+            })
+        });
+    }
+
+    fn add_scheduler(&mut self) {
+        let bug = self.config.bug("scheduler").map(Text::new);
+        self.add_actor(ActorSpec {
+            user: Text::new_static("system:kube-scheduler"),
+            user_agent: Text::new_static("kube-scheduler/v1.36"),
+            // clientConnection qps and burst (kube-scheduler v1.36).
+            rate: Some((50, 100)),
+            ..ActorSpec::new("scheduler", move || scheduler::actor(bug.as_deref()))
+        });
+    }
+
+    fn add_controllers(&mut self) {
+        for (name, start) in controllers::all() {
+            let bug = self.config.bug(name).map(Text::new);
+            self.add_actor(ActorSpec {
+                user_agent: Text::new_static("kube-controller-manager/v1.36"),
+                // clientConnection qps and burst, of each controller's own client
+                // (kube-controller-manager v1.36).
+                rate: Some((20, 30)),
+                ..ActorSpec::new(name, move || start(bug.as_deref()))
+            });
+        }
+    }
+}

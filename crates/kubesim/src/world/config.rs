@@ -1,0 +1,106 @@
+//! What a world is made of.
+
+use std::sync::Arc;
+
+use kubesim_model::actor::Actor;
+use kubesim_model::{Millis, Text};
+
+/// How to make a world.
+#[derive(Clone, Debug)]
+pub struct WorldConfig {
+    /// The entropy of everything that is drawn.
+    pub seed: u64,
+    /// The nodes.
+    pub nodes: Vec<NodeConfig>,
+    /// Planted bugs: the name of a built-in actor (`kubelet` for all kubelets) and of its bug.
+    pub bugs: Vec<(Text, Text)>,
+    /// Actors of which deliveries are recorded; `None` for all.
+    pub record_deliveries_of: Option<Vec<Text>>,
+    /// How far behind the newest version a watch may resume, in milliseconds. The API server's
+    /// etcd compaction interval is five minutes (kube-apiserver v1.36).
+    pub window: Millis,
+}
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Its name.
+    pub name: Text,
+    /// Its zone (`topology.kubernetes.io/zone`).
+    pub zone: Text,
+    /// More labels.
+    pub labels: Vec<(Text, Text)>,
+    /// CPUs, as a quantity.
+    pub cpu: Text,
+    /// Memory, as a quantity.
+    pub memory: Text,
+    /// How many pods it takes.
+    pub pods: u32,
+}
+
+impl NodeConfig {
+    /// A node of zone `zone-1` with 8 CPUs, 32 GiB and 110 pods.
+    pub fn new(name: impl Into<Text>) -> Self {
+        NodeConfig {
+            name: name.into(),
+            zone: Text::new_static("zone-1"),
+            labels: Vec::new(),
+            cpu: Text::new_static("8"),
+            memory: Text::new_static("32Gi"),
+            pods: 110,
+        }
+    }
+}
+
+impl WorldConfig {
+    /// A world of `nodes` workers named `worker-1`, `worker-2`, …
+    pub fn new(seed: u64, nodes: usize) -> Self {
+        WorldConfig {
+            seed,
+            nodes: (1..=nodes).map(|n| NodeConfig::new(format!("worker-{n}"))).collect(),
+            bugs: Vec::new(),
+            record_deliveries_of: None,
+            window: 300_000,
+        }
+    }
+
+    /// The bug planted in the built-in actor of this name.
+    pub(super) fn bug(&self, component: &str) -> Option<&str> {
+        self.bugs.iter().find(|(name, _)| name == component).map(|(_, bug)| bug.as_str())
+    }
+}
+
+/// How to start an actor. Each incarnation is made anew by `start`.
+#[derive(Clone)]
+pub struct ActorSpec {
+    /// Its name, unique in the world.
+    pub name: Text,
+    /// The user that the API sees.
+    pub user: Text,
+    /// The user agent that the API sees.
+    pub user_agent: Text,
+    /// The node it runs on, for those that have host access.
+    pub node: Option<Text>,
+    /// Requests per second and burst, as client-go limits them; `None` for no limit.
+    pub rate: Option<(u64, u64)>,
+    /// Makes a new incarnation.
+    pub start: Arc<dyn Fn() -> Box<dyn Actor> + Send + Sync>,
+}
+
+impl ActorSpec {
+    /// An actor with a service account in `kube-system`, without host or rate limit.
+    pub fn new(
+        name: impl Into<Text>,
+        start: impl Fn() -> Box<dyn Actor> + Send + Sync + 'static,
+    ) -> Self {
+        let name = name.into();
+        ActorSpec {
+            user: Text::from(format!("system:serviceaccount:kube-system:{name}")),
+            user_agent: name.clone(),
+            name,
+            node: None,
+            rate: None,
+            start: Arc::new(start),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The way of a request to the API and of its answer back: latency, rate limit, broken links.
+//!
+//! A link that is down delivers nothing: messages wait, as TCP retransmits, until it is up again or
+//! the client gives up after [`CLIENT_TIMEOUT`]; then nobody knows whether the request was carried out.
+
+use kubesim_model::actor::{Input, RequestId};
+use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::resource::Resource;
+use kubesim_model::{Millis, Text, object};
+
+use super::World;
+use super::lever::RequestEffect;
+use super::queue::{ActorId, Delivered, Due};
+use super::record::{RequestRecord, What};
+use crate::api::Handled;
+
+/// How long a client waits for an answer. The kubelet's API clients use 10 s (v1.36); others wait
+/// for the connection's health check, up to 45 s.
+const CLIENT_TIMEOUT: Millis = 10_000;
+
+/// A request under way, with the rule that it met when it was sent.
+#[derive(Clone)]
+pub(super) struct Message {
+    pub(super) id: RequestId,
+    pub(super) request: Request,
+    pub(super) rule: Option<(Text, RequestEffect)>,
+    pub(super) cause: Option<u64>,
+}
+
+/// client-go's token bucket, in virtual time.
+#[derive(Clone)]
+pub(super) struct RateLimit {
+    per_second: u64,
+    /// The latest time up to which tokens were given away ahead, in thousandths of a millisecond.
+    spent_until: u64,
+    burst: u64,
+}
+
+impl RateLimit {
+    pub(super) fn new((per_second, burst): (u64, u64)) -> Self {
+        RateLimit { per_second: per_second.max(1), spent_until: 0, burst }
+    }
+
+    /// How long the next request has to wait, in milliseconds.
+    fn wait(&mut self, now: Millis) -> Millis {
+        let each = 1_000_000 / self.per_second;
+        let now = now * 1_000;
+        let earliest = now.saturating_sub(each * self.burst);
+        self.spent_until = self.spent_until.max(earliest) + each;
+        self.spent_until.saturating_sub(now).div_ceil(1_000)
+    }
+}
+
+impl World {
+    /// Sends a request of an actor on its way.
+    pub(super) fn send(&mut self, actor: ActorId, id: RequestId, request: Request) {
+        let rule = self.rules.meet(actor, &request, self.config.seed);
+        let slot = &mut self.slots[actor];
+        slot.outstanding.insert(id);
+        let mut delay = slot.link.between(1, 4);
+        delay += slot.rate.as_mut().map_or(0, |rate| rate.wait(self.now));
+        if let Some((_, RequestEffect::Delay(more))) = rule {
+            delay += more;
+        }
+        let (tie, incarnation) = (slot.link.bits(), slot.incarnation);
+        let message = Message { id, request, rule, cause: self.cause };
+        let due = Due::Request(actor, incarnation, Box::new(message));
+        self.queue.book(self.now + delay, tie, due);
+    }
+
+    /// A request reaches the API server.
+    pub(super) fn request_arrives(&mut self, actor: ActorId, incarnation: u32, message: Message) {
+        let alive = self.slots[actor].incarnation == incarnation && self.slots[actor].is_alive();
+        if !self.is_linked(actor) && alive {
+            let id = message.id;
+            self.slots[actor].blocked.push(Due::Request(actor, incarnation, Box::new(message)));
+            let at = self.now + CLIENT_TIMEOUT;
+            self.queue.book(at, 0, Due::GiveUp(actor, incarnation, id));
+            return;
+        }
+        if !alive {
+            // What is on the wire is not taken back by the end of the process that sent it.
+            if self.is_linked(actor) {
+                drop(self.carry_out(actor, incarnation, &message));
+            }
+            return;
+        }
+        match message.rule.as_ref().map(|(_, effect)| effect.clone()) {
+            Some(RequestEffect::Refuse { code, reason }) => {
+                let text = format!("{reason}: injected by a fault");
+                let status = Status { reason, ..Status::new(code, "", text) };
+                self.refuse(actor, message, status);
+            }
+            Some(RequestEffect::Conflict) => {
+                let text = format!(
+                    "Operation cannot be fulfilled on {} \"{}\": the object has been modified; \
+                     please apply your changes to the latest version and try again",
+                    message.request.resource, message.request.key.name
+                );
+                self.refuse(actor, message, Status::new(409, "Conflict", text));
+            }
+            Some(RequestEffect::CrashBefore) => {
+                self.crash(actor);
+            }
+            Some(RequestEffect::CrashAfter) => {
+                drop(self.carry_out(actor, incarnation, &message));
+                self.crash(actor);
+            }
+            Some(RequestEffect::LoseResponse) => {
+                let cause = self.carry_out(actor, incarnation, &message).1;
+                self.answer(actor, message, Err(Status::connection_lost()), cause);
+            }
+            Some(RequestEffect::Delay(_)) | None => {
+                let (answer, cause) = self.carry_out(actor, incarnation, &message);
+                self.answer(actor, message, answer, cause);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, actor: ActorId, incarnation: u32, message: &Message) -> (Answer, u64) {
+        let slot = &self.slots[actor];
+        let Handled { answer, writes } =
+            self.api.handle(self.now, &slot.identity, &message.request);
+        for write in &writes {
+            self.fan_out(write);
+        }
+        let cause = self.record_request((actor, incarnation), message, &answer, writes);
+        (answer, cause)
+    }
+
+    fn refuse(&mut self, actor: ActorId, message: Message, status: Status) {
+        let answer = Err(status);
+        let from = (actor, self.slots[actor].incarnation);
+        let cause = self.record_request(from, &message, &answer, Vec::new());
+        self.answer(actor, message, answer, cause);
+    }
+
+    fn record_request(
+        &mut self,
+        (actor, incarnation): (ActorId, u32),
+        message: &Message,
+        answer: &Answer,
+        writes: Vec<crate::api::Write>,
+    ) -> u64 {
+        let request = &message.request;
+        // Lease renewals are a third of all requests, and no judgement looks at them.
+        if request.resource == Resource::LEASES && message.rule.is_none() {
+            return message.cause.unwrap_or_default();
+        }
+        let slot = &self.slots[actor];
+        let mut key = request.key.clone();
+        if let (true, Ok(object)) = (key.name.is_empty(), answer) {
+            key.name = object["metadata"]["name"].text();
+        }
+        let (code, reason, text) = match answer {
+            Ok(_) => (
+                if request.verb == Verb::Create { 201 } else { 200 },
+                Text::default(),
+                String::new(),
+            ),
+            Err(status) => (status.code, status.reason.clone(), status.message.clone()),
+        };
+        let record = RequestRecord {
+            actor: slot.name.clone(),
+            incarnation,
+            verb: request.verb,
+            resource: request.resource.clone(),
+            key,
+            subresource: request.subresource.clone(),
+            code,
+            reason,
+            message: text,
+            rule: message.rule.as_ref().map(|(rule, _)| rule.clone()),
+            writes,
+        };
+        self.record_caused(message.cause, What::Request(Box::new(record)))
+    }
+
+    /// Sends the answer on its way back.
+    fn answer(&mut self, actor: ActorId, message: Message, answer: Answer, cause: u64) {
+        let slot = &mut self.slots[actor];
+        let (delay, tie) = (slot.link.between(1, 4), slot.link.bits());
+        let (id, incarnation) = (message.id, slot.incarnation);
+        let delivered = Box::new(Delivered { answer, cause, request: Box::new(message) });
+        self.queue.book(self.now + delay, tie, Due::Answer(actor, incarnation, id, delivered));
+    }
+
+    /// An answer reaches its actor.
+    pub(super) fn answer_arrives(
+        &mut self,
+        actor: ActorId,
+        incarnation: u32,
+        id: RequestId,
+        delivered: Box<Delivered>,
+    ) {
+        if self.slots[actor].incarnation != incarnation {
+            return;
+        }
+        if !self.is_linked(actor) {
+            self.slots[actor].blocked.push(Due::Answer(actor, incarnation, id, delivered));
+            let at = self.now + CLIENT_TIMEOUT;
+            self.queue.book(at, 0, Due::GiveUp(actor, incarnation, id));
+            return;
+        }
+        if self.slots[actor].stands_still() {
+            self.slots[actor].backlog.push(Due::Answer(actor, incarnation, id, delivered));
+            return;
+        }
+        if !self.slots[actor].outstanding.remove(&id) {
+            return;
+        }
+        let Delivered { answer, cause, request } = *delivered;
+        self.record_learned(actor, &request.request, &answer, cause);
+        self.give_answer(actor, id, answer, Some(cause));
+    }
+
+    /// The client gives up waiting.
+    pub(super) fn give_up(&mut self, actor: ActorId, incarnation: u32, id: RequestId) {
+        let slot = &mut self.slots[actor];
+        let waits = |due: &Due| match due {
+            Due::Request(_, _, message) => message.id == id,
+            Due::Answer(_, _, answered, _) => *answered == id,
+            _ => false,
+        };
+        if slot.incarnation != incarnation || !slot.blocked.iter().any(waits) {
+            return;
+        }
+        if slot.stands_still() {
+            slot.backlog.push(Due::GiveUp(actor, incarnation, id));
+            return;
+        }
+        slot.blocked.retain(|due| !waits(due));
+        slot.outstanding.remove(&id);
+        self.give_answer(actor, id, Err(Status::connection_lost()), None);
+    }
+
+    fn give_answer(&mut self, actor: ActorId, id: RequestId, answer: Answer, cause: Option<u64>) {
+        if self.slots[actor].is_client {
+            self.answers.insert((actor, id), answer);
+        } else {
+            self.cause = cause;
+            self.feed(actor, Input::Answer { id, answer });
+        }
+    }
+
+    /// What an answer tells its actor: the newest state of the objects it read or wrote.
+    fn record_learned(&mut self, actor: ActorId, request: &Request, answer: &Answer, cause: u64) {
+        let Ok(object) = answer else { return };
+        if request.resource == Resource::LEASES || !self.records_deliveries_of(actor) {
+            return;
+        }
+        let rv = object::resource_version(object);
+        if rv == 0 {
+            return;
+        }
+        let slot = &self.slots[actor];
+        let what = What::Deliver {
+            actor: slot.name.clone(),
+            incarnation: slot.incarnation,
+            resource: request.resource.clone(),
+            key: request.key.clone(),
+            rv,
+            answer: true,
+        };
+        self.record_caused(Some(cause), what);
+    }
+}

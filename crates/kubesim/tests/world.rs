@@ -1,0 +1,173 @@
+//! Facts about whole worlds: everything built in, together.
+
+use kubesim::world::{Lever, RequestEffect, RequestSelector, What, World, WorldConfig};
+use kubesim_model::request::{Answer, Request};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, list, map, object};
+
+const MINUTE: Millis = 60_000;
+
+fn deployment(replicas: i64) -> Tree {
+    map! {
+        "apiVersion" => "apps/v1", "kind" => "Deployment",
+        "metadata" => map! { "name" => "web", "namespace" => "default" },
+        "spec" => map! {
+            "replicas" => replicas,
+            "selector" => map! { "matchLabels" => map! { "app" => "web" } },
+            "template" => map! {
+                "metadata" => map! { "labels" => map! { "app" => "web" } },
+                "spec" => map! { "containers" => list![map! {
+                    "name" => "app", "image" => "registry.k8s.io/e2e-test-images/agnhost:2.59",
+                }] },
+            },
+        },
+    }
+}
+
+fn world(seed: u64) -> World {
+    let mut world = World::new(WorldConfig::new(seed, 5));
+    world.add_client("user", "admin", "test");
+    run(&mut world, 5_000);
+    world
+}
+
+fn run(world: &mut World, until: Millis) {
+    while world.next_event().is_some_and(|at| at <= until) {
+        world.step();
+    }
+    world.advance_to(until);
+}
+
+fn ask(world: &mut World, request: Request) -> Answer {
+    let id = world.submit("user", request).expect("the client lives");
+    loop {
+        if let Some(answer) = world.take_answer("user", id) {
+            return answer;
+        }
+        assert!(world.step(), "an answer comes");
+    }
+}
+
+fn pods(world: &World) -> Vec<Tree> {
+    let (pods, _) = world
+        .api()
+        .list(&kubesim_model::actor::WatchSpec::all(Resource::PODS))
+        .expect("pods are served");
+    pods
+}
+
+fn ready(world: &World) -> usize {
+    pods(world).iter().filter(|pod| object::is_ready(pod) && object::is_active(pod)).count()
+}
+
+#[test]
+fn a_deployment_becomes_ready_within_half_a_minute() {
+    let mut world = world(1);
+    ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(6))).expect("created");
+    run(&mut world, 35_000);
+    assert_eq!(ready(&world), 6, "{:#?}", pods(&world));
+    let key = ObjectKey::new("default", "web");
+    let status = &world.api().get(&Resource::DEPLOYMENTS, &key).expect("there")["status"];
+    assert_eq!(status["availableReplicas"].as_i64(), Some(6), "{status}");
+}
+
+#[test]
+fn pods_of_a_dead_node_are_replaced_after_the_toleration() {
+    let mut world = world(2);
+    ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(6))).expect("created");
+    run(&mut world, MINUTE);
+    let node = pods(&world)[0]["spec"]["nodeName"].text();
+    world.pull(&Lever::PowerOff { node: node.clone() }).expect("the node exists");
+    run(&mut world, 6 * MINUTE);
+    assert!(ready(&world) < 6, "nothing is evicted before 350 s");
+    run(&mut world, 9 * MINUTE);
+    assert_eq!(ready(&world), 6);
+    assert!(pods(&world).iter().any(object::is_terminating), "the old pods are stuck");
+    world.pull(&Lever::PowerOn { node }).expect("the node exists");
+    run(&mut world, 11 * MINUTE);
+    assert_eq!(pods(&world).len(), 6, "the node came back and the old pods went");
+}
+
+#[test]
+fn a_release_replaces_every_pod() {
+    let mut world = world(3);
+    ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(6))).expect("created");
+    run(&mut world, MINUTE);
+    let key = ObjectKey::new("default", "web");
+    let image = "registry.k8s.io/e2e-test-images/agnhost:2.60";
+    let patch = map! { "spec" => map! { "template" => map! { "spec" => map! {
+        "containers" => list![map! { "name" => "app", "image" => image }],
+    } } } };
+    ask(&mut world, Request::strategic_patch(Resource::DEPLOYMENTS, key, patch)).expect("patched");
+    run(&mut world, 3 * MINUTE);
+    assert_eq!(ready(&world), 6);
+    for pod in pods(&world) {
+        assert_eq!(pod["spec"]["containers"][0]["image"], image);
+        assert_eq!(pod["status"]["containerStatuses"][0]["image"], image);
+    }
+}
+
+#[test]
+fn a_lost_response_is_carried_out_and_not_acknowledged() {
+    let mut world = world(4);
+    world
+        .pull(&Lever::RequestRule {
+            rule: "lost".into(),
+            actor: "user".into(),
+            requests: RequestSelector { times: 1, ..RequestSelector::default() },
+            effect: RequestEffect::LoseResponse,
+        })
+        .expect("the actor exists");
+    let answer = ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(1)));
+    assert_eq!(answer.expect_err("lost").code, 0);
+    let again = ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(1)));
+    assert!(again.expect_err("it is there already").is_already_exists());
+}
+
+fn trace(seed: u64) -> Vec<String> {
+    let mut world = world(seed);
+    ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(6))).expect("created");
+    run(&mut world, MINUTE);
+    world.pull(&Lever::Freeze { node: "worker-1".into() }).expect("the node exists");
+    run(&mut world, 8 * MINUTE);
+    world.pull(&Lever::Thaw { node: "worker-1".into() }).expect("the node exists");
+    run(&mut world, 10 * MINUTE);
+    world.take_records().iter().map(|record| format!("{record:?}")).collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_records_and_another_gives_others() {
+    assert_eq!(trace(5), trace(5));
+    assert_ne!(trace(5), trace(6));
+}
+
+#[test]
+fn a_forked_world_goes_on_as_the_first() {
+    let mut world = world(6);
+    ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(6))).expect("created");
+    run(&mut world, 20_000);
+    world.take_records();
+    let mut fork = world.clone();
+    run(&mut world, 2 * MINUTE);
+    run(&mut fork, 2 * MINUTE);
+    let shown = |world: &mut World| format!("{:?}", world.take_records());
+    assert_eq!(shown(&mut world), shown(&mut fork));
+}
+
+#[test]
+fn at_rest_only_leases_and_node_heartbeats_are_written() {
+    let mut world = world(7);
+    ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(6))).expect("created");
+    run(&mut world, 2 * MINUTE);
+    world.take_records();
+    run(&mut world, 12 * MINUTE);
+    let mut writes = Vec::new();
+    for record in world.take_records() {
+        if let What::Request(request) = record.what {
+            writes.extend(request.writes.into_iter().map(|write| write.resource));
+        }
+    }
+    writes.retain(|resource| *resource != Resource::NODES);
+    assert!(writes.is_empty(), "{writes:?}");
+}
