@@ -1,0 +1,208 @@
+//! The command line: what may be said, and what `--help` says about it.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Breaks simulated and real Kubernetes clusters on purpose, and judges whether controllers held.
+#[derive(Debug, Parser)]
+#[command(
+    name = "shakedown",
+    version,
+    after_help = "Exit codes: 0 all as expected · 1 an unexpected outcome · 2 wrong command line · \
+                  3 a wrong file · 4 undecided · 5 undecided because of the environment · \
+                  6 nothing was run · 70 internal error"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Say less: failures only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; for `replay`: narrate
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios and judge them
+    #[command(after_help = "Examples:\n  \
+        shakedown run suites/\n  \
+        shakedown run suites/budget --subject cloneset --trials 100\n  \
+        shakedown run my.yaml --seed 7 --format json")]
+    Run(RunArgs),
+    /// Show scenarios with what they prove
+    List(Selection),
+    /// Judge a stored history again, without running anything
+    #[command(after_help = "Example:\n  shakedown check reports/latest/*/history.jsonl")]
+    Check(CheckArgs),
+    /// Repeat a trial from its plan, byte for byte
+    #[command(after_help = "Examples:\n  \
+        shakedown replay reports/latest/TRIAL/plan.json\n  \
+        shakedown replay --verbose plan.json")]
+    Replay(ReplayArgs),
+    /// Check scenario, subject and requirement files without running them
+    Validate(Selection),
+    /// Write a first scenario and subject
+    #[command(after_help = "Example:\n  shakedown new my-suite && shakedown run my-suite")]
+    New(NewArgs),
+    /// Document an invariant, fault, step, capability or requirement
+    #[command(after_help = "Examples:\n  \
+        shakedown explain disruption-bounded\n  shakedown explain node-crash\n  \
+        shakedown explain CONV-3\n  shakedown explain      (lists everything)")]
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of scenario or subject files, for editors
+    Schema(SchemaArgs),
+    /// Plant known bugs and show which invariant catches each
+    #[command(after_help = "Example:\n  shakedown mutants --trials 200")]
+    Mutants(MutantsArgs),
+    /// Measure how many fault scenarios run in a second, and where the time goes
+    Bench(BenchArgs),
+}
+
+/// Which scenarios.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Selection {
+    /// Scenario files, or folders of them
+    #[arg(default_value = "suites", value_name = "PATH")]
+    pub(crate) paths: Vec<Utf8PathBuf>,
+    /// Only scenarios whose name or theme contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Only with these subjects, instead of those that the scenarios name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subject: Vec<String>,
+    /// The folder of subject files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) subjects_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) select: Selection,
+    /// The first seed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// How many seeds of each scenario
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) trials: u64,
+    /// Where to run
+    #[arg(long, default_value = "sim", value_name = "NAME")]
+    pub(crate) provider: String,
+    /// How many trials run side by side; all cores if not given
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Stop at the first unexpected outcome
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// The folder that runs are written to
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(crate) reports: Utf8PathBuf,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table and the findings.
+    Human,
+    /// One JSON document: what `run.json` holds.
+    Json,
+    /// JUnit XML: what `junit.xml` holds.
+    Junit,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Stored histories
+    #[arg(required = true, value_name = "HISTORY")]
+    pub(crate) histories: Vec<Utf8PathBuf>,
+    /// Judge by this scenario instead of the one in the history
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<Utf8PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The plan of a trial
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: Utf8PathBuf,
+    /// Run a plan of another simulator revision, without the promise of exactness
+    #[arg(long)]
+    pub(crate) allow_drift: bool,
+    /// Also write the history here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<Utf8PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The folder to make
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Utf8PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Its name
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of which kind of file
+    #[arg(value_enum, default_value_t = SchemaKind::Scenario)]
+    pub(crate) kind: SchemaKind,
+}
+
+/// Kinds of files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// Scenario files.
+    Scenario,
+    /// Subject files.
+    Subject,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MutantsArgs {
+    /// At most this many seeds for each bug
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(crate) trials: u64,
+    /// Only bugs whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// How many trials run side by side; all cores if not given
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// For how many seconds
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) seconds: u64,
+    /// How many trials run side by side; all cores if not given
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+}
