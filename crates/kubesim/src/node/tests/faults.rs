@@ -1,6 +1,7 @@
 //! Pods under faults of their host, their processes and their kubelet.
 
 use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::stream::Stream;
 use kubesim_model::{list, map, object};
 
 use super::bench::{Bench, app, container_status, one};
@@ -196,4 +197,67 @@ fn planted_bugs_show() {
         bench.stored[mark..].iter().all(|(_, pod)| object::is_ready(pod))
     };
     assert!(!crash(None) && crash(Some("ready-while-terminated")));
+}
+
+#[test]
+fn whatever_happens_to_the_node_its_pods_come_back_and_nothing_else_runs() {
+    for seed in 0..150 {
+        let mut bench = Bench::seeded(seed, None);
+        let mut rng = Stream::new(seed, "faults");
+        let probe = map! { "httpGet" => map! { "port" => 80 } };
+        for pod in 0..4 {
+            let container = map! { "livenessProbe" => &probe, "readinessProbe" => &probe };
+            bench.create(&format!("web-{pod}"), one(container));
+        }
+        for _ in 0..8 {
+            bench.run(rng.between(0, 40_000));
+            match rng.index(7) {
+                0 => {
+                    bench.power_off();
+                    bench.run(rng.between(0, 60_000));
+                    bench.power_on();
+                }
+                1 => {
+                    bench.freeze();
+                    bench.run(rng.between(0, 60_000));
+                    bench.thaw();
+                }
+                2 => {
+                    bench.stop_kubelet();
+                    bench.run(rng.between(0, 60_000));
+                    bench.start_kubelet();
+                }
+                3 => bench.on_host(|host, now, out| {
+                    let kill = ContainerAction::Kill { exit_code: 1, oom: false };
+                    host.container_action(now, &app(), kill, out);
+                }),
+                4 => bench.on_host(|host, now, out| {
+                    host.container_action(now, &app(), ContainerAction::Stick, out);
+                }),
+                5 => bench.edit("web-0", |pod| {
+                    let image = format!("nginx:{}", pod["metadata"]["resourceVersion"].str());
+                    pod.at_mut(&["spec", "containers"]).items_mut()[0].set(&["image"], image);
+                }),
+                _ => {
+                    bench.partitioned = true;
+                    bench.run(rng.between(0, 60_000));
+                    bench.partitioned = false;
+                    bench.list(&Resource::PODS);
+                }
+            }
+        }
+        bench.run(900_000);
+        for pod in 0..4 {
+            let pod = bench.pod(&format!("web-{pod}"));
+            assert!(object::is_ready(&pod), "seed {seed}: {pod}");
+            let status = container_status(&pod, "app");
+            assert_eq!(status["image"], pod["spec"]["containers"][0]["image"], "seed {seed}");
+            let id = status["containerID"].str();
+            assert!(bench.running().iter().any(|info| info.container_id == id), "seed {seed}");
+        }
+        assert_eq!(bench.running().len(), 4, "seed {seed}");
+        (0..4).for_each(|pod| bench.delete(&format!("web-{pod}"), 30));
+        bench.run(120_000);
+        assert!(bench.running().is_empty() && bench.pod("web-0").is_null(), "seed {seed}");
+    }
 }
