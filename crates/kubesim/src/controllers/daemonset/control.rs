@@ -252,7 +252,7 @@ impl DaemonSets {
                 self.next_stage(key, sync, work);
             }
             Settled::Ask(request) => {
-                work.request(request);
+                work.request(*request);
                 self.syncs.insert(key.clone(), sync);
             }
             Settled::Collision => {

@@ -92,8 +92,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Of several pods on a node the oldest stays; with surge the oldest new and the oldest old one,
-    /// until the new one is available or the old one isn't ready.
+    /// Of several pods on a node the oldest stays; with surge the oldest new and the oldest old
+    /// one, until the new one is available or the old one isn't ready.
     fn too_many(&self, running: &[&'a Tree]) -> Vec<&'a Tree> {
         if self.surge_and_unavailable().0 == 0 {
             return running.iter().skip(1).copied().collect();
@@ -102,10 +102,10 @@ impl<'a> View<'a> {
             running.iter().copied().partition(|pod| self.is_new(pod));
         let mut surplus: Vec<&Tree> =
             new.iter().skip(1).chain(old.iter().skip(1)).copied().collect();
-        if let (Some(new), Some(old)) = (new.first(), old.first()) {
-            if !object::is_ready(old) || self.is_available(new) {
-                surplus.push(old);
-            }
+        if let (Some(new), Some(old)) = (new.first(), old.first())
+            && (!object::is_ready(old) || self.is_available(new))
+        {
+            surplus.push(old);
         }
         surplus
     }

@@ -351,10 +351,10 @@ fn mark(
     if object::annotation(deployment, sets::REVISION) != revision && !revision.is_empty() {
         marked.set(&["metadata", "annotations", sets::REVISION], revision);
     }
-    if created || status::has_no_progress_noted(deployment) {
-        if let Some(status) = status::with_progress(deployment, reason, now) {
-            marked.set(&["status"], status);
-        }
+    if (created || status::has_no_progress_noted(deployment))
+        && let Some(status) = status::with_progress(deployment, reason, now)
+    {
+        marked.set(&["status"], status);
     }
     let status = marked["status"].clone();
     if marked == *deployment {

@@ -27,8 +27,8 @@ pub(super) fn new_size(deployment: &Tree, limits: &Limits, size: i64, total: i64
 }
 
 /// How the old sets shrink in a rolling update: first their pods that are not available, oldest set
-/// first, then as many available ones as can be spared (`reconcileOldReplicaSets`). Answers the sets
-/// whose size changes, with their new sizes.
+/// first, then as many available ones as can be spared (`reconcileOldReplicaSets`). Answers the
+/// sets whose size changes, with their new sizes.
 pub(super) fn shrink_old<'a>(
     limits: &Limits,
     new: &Tree,

@@ -78,7 +78,7 @@ pub(super) fn noted_max(set: &Tree) -> Option<i64> {
     object::annotation(set, MAX).parse().ok()
 }
 
-/// `set` with the size `replicas` and the Deployment's bounds noted; `None` if that changes nothing.
+/// `set` with the size `replicas` and the Deployment's bounds noted; `None` if nothing changes.
 pub(super) fn scaled(set: &Tree, replicas: i64, limits: &Limits) -> Option<Tree> {
     let mut new = set.clone();
     new.set(&["spec", "replicas"], replicas);

@@ -1,7 +1,7 @@
 //! Whether the cache has caught up with the controller's own writes.
 //!
-//! Modelled on `StaleControllerConsistency…` (KEP-5647), on by default from v1.36: an object is not
-//! synced while the cache has not reached the newest version that the controller wrote for it.
+//! Modelled on `StaleControllerConsistency…` (KEP-5647), on by default from v1.36: an object is
+//! not synced while the cache has not reached the newest version that the controller wrote for it.
 
 use std::collections::BTreeMap;
 
@@ -61,8 +61,8 @@ impl OwnWrites {
         }
     }
 
-    /// Whether all that was written for `owner` was seen. What never shows (the object went, and its
-    /// events with it, before a re-list) is waited for as long as for an expectation.
+    /// Whether all that was written for `owner` was seen. What never shows (the object went, and
+    /// its events with it, before a re-list) is waited for as long as for an expectation.
     pub(in crate::controllers) fn are_seen(&self, owner: &ObjectKey, now: Millis) -> bool {
         let Some(written) = self.written.get(owner) else { return true };
         written.iter().all(|(resource, (version, since))| {

@@ -86,22 +86,22 @@ pub(in crate::controllers) enum Settled {
     /// This is the revision.
     Is(Tree),
     /// This is to be asked next.
-    Ask(Request),
+    Ask(Box<Request>),
     /// Another revision has that name: the next one is made with one more collision.
     Collision,
     /// It failed.
     Failed,
 }
 
-/// Takes the answer of the create or update of a revision, or of the read that follows when its name
-/// is taken.
+/// Takes the answer of the create or update of a revision, or of the read that follows when its
+/// name is taken.
 pub(in crate::controllers) fn settle(owner: &Tree, request: &Request, answer: &Answer) -> Settled {
     match (request.verb, answer) {
         (Verb::Get, Ok(there)) if there["data"] == data_of(owner) => Settled::Is(there.clone()),
         (Verb::Get, Ok(_)) => Settled::Collision,
         (_, Ok(revision)) => Settled::Is(revision.clone()),
         (Verb::Create, Err(failure)) if failure.is_already_exists() => {
-            Settled::Ask(Request::get(request.resource.clone(), request.key.clone()))
+            Settled::Ask(Box::new(Request::get(request.resource.clone(), request.key.clone())))
         }
         (_, Err(_)) => Settled::Failed,
     }

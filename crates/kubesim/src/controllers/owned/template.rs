@@ -18,11 +18,12 @@ pub(in crate::controllers) fn pod_of(owner: &Tree, template: &Tree) -> Tree {
             metadata.set(&[field], value);
         }
     }
-    map! { "apiVersion" => "v1", "kind" => "Pod", "metadata" => metadata, "spec" => &template["spec"] }
+    let spec = &template["spec"];
+    map! { "apiVersion" => "v1", "kind" => "Pod", "metadata" => metadata, "spec" => spec }
 }
 
 /// A short name for the content of a template. Upstream hashes a dump of Go structs, which nobody
-/// else can reproduce: this is our own hash, stable over versions and machines, in the same letters.
+/// else can reproduce: this is our own hash, the same everywhere and always, in the same letters.
 pub(in crate::controllers) fn hash_of(template: &Tree, collisions: i64) -> Text {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut content = template.clone();

@@ -106,7 +106,7 @@ impl<'a> Ranked<'a> {
 
 /// The magnitude of an age: the whole part of the decimal logarithm of its nanoseconds.
 fn magnitude(since: Millis, now: Millis) -> Option<u32> {
-    now.saturating_sub(since).checked_mul(1_000_000).unwrap_or(u64::MAX).checked_ilog10()
+    now.saturating_sub(since).saturating_mul(1_000_000).checked_ilog10()
 }
 
 /// The annotation by which users say which pods are cheap to lose; 0 for what is no whole number.

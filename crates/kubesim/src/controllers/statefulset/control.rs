@@ -241,7 +241,7 @@ impl StatefulSets {
                 self.next_stage(key, sync, work);
             }
             Settled::Ask(request) => {
-                work.request(request);
+                work.request(*request);
                 self.syncs.insert(key.clone(), sync);
             }
             Settled::Collision => {
