@@ -9,7 +9,8 @@ use kubesim_model::host::{HostCommand, HostEvent, OpId};
 use kubesim_model::{Millis, Text};
 use sha2::{Digest, Sha256};
 
-use super::machine::{Due, Host, HostFact, HostOut};
+use super::fact::{HostFact, HostOut};
+use super::machine::{Due, Host};
 
 #[derive(Clone, Default)]
 pub(super) struct Images {

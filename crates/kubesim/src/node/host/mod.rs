@@ -5,6 +5,7 @@
 //! and answers with events for the actors and with facts for the history.
 
 mod container;
+mod fact;
 mod image;
 mod machine;
 mod probe;
@@ -14,6 +15,7 @@ mod sandbox;
 mod start;
 mod stop;
 
-pub use machine::{Host, HostFact, HostOut};
+pub use fact::{HostFact, HostOut};
+pub use machine::Host;
 pub use rules::ContainerAction;
 pub use sandbox::node_address;

@@ -7,7 +7,8 @@ use kubesim_model::host::{HostEvent, ProbeKind};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 
-use super::machine::{Due, Host, HostOut};
+use super::fact::HostOut;
+use super::machine::{Due, Host};
 use super::program;
 use crate::world::Behaviour;
 

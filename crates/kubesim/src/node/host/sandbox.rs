@@ -6,7 +6,8 @@ use kubesim_model::host::{HostEvent, OpId, SandboxInfo};
 use kubesim_model::resource::ObjectKey;
 use kubesim_model::{Millis, Text};
 
-use super::machine::{Due, Host, HostFact, HostOut};
+use super::fact::{HostFact, HostOut};
+use super::machine::{Due, Host};
 
 #[derive(Clone)]
 pub(super) struct Sandbox {

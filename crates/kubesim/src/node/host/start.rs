@@ -5,7 +5,8 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 
 use super::container::{Container, Stage};
-use super::machine::{Due, Host, HostFact, HostOut};
+use super::fact::{HostFact, HostOut};
+use super::machine::{Due, Host};
 use super::program;
 use crate::world::Behaviour;
 

@@ -4,7 +4,8 @@ use kubesim_model::host::HostEvent;
 use kubesim_model::{Millis, Text};
 
 use super::container::Stage;
-use super::machine::{Due, Host, HostFact, HostOut};
+use super::fact::{HostFact, HostOut};
+use super::machine::{Due, Host};
 use super::rules::ContainerAction;
 use super::start::hook;
 use crate::world::Behaviour;

@@ -99,7 +99,7 @@ fn difference(worker: &Worker) -> Option<Tree> {
             "conditions" => {
                 let same =
                     |kind: &&str| of_type(want, kind) == of_type(have.at(&["conditions"]), kind);
-                (!OWNED.iter().all(|kind| same(kind))).then(|| want.clone())
+                (!OWNED.iter().all(same)).then(|| want.clone())
             }
             "podIPs" if *want != have["podIPs"] && !have["podIPs"].is_null() => {
                 let mut items = vec![map! { "$patch" => "replace" }];

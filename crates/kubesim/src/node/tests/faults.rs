@@ -1,8 +1,9 @@
 //! Pods under faults of their host, their processes and their kubelet.
 
+use kubesim_model::host::HostCommand;
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
-use kubesim_model::{list, map, object};
+use kubesim_model::{Text, list, map, object};
 
 use super::bench::{Bench, app, container_status, one};
 use crate::node::ContainerAction;
@@ -110,6 +111,24 @@ fn containers_of_unknown_pods_are_killed_by_housekeeping() {
         bench.run(5_000);
         assert_eq!(bench.running().len(), left);
     }
+}
+
+#[test]
+fn what_another_agent_starts_for_an_unknown_pod_does_not_live_long() {
+    let mut bench = one_running(None);
+    let pod_uid = Text::new_static("nobody");
+    let pod = ObjectKey::new("default", "nobody");
+    let sandbox =
+        HostCommand::RunSandbox { op: 1, pod_uid: pod_uid.clone(), pod, host_network: false };
+    let spec = map! { "name" => "ghost", "image" => "nginx:1" };
+    bench.on_host(|host, now, out| host.command(now, 7, sandbox, out));
+    bench.run(1_000);
+    let start = HostCommand::StartContainer { op: 2, pod_uid, spec, attempt: 0 };
+    bench.on_host(|host, now, out| host.command(now, 7, start, out));
+    bench.run(1_000);
+    assert_eq!(bench.starts("ghost").len(), 1);
+    bench.run(5_000);
+    assert_eq!((bench.exits("ghost").len(), bench.running().len()), (1, 1));
 }
 
 #[test]
