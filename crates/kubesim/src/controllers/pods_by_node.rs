@@ -25,12 +25,12 @@ impl PodsByNode {
         let Some(key) = change.new.as_ref().or(change.old.as_ref()).map(object::key) else {
             return;
         };
-        if let Some(node) = old {
-            if let Some(keys) = self.0.get_mut(&node) {
-                keys.remove(&key);
-                if keys.is_empty() {
-                    self.0.remove(&node);
-                }
+        if let Some(node) = old
+            && let Some(keys) = self.0.get_mut(&node)
+        {
+            keys.remove(&key);
+            if keys.is_empty() {
+                self.0.remove(&node);
             }
         }
         if let Some(node) = new {

@@ -70,7 +70,7 @@ impl<'a> Required<'a> {
             self.near.iter().map(|term| domain(term, info)).collect();
         let Some(domains) = domains else { return Err(Misfit::Affinity) };
         let all_near = domains.iter().all(|domain| self.near_domains.contains(domain));
-        if !all_near && !(self.near_domains.is_empty() && self.first_of_its_kind) {
+        if !(all_near || (self.near_domains.is_empty() && self.first_of_its_kind)) {
             return Err(Misfit::Affinity);
         }
         let in_far = |domain: Domain| self.far_domains.contains(&domain);

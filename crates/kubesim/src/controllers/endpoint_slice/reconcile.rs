@@ -72,11 +72,11 @@ impl Reconcile for EndpointSlices {
                     }
                 }
             }
-        } else if change.resource == SLICES {
-            if let Some(service) = states().find_map(service_of) {
-                self.heard(&service, change);
-                enqueue(service);
-            }
+        } else if change.resource == SLICES
+            && let Some(service) = states().find_map(service_of)
+        {
+            self.heard(&service, change);
+            enqueue(service);
         }
     }
 

@@ -93,10 +93,9 @@ impl Zone {
     pub(super) fn set_interval(&mut self, interval: Option<Millis>, now: Millis) {
         // A limiter that was used up stays so at the new rate.
         if let Some(interval) = interval.filter(|new| self.interval.is_some_and(|old| old != *new))
+            && self.free_at > now
         {
-            if self.free_at > now {
-                self.free_at = now + interval;
-            }
+            self.free_at = now + interval;
         }
         self.interval = interval;
     }
