@@ -1,18 +1,24 @@
-//! Expressions: the one file that touches the CEL crate. Compiles, says which variables a program
+//! Expressions: with the folder of its name the one file that touches the CEL crate. Compiles, says which variables a program
 //! reads, and evaluates it over trees with the functions that Kubernetes offers. Which variables
 //! exist where is decided by those who compile.
+
+mod mask;
+mod mentions;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use kube_cel::KubeCelExt;
-use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedExpr};
-use kube_cel::cel::objects::Key;
-use kube_cel::cel::{Context, ExecutionError, Program as Compiled, Value};
+use kube_cel::cel::{Context, ExecutionError, Program as Compiled};
 use kubesim_model::Text;
-use kubesim_model::tree::{Map, Tree};
+use kubesim_model::tree::Tree;
 use thiserror::Error;
+
+use self::mask::{Mask, masks_of};
+use self::mentions::Mentions;
+use self::values::{tree_of, value_of};
 
 /// The longest expression, in bytes.
 pub const MAX_EXPRESSION: usize = 4096;
@@ -56,6 +62,7 @@ struct Inner {
     compiled: Compiled,
     references: Vec<Text>,
     fields: BTreeSet<(Text, Option<Text>)>,
+    masks: BTreeMap<Text, Mask>,
 }
 
 /// The variables that an expression may read.
@@ -110,7 +117,8 @@ impl Program {
             return Err(CelError::UnknownFunction(unknown));
         }
         let references = free.into_iter().collect();
-        Ok(Program(Arc::new(Inner { text: Text::new(text), compiled, references, fields })))
+        let masks = masks_of(compiled.expression());
+        Ok(Program(Arc::new(Inner { text: Text::new(text), compiled, references, fields, masks })))
     }
 
     /// The expression as it was written.
@@ -140,7 +148,8 @@ impl Program {
             for name in &self.0.references {
                 let value = bindings.get(name);
                 let value = value.ok_or_else(|| CelError::UnknownVariable(name.clone()))?;
-                scope.add_variable_from_value(name.as_str(), value_of(value));
+                let value = value_of(value, self.0.masks.get(name));
+                scope.add_variable_from_value(name.as_str(), value);
             }
             let answer = self.0.compiled.execute(&scope).map_err(|error| failed(&error))?;
             tree_of(&answer)
@@ -260,135 +269,6 @@ fn nesting(text: &str) -> usize {
         deepest = deepest.max(open + prefix + chains);
     }
     deepest
-}
-
-/// What an expression mentions.
-#[derive(Default)]
-struct Mentions<'e> {
-    bound: Vec<&'e str>,
-    free: BTreeSet<Text>,
-    functions: BTreeSet<Text>,
-    /// Fields selected of free variables; `None` for a variable that is used as a whole.
-    fields: BTreeSet<(Text, Option<Text>)>,
-}
-
-impl<'e> Mentions<'e> {
-    fn free(&self, expression: &'e IdedExpr) -> Option<&'e str> {
-        let Expr::Ident(name) = &expression.expr else { return None };
-        let name = name.trim_start_matches('.');
-        let free = !name.starts_with('@') && !self.bound.contains(&name);
-        (free && !NAMESPACES.contains(&name)).then_some(name)
-    }
-
-    fn read(&mut self, expression: &'e IdedExpr) {
-        match &expression.expr {
-            Expr::Ident(_) => {
-                if let Some(name) = self.free(expression) {
-                    self.free.insert(Text::new(name));
-                    self.fields.insert((Text::new(name), None));
-                }
-            }
-            Expr::Select(select) => match self.free(&select.operand) {
-                Some(name) => {
-                    self.free.insert(Text::new(name));
-                    self.fields.insert((Text::new(name), Some(Text::new(&select.field))));
-                }
-                None => self.read(&select.operand),
-            },
-            Expr::Call(call) => {
-                let space = call.target.as_deref().and_then(|target| match &target.expr {
-                    Expr::Ident(name) if NAMESPACES.contains(&name.as_str()) => Some(name),
-                    _ => None,
-                });
-                let function = match space {
-                    Some(space) => Text::from(format!("{space}.{}", call.func_name)),
-                    None => Text::new(&call.func_name),
-                };
-                self.functions.insert(function);
-                call.target.as_deref().into_iter().chain(&call.args).for_each(|e| self.read(e));
-            }
-            Expr::List(list) => list.elements.iter().for_each(|element| self.read(element)),
-            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),
-            Expr::Struct(made) => made.entries.iter().for_each(|entry| self.entry(&entry.expr)),
-            Expr::Comprehension(each) => {
-                self.read(&each.iter_range);
-                self.read(&each.accu_init);
-                let outer = self.bound.len();
-                self.bound.push(&each.iter_var);
-                self.bound.extend(each.iter_var2.as_deref());
-                self.bound.push(&each.accu_var);
-                for part in [&each.loop_cond, &each.loop_step, &each.result] {
-                    self.read(part);
-                }
-                self.bound.truncate(outer);
-            }
-            Expr::Literal(_) | Expr::Unspecified => {}
-        }
-    }
-
-    fn entry(&mut self, entry: &'e EntryExpr) {
-        match entry {
-            EntryExpr::StructField(field) => self.read(&field.value),
-            EntryExpr::MapEntry(entry) => {
-                self.read(&entry.key);
-                self.read(&entry.value);
-            }
-        }
-    }
-}
-
-/// Names in front of function names (`math.greatest`) that the parser shows as variables.
-const NAMESPACES: [&str; 7] =
-    ["math", "sets", "base64", "optional", "jsonpatch", "format", "strings"];
-
-fn value_of(tree: &Tree) -> Value {
-    match tree {
-        Tree::Null => Value::Null,
-        Tree::Bool(value) => Value::Bool(*value),
-        Tree::Int(value) => Value::Int(*value),
-        Tree::Float(value) => Value::Float(*value),
-        Tree::Str(text) => Value::String(Arc::new(text.to_string())),
-        Tree::List(items) => Value::List(Arc::new(items.iter().map(value_of).collect())),
-        Tree::Map(map) => {
-            let entry = |(key, value): (&Text, &Tree)| {
-                (Key::String(Arc::new(key.to_string())), value_of(value))
-            };
-            let map: Arc<_> = Arc::new(map.iter().map(entry).collect());
-            Value::Map(kube_cel::cel::objects::Map { map })
-        }
-    }
-}
-
-fn tree_of(value: &Value) -> Result<Tree, CelError> {
-    Ok(match value {
-        Value::Null => Tree::Null,
-        Value::Bool(value) => Tree::Bool(*value),
-        Value::Int(value) => Tree::Int(*value),
-        Value::UInt(value) => Tree::from(*value),
-        Value::Float(value) => Tree::Float(*value),
-        Value::String(text) => Tree::Str(Text::new(text.as_str())),
-        Value::List(items) => items.iter().map(tree_of).collect::<Result<Vec<_>, _>>()?.into(),
-        Value::Map(map) => {
-            let entry = |(key, value): (&Key, &Value)| {
-                let key = match key {
-                    Key::String(key) => Text::new(key.as_str()),
-                    Key::Int(key) => Text::from(key.to_string()),
-                    Key::Uint(key) => Text::from(key.to_string()),
-                    Key::Bool(key) => Text::from(key.to_string()),
-                };
-                Ok((key, tree_of(value)?))
-            };
-            map.map.iter().map(entry).collect::<Result<Map, CelError>>()?.into()
-        }
-        Value::Duration(value) => Tree::Int(value.num_milliseconds()),
-        Value::Timestamp(value) => Tree::from(value.to_rfc3339()),
-        other => {
-            let kind = other.type_of();
-            return Err(CelError::Failed(format!(
-                "the answer is a {kind}, which no field can hold"
-            )));
-        }
-    })
 }
 
 #[cfg(test)]

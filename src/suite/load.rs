@@ -104,8 +104,8 @@ pub struct Suite {
     pub scenarios: Vec<Scenario>,
 }
 
-/// Loads the scenarios in `paths`: files, and folders with all that is below them. Files of other
-/// kinds below folders are passed over.
+/// Loads the scenarios in `paths`: files, and folders with all that is below them. Subjects,
+/// catalogues and manifests below folders are passed over.
 ///
 /// # Errors
 /// Everything that is wrong with any of the files, in the order of the files.
@@ -123,7 +123,7 @@ pub fn load_suite(
                 continue;
             }
         };
-        if !named && kind_of(&source).is_some_and(|kind| kind != KINDS[0] && is_ours(&kind)) {
+        if !named && is_something_else(&source) {
             continue;
         }
         match parse_scenario(&source, &Disk, vocabulary) {
@@ -298,8 +298,14 @@ fn kind_of(source: &Arc<Source>) -> Option<String> {
     documents.first()?.get("kind")?.as_str().map(str::to_owned)
 }
 
-fn is_ours(kind: &str) -> bool {
-    KINDS.contains(&kind)
+/// Whether a file below a folder is surely no scenario: a subject, a catalogue, or a manifest.
+fn is_something_else(source: &Arc<Source>) -> bool {
+    let Some(kind) = kind_of(source) else { return false };
+    let ours = KINDS.contains(&kind.as_str());
+    let documents = yaml::parse(source).unwrap_or_default();
+    let version = documents.first().and_then(|root| root.get("apiVersion")).and_then(Node::as_str);
+    let foreign = version.is_some_and(|version| !version.starts_with("shakedown"));
+    if ours { kind != KINDS[0] } else { foreign }
 }
 
 fn unreadable(path: &Utf8Path, error: &ReadError) -> Diagnostic {

@@ -182,6 +182,32 @@ fn requirements_are_checked_against_the_catalogue() {
     assert_eq!(found[0].help.as_deref(), Some("did you mean `disruption-bounded`?"));
 }
 
+#[test]
+fn folders_hold_manifests_and_subjects_beside_scenarios() {
+    let folder = std::env::temp_dir().join(format!("shakedown-suite-{}", std::process::id()));
+    let folder = Utf8PathBuf::from_path_buf(folder).unwrap();
+    std::fs::create_dir_all(folder.join("deep")).unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    let scenario = EXAMPLE.replace("../../fixtures/workloads/web.yaml", "../web.yaml");
+    put("deep/b.yaml", &scenario);
+    put("deep/a.yml", &scenario.replace("name: release-while", "name: first-while"));
+    put("web.yaml", WEB);
+    put("subject.yaml", "apiVersion: shakedown/v1alpha1\nkind: Subject\n");
+    put("notes.txt", "not read");
+    let suite = load_suite(&[folder.clone()], &vocabulary());
+    std::fs::remove_dir_all(&folder).unwrap();
+    let suite = suite.unwrap_or_else(|found| panic!("{}", render(&found, Colour::Plain)));
+    let names: Vec<&str> = suite.scenarios.iter().map(|scenario| &scenario.name[..11]).collect();
+    assert_eq!(names, ["first-while", "release-whi"]);
+}
+
+#[test]
+fn a_huge_file_is_one_error() {
+    let source = Source::new("x.yaml", "a: b\n".repeat(300_000));
+    let found = parse_scenario(&source, &Inlined(&BTreeMap::new()), &vocabulary()).unwrap_err();
+    assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), [Code::TooLarge]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

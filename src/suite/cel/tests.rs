@@ -52,6 +52,34 @@ fn a_missing_field_is_an_error_and_not_false() {
     assert_eq!(eval("x", &bindings), Err(CelError::UnknownVariable("x".into())));
 }
 
+#[test]
+fn only_what_an_expression_looks_at_is_visible() {
+    let pod = |phase: &str| {
+        map! {
+            "status" => map! { "phase" => phase, "conditions" => list![map! { "type" => "Ready" }] },
+            "spec" => map! { "nodeName" => "n" },
+        }
+    };
+    let objects =
+        map! { "pods" => list![pod("Running"), pod("Pending")], "n" => map! { "a" => 1 } };
+    let bindings = Bindings::new().with("objects", objects);
+    for (text, answer) in [
+        ("objects.pods.exists(p, p.status.phase == 'Pending')", Tree::Bool(true)),
+        ("objects.pods.filter(p, p.status.phase == 'Pending').size()", Tree::Int(1)),
+        ("objects.pods.map(p, p['spec']['nodeName'])", list!["n", "n"]),
+        ("objects.pods.all(p, size(p) == 2)", Tree::Bool(true)),
+        ("objects.pods.all(p, has(p.status.phase) && !has(p.status.reason))", Tree::Bool(true)),
+        ("objects.pods.all(p, p.status.conditions.exists(c, c.type == 'Ready'))", true.into()),
+        ("objects.pods[1].status.phase", "Pending".into()),
+        ("objects.n.exists(key, key == 'a')", Tree::Bool(true)),
+        ("objects.pods.size() + size(objects.n)", Tree::Int(3)),
+        ("objects.pods.all(p, p == p) && objects.n == {'a': 1}", Tree::Bool(true)),
+        ("size(objects) == 2 && objects.pods.exists(p, true)", Tree::Bool(true)),
+    ] {
+        assert_eq!(eval(text, &bindings), Ok(answer), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "\\PC{0,80}") {
