@@ -50,12 +50,19 @@ impl Api {
         Ok(())
     }
 
-    /// Admits a changed object.
-    pub(super) fn admit_update(&self, call: &Call<'_>, object: &mut Tree) -> Result<(), Status> {
+    /// Admits a changed object. A service that leaves its addresses out keeps them.
+    pub(super) fn admit_update(&self, call: &Call<'_>, old: &Tree, object: &mut Tree) {
         if *call.resource() == Resource::PODS {
             tolerate_lost_nodes(object);
         }
-        Ok(())
+        let named = |service: &Tree| service["spec"]["type"] == "ExternalName";
+        if *call.resource() == Resource::SERVICES && !named(old) && !named(object) {
+            for field in ["clusterIP", "clusterIPs"] {
+                if object["spec"][field].is_null() && !old["spec"][field].is_null() {
+                    object.set(&["spec", field], &old["spec"][field]);
+                }
+            }
+        }
     }
 
     /// The class that a pod names, or the default one.

@@ -57,7 +57,7 @@ pub(super) fn rule(budget: &Tree, pod: &Tree, now: Millis) -> Result<Ruling, Sta
 }
 
 /// 429: the controller has to look at the budget first.
-pub(super) fn in_work(budget: &Tree) -> Status {
+fn in_work(budget: &Tree) -> Status {
     let name = object::name(budget);
     let cause = format!("The disruption budget {name} is still being processed by the server.");
     errors::too_many_requests(VIOLATED, 10, cause)

@@ -9,7 +9,7 @@ use kubesim_model::{Text, object};
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{defaults, errors, metadata, validate};
+use super::{defaults, errors, metadata, shape, validate};
 
 /// How often a generated name that is taken is drawn again.
 const DRAWS: usize = 8;
@@ -28,6 +28,7 @@ impl Api {
         if !kind.custom {
             metadata::drop_nulls(&mut object, &Tree::Null);
         }
+        shape::check(kind, &object)?;
         let uid = self.new_uid();
         metadata::stamp_new(kind, &mut object, uid, call.now);
         defaults::reset_status(kind, &mut object);

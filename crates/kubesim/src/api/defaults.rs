@@ -34,6 +34,7 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
             _ => {}
         }
         let templated = !kind.custom && kind.resource.group() == "apps";
+        let templated = templated && spec["template"].as_map().is_some();
         if templated && !spec["template"].is_same(&old["spec"]["template"]) {
             pod::fill_spec(spec.at_mut(&["template", "spec"]));
         }

@@ -39,9 +39,7 @@ impl Api {
             ));
         }
         match budget::rule(found, &pod, call.now)? {
-            Ruling::Free => self
-                .mark_and_delete(call, &pod, true)
-                .map_err(|error| if error.is_conflict() { budget::in_work(found) } else { error }),
+            Ruling::Free => self.mark_and_delete(call, &pod, true),
             Ruling::Taken(taken) => {
                 let kind = self.types.find(&Resource::POD_DISRUPTION_BUDGETS)?;
                 self.commit(&kind, &object::key(found), taken);

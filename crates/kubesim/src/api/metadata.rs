@@ -51,9 +51,6 @@ pub(super) fn stamp_new(kind: &Type, object: &mut Tree, uid: Text, now: Millis) 
     if kind.generation != Generation::Never {
         metadata.set(&["generation"], 1);
     }
-    if kind.namespaced && metadata["namespace"].is_null() {
-        metadata.set(&["namespace"], "default");
-    }
     if !kind.namespaced {
         metadata.remove(&["namespace"]);
     }

@@ -20,6 +20,7 @@ mod registry;
 mod router;
 mod selection;
 mod server;
+mod shape;
 mod store;
 mod subresource;
 mod update;

@@ -29,9 +29,8 @@ impl Api {
         let after = match call.request.verb {
             Verb::Update => call.request.body.clone(),
             Verb::StrategicPatch => {
-                let merge = kubesim_model::patch::merge(&before, &call.request.body);
                 self.check_size(&call.request.body)?;
-                merge
+                kubesim_model::patch::merge(&before, &call.request.body)
             }
             _ => self.patched(call, &before)?,
         };

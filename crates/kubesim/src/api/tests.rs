@@ -1,6 +1,11 @@
 //! What the server promises, by theme.
 
 mod crud;
+mod delete;
+mod lists;
+mod patches;
+mod rules;
+mod subresources;
 
 use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};

@@ -8,7 +8,7 @@ use kubesim_model::tree::Tree;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{defaults, delete, errors, metadata, validate};
+use super::{defaults, delete, errors, metadata, shape, validate};
 
 impl Api {
     /// Replaces an object, or a part of it through a subresource.
@@ -49,7 +49,8 @@ impl Api {
         new.set(&["apiVersion"], &old["apiVersion"]);
         new.set(&["kind"], &old["kind"]);
         if call.request.subresource.is_empty() && !content_is_same(old, &new) {
-            self.admit_update(call, &mut new)?;
+            shape::check(kind, &new)?;
+            self.admit_update(call, old, &mut new);
             defaults::fill(kind, &mut new, old);
         }
         if new == *old {
@@ -57,7 +58,9 @@ impl Api {
         }
         let causes = validate::updated(kind, old, &new, &call.request.subresource);
         call.invalid_if(&causes, call.name())?;
-        metadata::raise_generation(kind, old, &mut new);
+        if matches!(call.request.subresource.as_str(), "" | "scale") {
+            metadata::raise_generation(kind, old, &mut new);
+        }
         if delete::is_done(kind, &new) {
             self.erase(kind, &call.request.key);
             return Ok(new);
@@ -98,6 +101,9 @@ fn keep(old: &Tree, new: &mut Tree, path: &[&str]) {
 }
 
 fn keep_status(kind: &Type, old: &Tree, new: &mut Tree) {
+    if kind.resource == Resource::NAMESPACES {
+        keep(old, new, &["spec", "finalizers"]);
+    }
     if kind.has_status() {
         keep(old, new, &["status"]);
     }
