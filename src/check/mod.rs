@@ -5,6 +5,7 @@
 //! event to every [`Invariant`]. An invariant is one file in [`invariants`] and a line in
 //! [`registry()`].
 
+mod bounded;
 mod budget;
 mod cel;
 mod convergence;
@@ -16,6 +17,7 @@ mod observe;
 mod observed;
 mod pods;
 mod registry;
+mod release;
 mod takedown;
 mod verdict;
 mod within;

@@ -3,8 +3,25 @@
 use super::invariant::Definition;
 use super::invariants as all;
 
-static REGISTRY: [Definition; 2] =
-    [all::converged_and_stable::DEFINITION, all::disruption_bounded::DEFINITION];
+static REGISTRY: [Definition; 17] = [
+    all::converged_and_stable::DEFINITION,
+    all::eviction_honours_budget::DEFINITION,
+    all::disruption_bounded::DEFINITION,
+    all::max_unavailable::DEFINITION,
+    all::available_at_least::DEFINITION,
+    all::max_surge::DEFINITION,
+    all::in_place_identity_kept::DEFINITION,
+    all::bystander_containers_untouched::DEFINITION,
+    all::one_restart_per_release::DEFINITION,
+    all::no_zombie_containers::DEFINITION,
+    all::no_orphans::DEFINITION,
+    all::partition_respected::DEFINITION,
+    all::status_truthful::DEFINITION,
+    all::revision_monotone::DEFINITION,
+    all::at_most_one_per_identity::DEFINITION,
+    all::no_hot_loop::DEFINITION,
+    all::endpoints_follow_readiness::DEFINITION,
+];
 
 /// All invariants, in the order in which documents list them.
 pub fn registry() -> &'static [Definition] {

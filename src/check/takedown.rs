@@ -158,7 +158,7 @@ impl Disruption {
         &self,
         takedown: &Takedown<'_>,
         request: &RequestEvent,
-        limit: impl Fn(&Tree) -> Result<Option<i64>, ObserveError>,
+        is_past: impl Fn(Count, &Tree) -> Result<bool, ObserveError>,
         scene: &Scene<'_>,
     ) -> Result<Guilt, ObserveError> {
         let workload = &takedown.workload;
@@ -182,8 +182,7 @@ impl Disruption {
             return Ok(if chose_wrongly { Guilt::Known(None) } else { Guilt::Stale });
         }
         let (known, workload) = self.known(&request.actor, workload, scene)?;
-        let past = limit(&workload)?.is_some_and(|limit| known.unavailable() > limit);
-        Ok(if past { Guilt::Known(None) } else { Guilt::Stale })
+        Ok(if is_past(known, &workload)? { Guilt::Known(None) } else { Guilt::Stale })
     }
 
     /// Whether a ReplicaSet's controller spared pods that it could know to be down.

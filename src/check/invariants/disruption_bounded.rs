@@ -6,15 +6,14 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
+use crate::check::bounded::{Bounded, Limit};
 use crate::check::budget::{Budget, budgets_of};
 use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Capability, Definition, Invariant};
-use crate::check::observe::{ObserveError, Scene};
+use crate::check::observe::Scene;
 use crate::check::pods::pod_changes;
-use crate::check::takedown::{Disruption, Guilt, Takedown, known_pods};
-use crate::check::verdict::Blame;
-use crate::history::{Body, Event, RequestEvent};
-use crate::suite::duration::Amount;
+use crate::check::takedown::known_pods;
+use crate::history::{Body, Event};
 use crate::suite::faults::Args;
 use crate::suite::vocabulary::{Entry, Param, ParamKind};
 
@@ -49,103 +48,28 @@ pub const DEFINITION: Definition = Definition {
 };
 
 struct DisruptionBounded {
-    limit: Option<Amount>,
-    actors: Vec<Text>,
-    disruption: Disruption,
-    evictions: Evictions,
+    bounded: Bounded,
+    evictions: Option<Evictions>,
 }
 
 impl DisruptionBounded {
     fn new(args: &Args) -> Self {
-        DisruptionBounded {
-            limit: args.amount("maxUnavailable"),
-            actors: args.texts("actors").to_vec(),
-            disruption: Disruption::default(),
-            evictions: Evictions::default(),
-        }
-    }
-
-    fn limit(&self, workload: &Tree, scene: &Scene<'_>) -> Result<Option<i64>, ObserveError> {
-        match self.limit {
-            Some(limit) => Ok(scene.replicas(workload)?.map(|replicas| limit.round_up(replicas))),
-            None => scene.max_unavailable(workload),
-        }
-    }
-
-    fn judge(
-        &mut self,
-        event: &Event,
-        scene: &Scene<'_>,
-        findings: &mut Findings,
-    ) -> Result<(), ObserveError> {
-        let takedowns = self.disruption.event(event, scene)?;
-        let Body::Request(request) = &event.body else { return Ok(()) };
-        let is_eviction = request.subresource == "eviction";
-        let is_bound = scene.is_subject(&request.actor)
-            || self.actors.contains(&request.actor)
-            || (is_eviction && self.limit.is_some());
-        for takedown in &takedowns {
-            if is_bound {
-                self.takedown(takedown, request, scene, findings)?;
-            }
-            self.disruption.moved(&takedown.workload, &request.actor, scene.view.now);
-        }
-        if self.limit.is_none() {
-            self.evictions.event(event, scene, findings);
-        }
-        Ok(())
-    }
-
-    fn takedown(
-        &self,
-        takedown: &Takedown<'_>,
-        request: &RequestEvent,
-        scene: &Scene<'_>,
-        findings: &mut Findings,
-    ) -> Result<(), ObserveError> {
-        let Some(limit) = self.limit(&takedown.workload, scene)? else { return Ok(()) };
-        let truth = self.disruption.truth(&takedown.workload, scene)?;
-        if truth.unavailable() <= limit {
-            return Ok(());
-        }
-        let known = |workload: &Tree| self.limit(workload, scene);
-        let because = match self.disruption.guilt(takedown, request, known, scene)? {
-            Guilt::Known(because) => because,
-            Guilt::Stale => {
-                findings.stale();
-                return Ok(());
-            }
-            Guilt::Undecided => {
-                let text = "without deliveries, what the actor knew can't be told";
-                findings.undecided(Blame::Environment, text);
-                return Ok(());
-            }
+        let (limit, evictions) = match args.amount("maxUnavailable") {
+            Some(amount) => (Limit::Unavailable(amount), None),
+            None => (Limit::OfTheWorkload, Some(Evictions::default())),
         };
-        let workload = object::key(&takedown.workload);
-        findings.fail(
-            scene,
-            Violation {
-                object: format!("pods {}", takedown.change.key),
-                rv: takedown.change.rv,
-                actor: request.actor.clone(),
-                value: format!("{} of {} unavailable", truth.unavailable(), truth.expected),
-                limit: format!("{limit} of {workload}"),
-                message: format!(
-                    "{} took down an available pod of {workload} while {} others were down",
-                    request.actor,
-                    truth.unavailable() - 1
-                ),
-                evidence: because.into_iter().collect(),
-            },
-        );
-        Ok(())
+        let bounded = Bounded::new(limit)
+            .with_actors(args.texts("actors"))
+            .with_evictions(evictions.is_none());
+        DisruptionBounded { bounded, evictions }
     }
 }
 
 impl Invariant for DisruptionBounded {
     fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
-        if let Err(error) = self.judge(event, scene, findings) {
-            findings.undecided(Blame::Suite, error.to_string());
+        self.bounded.event(event, scene, findings);
+        if let Some(evictions) = &mut self.evictions {
+            evictions.event(event, scene, findings);
         }
     }
 }

@@ -1,0 +1,92 @@
+//! `no-zombie-containers`: nothing runs on a host that the API does not want.
+
+use std::collections::BTreeMap;
+
+use kubesim_model::{Text, object};
+
+use crate::check::finding::{Findings, Violation};
+use crate::check::invariant::{Capability, Definition, Invariant};
+use crate::check::observe::Scene;
+use crate::check::pods::pod_changes;
+use crate::check::within::Overdue;
+use crate::history::{Body, Event, HostFact};
+use crate::suite::vocabulary::{Entry, Param, ParamKind};
+
+/// Its place in the catalogue.
+pub const DEFINITION: Definition = Definition {
+    entry: Entry {
+        name: "no-zombie-containers",
+        doc: "Nothing runs on a host whose pod is gone from the API.",
+        params: &[
+            Param::new("within", ParamKind::Duration, "How long it may go on.").default("60s")
+        ],
+    },
+    doc: "A container whose pod is not in the API (by uid), or has ended there, does not run for \
+          longer than `within`. Hosts on which a fault is in force are set aside: the time starts \
+          when the fault is healed. The 60 seconds are the default grace period of 30 s, and room for \
+          the kubelet to list its pods anew and for its housekeeping (every 2 s, kubelet v1.36).",
+    needs: &[Capability::Host],
+    make: |args| {
+        let within = args.duration("within").unwrap_or(60_000);
+        Box::new(NoZombies { zombies: Overdue::new(within) })
+    },
+};
+
+struct NoZombies {
+    zombies: Overdue<Text>,
+}
+
+impl NoZombies {
+    fn tell(&mut self, now: u64, scene: &Scene<'_>, findings: &mut Findings) {
+        for late in self.zombies.late(now) {
+            let what = Violation {
+                object: format!("container {}", late.what),
+                value: format!("ran for {} s", late.age / 1000),
+                limit: format!("{} s", self.zombies.within() / 1000),
+                message: format!("{} runs although its pod is gone from the API", late.key),
+                evidence: vec![late.since_n],
+                ..Violation::default()
+            };
+            findings.fail(scene, what);
+        }
+    }
+}
+
+impl Invariant for NoZombies {
+    fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
+        self.tell(event.t, scene, findings);
+        let matters = match &event.body {
+            Body::Host(host) => {
+                !matches!(host.fact, HostFact::ImagePulled { .. } | HostFact::ImageFailed { .. })
+            }
+            Body::Fault(_) => true,
+            _ => pod_changes(event).any(|change| {
+                let ended = |pod: &Option<kubesim_model::tree::Tree>| {
+                    pod.as_ref().is_none_or(object::is_terminal)
+                };
+                ended(&change.before) != ended(&change.after)
+            }),
+        };
+        if !matters {
+            return;
+        }
+        let mut wrong = BTreeMap::new();
+        for running in scene.view.hosts.running() {
+            let container = &running.container;
+            let pod = scene.view.objects.by_uid(&container.pod_uid);
+            let is_wanted = pod.is_some_and(|(_, _, pod)| !object::is_terminal(pod));
+            let set_aside = scene.view.node_fault(&running.node).is_some()
+                || scene.view.hosts.is_down(&running.node);
+            if !is_wanted && !set_aside {
+                let what =
+                    format!("{} of pod {} on {}", container.name, container.pod, running.node);
+                wrong.insert(container.container_id.clone(), what);
+            }
+        }
+        self.zombies.set(event.n, event.t, wrong);
+    }
+
+    fn finish(&mut self, scene: &Scene<'_>, findings: &mut Findings) {
+        self.tell(scene.view.now, scene, findings);
+    }
+}

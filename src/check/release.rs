@@ -1,0 +1,251 @@
+//! Releases that are to be made in place, and the pods that live through them. Shared by the
+//! invariants about in-place updates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Text, object};
+
+use crate::history::{Body, Change, Event, FaultPhase, RequestEvent};
+
+use super::observe::{ObserveError, Scene};
+use super::pods::pod_changes;
+
+/// A release that is to be made in place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Release {
+    /// The event that began it.
+    pub(super) n: u64,
+    /// The workload.
+    pub(super) workload: ObjectKey,
+    /// The containers whose wanted image changes, with the new one.
+    pub(super) changed: BTreeMap<Text, Text>,
+    /// The pods that lived when it began and are still to be kept, by uid.
+    pub(super) kept: BTreeSet<Text>,
+    /// All pods that lived when it began, by uid.
+    pub(super) lived: BTreeSet<Text>,
+}
+
+/// Follows releases, and what happens to pods for reasons of their own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Releases {
+    by_workload: BTreeMap<ObjectKey, Release>,
+    /// Pods upon which a fault was, by uid.
+    touched: BTreeSet<Text>,
+    /// Pods of which a probe failed, by namespace and name.
+    probed: BTreeSet<Text>,
+    /// Pods that the subject took away without a reason, by uid, and the event.
+    taken: BTreeMap<Text, u64>,
+}
+
+/// The subject took a pod away that a release is to keep.
+pub(super) struct Taken<'e> {
+    /// The write.
+    pub(super) change: &'e Change,
+    /// The event that began the release.
+    pub(super) release: u64,
+}
+
+impl Releases {
+    /// Takes the next event in and answers which pods the subject took away without a reason.
+    pub(super) fn event<'e>(
+        &mut self,
+        event: &'e Event,
+        scene: &Scene<'_>,
+    ) -> Result<Vec<Taken<'e>>, ObserveError> {
+        match &event.body {
+            Body::Fault(fault) if matches!(fault.phase, FaultPhase::Injected | FaultPhase::Bit) => {
+                self.touch(scene);
+            }
+            Body::Note(note) if note.reason == "Unhealthy" => {
+                self.probed.insert(note.about.clone());
+            }
+            Body::Request(request) => {
+                let taken = self.taken(event, request, scene)?;
+                for change in &request.changes {
+                    if change.resource == *scene.subject.resource() {
+                        self.begin(event, change, scene)?;
+                    }
+                }
+                self.settle(event, scene)?;
+                return Ok(taken);
+            }
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    /// The release that is to keep this pod.
+    pub(super) fn keeping(&self, uid: &str) -> Option<&Release> {
+        self.by_workload.values().find(|release| release.kept.contains(uid))
+    }
+
+    /// The release at whose beginning this pod lived.
+    pub(super) fn living(&self, uid: &str) -> Option<&Release> {
+        self.by_workload.values().find(|release| release.lived.contains(uid))
+    }
+
+    /// Whether something happened to the pod for reasons of its own: a fault, or a failed probe.
+    pub(super) fn is_excused(&self, uid: &str, pod: &ObjectKey) -> bool {
+        self.touched.contains(uid) || self.probed.contains(&Text::from(format!("pods {pod}")))
+    }
+
+    /// The event at which the subject took the pod away without a reason.
+    pub(super) fn taken_at(&self, uid: &str) -> Option<u64> {
+        self.taken.get(uid).copied()
+    }
+
+    fn touch(&mut self, scene: &Scene<'_>) {
+        for (_, pod) in scene.view.objects.all(&Resource::PODS) {
+            let node = pod["spec"]["nodeName"].str();
+            let uid = object::uid(pod);
+            if scene.view.node_fault(node).is_some() || scene.view.pod_fault(uid).is_some() {
+                self.touched.insert(Text::new(uid));
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        event: &Event,
+        change: &Change,
+        scene: &Scene<'_>,
+    ) -> Result<(), ObserveError> {
+        let (Some(before), Some(after)) = (&change.before, &change.after) else {
+            self.by_workload.remove(&change.key);
+            return Ok(());
+        };
+        if before["spec"].is_same(&after["spec"]) && before["data"].is_same(&after["data"]) {
+            return Ok(());
+        }
+        let (old, new) = (images(before, scene)?, images(after, scene)?);
+        if old == new {
+            return Ok(());
+        }
+        if !scene.in_placeable(before, after)? {
+            self.by_workload.remove(&change.key);
+            return Ok(());
+        }
+        self.touch(scene);
+        let changed =
+            new.into_iter().filter(|(name, image)| old.get(name).is_some_and(|old| old != image));
+        let pods = scene.pods(after)?.into_iter();
+        let kept: BTreeSet<Text> = pods
+            .filter(|(_, pod)| object::is_active(pod))
+            .map(|(_, pod)| Text::new(object::uid(pod)))
+            .collect();
+        let release = Release {
+            n: event.n,
+            workload: change.key.clone(),
+            changed: changed.collect(),
+            lived: kept.clone(),
+            kept,
+        };
+        self.by_workload.insert(change.key.clone(), release);
+        Ok(())
+    }
+
+    /// A pod that runs the wanted images and is ready has lived through its release.
+    fn settle(&mut self, event: &Event, scene: &Scene<'_>) -> Result<(), ObserveError> {
+        for change in pod_changes(event) {
+            let state = change.after.as_ref().or(change.before.as_ref());
+            let uid = state.map(object::uid).unwrap_or_default();
+            let release = self.by_workload.values_mut().find(|r| r.kept.contains(uid));
+            let Some(release) = release else { continue };
+            let Some(pod) = change.after.as_ref().filter(|pod| object::is_active(pod)) else {
+                release.kept.remove(uid);
+                continue;
+            };
+            let has = |(name, image): (&Text, &Text)| {
+                let containers = pod["spec"]["containers"].items();
+                containers
+                    .iter()
+                    .any(|c| c["name"] == name.as_str() && c["image"] == image.as_str())
+            };
+            if object::is_ready(pod) && release.changed.iter().all(has) && runs(pod, release, scene)
+            {
+                release.kept.remove(uid);
+            }
+        }
+        Ok(())
+    }
+
+    fn taken<'e>(
+        &mut self,
+        event: &'e Event,
+        request: &RequestEvent,
+        scene: &Scene<'_>,
+    ) -> Result<Vec<Taken<'e>>, ObserveError> {
+        let mut taken = Vec::new();
+        if !scene.is_subject(&request.actor) {
+            return Ok(taken);
+        }
+        for change in pod_changes(event) {
+            let Some(pod) = change.before.as_ref().filter(|pod| object::is_active(pod)) else {
+                continue;
+            };
+            let goes = change.after.as_ref().is_none_or(object::is_terminating);
+            let uid = object::uid(pod);
+            let Some(release) = self.keeping(uid).filter(|_| goes) else { continue };
+            if self.is_explained(pod, release, scene)? {
+                continue;
+            }
+            taken.push(Taken { change, release: release.n });
+            self.taken.insert(Text::new(uid), event.n);
+        }
+        Ok(taken)
+    }
+
+    /// Whether scale-in, a wish for this pod, or the pod's own failure explains its deletion.
+    fn is_explained(
+        &self,
+        pod: &Tree,
+        release: &Release,
+        scene: &Scene<'_>,
+    ) -> Result<bool, ObserveError> {
+        let Some(workload) = scene.view.objects.get(scene.subject.resource(), &release.workload)
+        else {
+            return Ok(true);
+        };
+        if object::is_terminating(workload) {
+            return Ok(true);
+        }
+        let named = workload["spec"]["scaleStrategy"]["podsToDelete"].items();
+        let name = object::name(pod);
+        let is_wished = !object::label(pod, "apps.kruise.io/specified-delete").is_empty()
+            || named.iter().any(|have| *have == name);
+        let lived: i64 = scene
+            .pods(workload)?
+            .iter()
+            .filter(|(_, pod)| object::is_active(pod))
+            .filter(|(_, pod)| release.lived.contains(object::uid(pod)))
+            .count() as i64
+            + 1;
+        let is_scale_in = scene.replicas(workload)?.is_some_and(|replicas| lived > replicas);
+        let is_doomed = object::has_condition(pod, "DisruptionTarget")
+            || scene.view.node_fault(pod["spec"]["nodeName"].str()).is_some();
+        Ok(is_wished
+            || is_scale_in
+            || is_doomed
+            || self.is_excused(object::uid(pod), &object::key(pod)))
+    }
+}
+
+/// Whether host truth has the wanted images in all changed containers of a pod; true without it.
+fn runs(pod: &Tree, release: &Release, scene: &Scene<'_>) -> bool {
+    let uid = object::uid(pod);
+    let mine = scene.view.hosts.running().filter(|running| running.container.pod_uid == uid);
+    mine.into_iter().all(|running| {
+        release.changed.get(&running.container.name).is_none_or(|i| *i == running.container.image)
+    })
+}
+
+/// The wanted image of each container: what the subject says, or else what the template has.
+fn images(workload: &Tree, scene: &Scene<'_>) -> Result<BTreeMap<Text, Text>, ObserveError> {
+    if let Some(wanted) = scene.wanted(workload)? {
+        return Ok(wanted.fields().map(|(name, image)| (name.clone(), image.text())).collect());
+    }
+    let containers = workload.at(&["spec", "template", "spec", "containers"]).items();
+    Ok(containers.iter().map(|c| (c["name"].text(), c["image"].text())).collect())
+}
