@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use kubesim_model::Text;
-use kubesim_model::tree::Tree;
 
 use super::cel::Program;
 use super::located::{Located, Source};
@@ -210,14 +209,11 @@ pub const OBSERVATIONS: &[Observation] = &[
     observation("status", WORKLOAD, "The numbers of the status, by their usual names."),
 ];
 
-/// The manifest that a conversion starts from has this kind.
+/// The kind of manifest that a conversion starts from.
 pub const SHAPE: &str = "Deployment";
 
 /// What an operation sees.
 pub const OPERATION_VARIABLES: [&str; 3] = ["args", "object", "objects"];
-
-/// The arguments of an operation, as templates see them.
-pub type OperationArgs = Tree;
 
 #[cfg(test)]
 mod tests {

@@ -194,11 +194,23 @@ fn folders_hold_manifests_and_subjects_beside_scenarios() {
     put("web.yaml", WEB);
     put("subject.yaml", "apiVersion: shakedown/v1alpha1\nkind: Subject\n");
     put("notes.txt", "not read");
-    let suite = load_suite(&[folder.clone()], &vocabulary());
+    let suite = load_suite(std::slice::from_ref(&folder), &vocabulary());
     std::fs::remove_dir_all(&folder).unwrap();
     let suite = suite.unwrap_or_else(|found| panic!("{}", render(&found, Colour::Plain)));
     let names: Vec<&str> = suite.scenarios.iter().map(|scenario| &scenario.name[..11]).collect();
     assert_eq!(names, ["first-while", "release-whi"]);
+}
+
+#[test]
+fn a_default_that_is_none_is_found() {
+    const BAD: Param = Param::new("within", ParamKind::Duration, "").default("soon");
+    let good = vocabulary();
+    assert_eq!(good.bad_defaults(), Vec::<String>::new());
+    let faults = vec![Entry { name: "f", doc: "", params: &[BAD] }];
+    let bad = Vocabulary { faults, ..Vocabulary::default() };
+    assert_eq!(bad.bad_defaults(), ["f.within"]);
+    let steps = Vocabulary { faults: steps::STEPS.to_vec(), ..Vocabulary::default() };
+    assert_eq!(steps.bad_defaults(), Vec::<String>::new());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a scenario may name: faults, invariants, requirements, subjects. The catalogues belong to
 //! other modules and are handed in as a [`Vocabulary`], so that this module knows none of them.
 
+use super::duration::{Amount, parse_duration};
+
 /// The type of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamKind {
@@ -29,6 +31,20 @@ pub enum ParamKind {
 }
 
 impl ParamKind {
+    /// Whether `text` can be the default of a parameter of this kind.
+    fn reads(self, text: &str) -> bool {
+        match self {
+            ParamKind::Duration => parse_duration(text).is_some(),
+            ParamKind::Int => text.parse::<u32>().is_ok(),
+            ParamKind::Probability => text.parse().is_ok_and(|p: f64| (0.0..=1.0).contains(&p)),
+            ParamKind::Word(words) => words.contains(&text),
+            ParamKind::Bool => matches!(text, "true" | "false"),
+            ParamKind::Amount => Amount::parse(text).is_some(),
+            ParamKind::Text | ParamKind::Texts => true,
+            ParamKind::Select | ParamKind::Cel | ParamKind::Any => false,
+        }
+    }
+
     /// What the kind is called in messages and documents.
     pub fn noun(self) -> &'static str {
         match self {
@@ -128,6 +144,17 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
+    /// Defaults in the catalogues that can't be read as the type of their parameter, as
+    /// `entry.param`; for the test of whoever fills a vocabulary.
+    pub fn bad_defaults(&self) -> Vec<String> {
+        let entries = self.faults.iter().chain(&self.invariants);
+        let params = entries.flat_map(|entry| entry.params.iter().map(move |p| (entry.name, p)));
+        params
+            .filter(|(_, param)| param.default.is_some_and(|text| !param.kind.reads(text)))
+            .map(|(entry, param)| format!("{entry}.{}", param.name))
+            .collect()
+    }
+
     /// The fault `name`.
     pub fn fault(&self, name: &str) -> Option<&Entry> {
         self.faults.iter().find(|entry| entry.name == name)
