@@ -12,6 +12,7 @@ pub mod disruption;
 pub mod endpoint_slice;
 pub mod garbage_collector;
 mod kinds;
+pub mod namespace;
 pub mod node_lifecycle;
 mod owned;
 pub mod pod_gc;

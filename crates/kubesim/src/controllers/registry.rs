@@ -13,6 +13,7 @@ pub fn all() -> Vec<(&'static str, MakeActor)> {
         ("disruption-controller", super::disruption::actor),
         ("endpointslice-controller", super::endpoint_slice::actor),
         ("generic-garbage-collector", super::garbage_collector::actor),
+        ("namespace-controller", super::namespace::actor),
         ("node-controller", super::node_lifecycle::actor),
         ("pod-garbage-collector", super::pod_gc::actor),
         ("replicaset-controller", super::replicaset::actor),

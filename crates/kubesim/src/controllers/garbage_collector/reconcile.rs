@@ -14,7 +14,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Text, map, object};
 
 use super::super::kinds;
-use super::graph::{FOREGROUND, Graph, ORPHAN, has_finalizer};
+use super::graph::{FOREGROUND, Graph, Item, ORPHAN, has_finalizer};
 
 /// Planted bugs: name, and what it does wrong.
 pub const BUGS: &[(&str, &str)] = &[
@@ -99,6 +99,10 @@ impl Reconcile for GarbageCollector {
         if item.is_deleting && !item.waits_for_dependents && !item.orphans_dependents {
             return;
         }
+        // Owners that came after it, as with the first lists, need no look.
+        if !item.is_deleting && !self.is_dubious(item) {
+            return;
+        }
         work.request(Request::get(item.resource.clone(), item.key.clone()));
         self.attempts.insert(key.name.clone(), Attempt::ReadItem);
     }
@@ -175,21 +179,13 @@ impl GarbageCollector {
         let Some(item) = self.graph.get(&uid) else { return };
         let same_owners = old.as_ref().is_some_and(|old| old.owners == item.owners);
         if !same_owners {
-            let dubious = |owner: &Tree| match self.graph.get(owner["uid"].str()) {
-                None => true,
-                Some(known) => {
-                    let elsewhere = known.key.namespace != item.key.namespace;
-                    known.waits_for_dependents || (elsewhere && !known.key.namespace.is_empty())
-                }
-            };
-            if item.owners.items().iter().any(dubious) {
+            if self.is_dubious(item) {
                 enqueue(by_uid(&uid));
             }
             let former = old.iter().flat_map(|old| old.owners.items());
             former.for_each(|owner| self.wake_if_waiting(owner["uid"].str(), enqueue));
         }
-        let began =
-            |was: fn(&super::graph::Item) -> bool| was(item) && !old.as_ref().is_some_and(was);
+        let began = |was: fn(&Item) -> bool| was(item) && !old.as_ref().is_some_and(was);
         if began(|item| item.waits_for_dependents) {
             enqueue(by_uid(&uid));
             self.graph.dependents(&uid).for_each(|dependent| enqueue(by_uid(dependent)));
@@ -200,6 +196,19 @@ impl GarbageCollector {
         if self.hasty && began(|item| item.is_deleting) {
             self.graph.dependents(&uid).for_each(|dependent| enqueue(by_uid(dependent)));
         }
+    }
+
+    /// Whether an owner is unknown, in another namespace, or waits for its dependents.
+    fn is_dubious(&self, item: &Item) -> bool {
+        item.owners.items().iter().any(|owner| match self.graph.get(owner["uid"].str()) {
+            None => true,
+            Some(owner) => {
+                let elsewhere = owner.key.namespace != item.key.namespace;
+                owner.waits_for_dependents
+                    || (elsewhere && !owner.key.namespace.is_empty())
+                    || (self.hasty && owner.is_deleting)
+            }
+        })
     }
 
     fn wake_if_waiting(&self, owner: &str, enqueue: &mut dyn FnMut(ObjectKey)) {

@@ -1,0 +1,159 @@
+//! One resource after the other is deleted and listed; what is left is waited for.
+
+use std::collections::BTreeMap;
+
+use kubesim_model::actor::{Actor, WatchSpec};
+use kubesim_model::cache::{Cache, Change};
+use kubesim_model::controller::{Controller, Reconcile, Verdict, Work};
+use kubesim_model::request::{Answer, Request, Verb};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, object};
+
+/// Planted bugs: name, and what it does wrong.
+pub const BUGS: &[(&str, &str)] =
+    &[("forgets-content", "the finalizer goes without a look at what the namespace holds")];
+
+const NAMESPACES: Resource = Resource::NAMESPACES;
+/// What the controller puts on every namespace and takes off an empty one.
+const FINALIZER: &str = "kubernetes";
+/// What is left is expected to need this long without a grace period of its own.
+const ESTIMATE: Millis = 15_000;
+/// In the order of deletion.
+const BUILT_IN: [Resource; 13] = [
+    Resource::PODS,
+    Resource::CONFIG_MAPS,
+    Resource::CONTROLLER_REVISIONS,
+    Resource::DAEMON_SETS,
+    Resource::DEPLOYMENTS,
+    Resource::ENDPOINT_SLICES,
+    Resource::PERSISTENT_VOLUME_CLAIMS,
+    Resource::POD_DISRUPTION_BUDGETS,
+    Resource::REPLICA_SETS,
+    Resource::SECRETS,
+    Resource::SERVICE_ACCOUNTS,
+    Resource::SERVICES,
+    Resource::STATEFUL_SETS,
+];
+
+/// The namespace controller over the built-in resources.
+pub fn actor(bug: Option<&str>) -> Box<dyn Actor> {
+    actor_for(&[], bug)
+}
+
+/// The namespace controller over the built-in resources and `extra` ones, which the API must have.
+pub fn actor_for(extra: &[Resource], bug: Option<&str>) -> Box<dyn Actor> {
+    Box::new(Controller::new(Namespaces {
+        forgets_content: bug == Some("forgets-content"),
+        resources: BUILT_IN.iter().chain(extra).cloned().collect(),
+        sweeps: BTreeMap::new(),
+    }))
+}
+
+#[derive(Clone)]
+struct Namespaces {
+    forgets_content: bool,
+    resources: Vec<Resource>,
+    /// Which resource is being emptied, and what is left of the others.
+    sweeps: BTreeMap<ObjectKey, Sweep>,
+}
+
+#[derive(Clone, Default)]
+struct Sweep {
+    at: usize,
+    left: usize,
+    /// How long what is left may take.
+    patience: Millis,
+}
+
+impl Reconcile for Namespaces {
+    fn watches(&self) -> Vec<WatchSpec> {
+        vec![WatchSpec::all(NAMESPACES)]
+    }
+
+    fn changed(&mut self, change: &Change, _: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {
+        if let Some(namespace) = change.new.as_ref().filter(|n| object::is_terminating(n)) {
+            enqueue(object::key(namespace));
+        }
+    }
+
+    fn reconcile(&mut self, key: &ObjectKey, work: &mut Work<'_, '_>) {
+        let Some(namespace) = work.cache.get(&NAMESPACES, key).cloned() else { return };
+        let finalizers = namespace["spec"]["finalizers"].items();
+        if !object::is_terminating(&namespace) || !finalizers.iter().any(|f| f == FINALIZER) {
+            return;
+        }
+        if self.forgets_content {
+            return finalize(&namespace, work);
+        }
+        self.sweeps.insert(key.clone(), Sweep::default());
+        self.empty(key, 0, work);
+    }
+
+    fn answered(
+        &mut self,
+        key: &ObjectKey,
+        request: &Request,
+        answer: &Answer,
+        work: &mut Work<'_, '_>,
+    ) -> Verdict {
+        match (request.verb, answer) {
+            (Verb::DeleteCollection, Ok(_)) => {
+                work.request(Request::list(request.resource.clone(), key.name.clone()));
+                Verdict::Fine
+            }
+            (Verb::List, Ok(list)) => {
+                self.count(key, list["items"].items(), work);
+                Verdict::Fine
+            }
+            // A resource that the API does not have holds nothing.
+            (Verb::DeleteCollection | Verb::List, Err(status)) if status.is_not_found() => {
+                self.count(key, &[], work);
+                Verdict::Fine
+            }
+            (_, Ok(_)) => Verdict::Fine,
+            (Verb::Update, Err(status)) if status.is_not_found() => Verdict::Fine,
+            (_, Err(_)) => Verdict::Retry,
+        }
+    }
+}
+
+impl Namespaces {
+    fn empty(&self, key: &ObjectKey, at: usize, work: &mut Work<'_, '_>) {
+        let content = ObjectKey::new(key.name.clone(), "");
+        work.request(Request::new(Verb::DeleteCollection, self.resources[at].clone(), content));
+    }
+
+    /// Books what is left of a resource and goes on to the next: all pods must be gone first.
+    fn count(&mut self, key: &ObjectKey, items: &[Tree], work: &mut Work<'_, '_>) {
+        let Some(sweep) = self.sweeps.get_mut(key) else { return };
+        let patience = |item: &Tree| {
+            let grace = item["metadata"]["deletionGracePeriodSeconds"].as_i64();
+            grace.map_or(ESTIMATE, |s| Millis::try_from(s).unwrap_or(0).saturating_mul(1_000))
+        };
+        sweep.left += items.len();
+        sweep.patience = items.iter().map(patience).fold(sweep.patience, Millis::max);
+        sweep.at += 1;
+        let (at, left) = (sweep.at, sweep.left);
+        let pods_are_left = at == 1 && left > 0;
+        if at < self.resources.len() && !pods_are_left {
+            return self.empty(key, at, work);
+        }
+        let patience = sweep.patience;
+        self.sweeps.remove(key);
+        if left > 0 {
+            work.again_after(patience.min(3_600_000) / 2 + 1_000);
+        } else if let Some(namespace) = work.cache.get(&NAMESPACES, key).cloned() {
+            finalize(&namespace, work);
+        }
+    }
+}
+
+/// Takes the finalizer off; the API then removes the namespace.
+fn finalize(namespace: &Tree, work: &mut Work<'_, '_>) {
+    let mut new = namespace.clone();
+    let finalizers = namespace["spec"]["finalizers"].items().iter();
+    let kept: Vec<Tree> = finalizers.filter(|have| *have != FINALIZER).cloned().collect();
+    new.set(&["spec", "finalizers"], kept);
+    work.request(Request::update(NAMESPACES, new).with_subresource("finalize"));
+}

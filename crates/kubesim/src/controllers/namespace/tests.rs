@@ -1,0 +1,50 @@
+use kubesim_model::resource::Resource;
+use kubesim_model::{list, map, object};
+
+use super::actor;
+use crate::testbed::{Testbed, pod};
+
+fn cluster(bug: Option<&str>) -> Testbed {
+    let mut bed = Testbed::new(actor(bug));
+    bed.put(
+        &Resource::NAMESPACES,
+        map! {
+            "metadata" => map! { "name" => "n" },
+            "spec" => map! { "finalizers" => list!["kubernetes"] },
+        },
+    );
+    bed.put(&Resource::PODS, pod("p", "w1", "1"));
+    let config = map! { "metadata" => map! { "name" => "c", "namespace" => "n" } };
+    bed.put(&Resource::CONFIG_MAPS, config);
+    bed.run(1_000);
+    bed
+}
+
+fn terminate(bed: &mut Testbed) {
+    bed.edit(Resource::NAMESPACES, "", "n", |namespace| {
+        namespace.set(&["metadata", "deletionTimestamp"], object::timestamp(0));
+    });
+    bed.run(1_000);
+}
+
+#[test]
+fn a_namespace_loses_its_pods_first_then_the_rest_then_itself() {
+    let mut bed = cluster(None);
+    assert_eq!(bed.requests, 0);
+    terminate(&mut bed);
+    assert!(object::is_terminating(&bed.pod("p")));
+    bed.run(60_000);
+    assert!(!bed.get(Resource::CONFIG_MAPS, "n", "c").is_null());
+    bed.remove(Resource::PODS, "n", "p");
+    bed.run(20_000);
+    assert!(bed.get(Resource::CONFIG_MAPS, "n", "c").is_null());
+    assert!(bed.get(Resource::NAMESPACES, "", "n").is_null());
+}
+
+#[test]
+fn the_planted_bug_leaves_the_content_behind() {
+    let mut bed = cluster(Some("forgets-content"));
+    terminate(&mut bed);
+    assert!(bed.get(Resource::NAMESPACES, "", "n").is_null());
+    assert!(!bed.pod("p").is_null());
+}
