@@ -33,10 +33,14 @@ impl Kubelet {
             worker.sending = Some(id);
             worker.sent = worker.status.clone();
             self.sent(id, Sent::PodStatus(worker.uid.clone()));
-        } else if worker.stage == Stage::Terminated
-            && object::is_terminating(&worker.pod)
-            && !worker.deleted
-        {
+        } else if worker.stage == Stage::Terminated && object::is_terminating(&worker.pod) {
+            self.delete(worker, io);
+        }
+    }
+
+    /// Asks the API to forget a pod of which nothing runs.
+    fn delete(&mut self, worker: &mut Worker, io: &mut Io<'_>) {
+        if !worker.deleted {
             let request = Request::delete(Resource::PODS, worker.key.clone());
             let id = io.request(request.with_grace(0).with_uid(&worker.uid));
             worker.sending = Some(id);
@@ -55,7 +59,10 @@ impl Kubelet {
             Ok(pod) => {
                 worker.learn(pod);
                 let settled = worker.status == worker.sent;
-                if settled && self.differs(worker) {
+                let over = worker.stage == Stage::Terminated;
+                if settled && over && object::is_terminating(&worker.pod) {
+                    self.delete(worker, io);
+                } else if settled && self.differs(worker) {
                     // Somebody wrote over it, or the API keeps less than was sent.
                     self.report_with_batch(worker, io);
                 } else {
@@ -96,11 +103,7 @@ fn difference(worker: &Worker) -> Option<Tree> {
     let mut patch = Tree::map();
     for (field, want) in worker.status.fields() {
         let new = match field.as_str() {
-            "conditions" => {
-                let same =
-                    |kind: &&str| of_type(want, kind) == of_type(have.at(&["conditions"]), kind);
-                (!OWNED.iter().all(same)).then(|| want.clone())
-            }
+            "conditions" => conditions(want, have.at(&["conditions"])),
             "podIPs" if *want != have["podIPs"] && !have["podIPs"].is_null() => {
                 let mut items = vec![map! { "$patch" => "replace" }];
                 items.extend(want.items().iter().cloned());
@@ -113,6 +116,31 @@ fn difference(worker: &Worker) -> Option<Tree> {
         }
     }
     patch.as_map().is_some_and(|map| !map.is_empty()).then_some(patch)
+}
+
+/// The owned conditions, if one is not as the API has it. What a condition no longer says is taken
+/// away explicitly, for a merge would keep it.
+fn conditions(want: &Tree, have: &Tree) -> Option<Tree> {
+    const FIELDS: [&str; 5] =
+        ["status", "reason", "message", "lastTransitionTime", "observedGeneration"];
+    let null = Tree::Null;
+    let differs = |kind: &&str| {
+        let want = of_type(want, kind).unwrap_or(&null);
+        let have = of_type(have, kind).unwrap_or(&null);
+        FIELDS.iter().any(|field| want[*field] != have[*field])
+    };
+    if !OWNED.iter().any(differs) {
+        return None;
+    }
+    let mut patch = want.clone();
+    for condition in patch.items_mut() {
+        for field in ["reason", "message"] {
+            if condition[field].is_null() {
+                condition.set(&[field], Tree::Null);
+            }
+        }
+    }
+    Some(patch)
 }
 
 fn of_type<'a>(conditions: &'a Tree, kind: &str) -> Option<&'a Tree> {
