@@ -4,5 +4,7 @@ pub mod check;
 pub mod cluster;
 pub mod fault;
 pub mod history;
+pub mod plan;
+pub mod run;
 pub mod subject;
 pub mod suite;

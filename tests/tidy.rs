@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("check", &["suite", "history"]),
     ("cluster", &["suite", "history"]),
     ("subject", &["suite", "history", "cluster"]),
-    ("fault", &["suite", "history", "cluster"]),
+    ("fault", &["suite", "history", "cluster", "subject"]),
     ("plan", &["suite", "history", "check", "cluster", "subject", "fault"]),
     ("run", &["suite", "history", "check", "cluster", "subject", "fault", "plan"]),
     ("report", &["suite", "history", "check", "plan", "run"]),

@@ -52,6 +52,8 @@ capabilities! {
     ActorFaults = "actor-faults",
     /// Requests and watches of single actors can be disturbed.
     ApiFaults = "api-faults",
+    /// Programs can be run beside the cluster.
+    Scripts = "script",
     /// Time is virtual: hours cost nothing.
     VirtualTime = "virtual-time",
     /// The same seed gives the same history.

@@ -3,6 +3,8 @@
 
 mod capability;
 mod provider;
+mod sim;
+mod sim_record;
 
 pub use capability::{Capabilities, Capability};
 pub use kubesim::world::{
@@ -12,3 +14,4 @@ pub use kubesim::world::{
 pub use provider::{
     Advance, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program, Provider, Ticket,
 };
+pub use sim::Sim;

@@ -13,6 +13,10 @@ pub enum HostFact {
     ContainerReady(ContainerInfo),
     /// A container's process ended; `exited` says how.
     ContainerExited(ContainerInfo),
+    /// A container's process hangs.
+    ContainerStuck(ContainerInfo),
+    /// A container's process that hung goes on.
+    ContainerUnstuck(ContainerInfo),
     /// A pod's sandbox runs.
     SandboxStarted {
         /// The pod's uid.

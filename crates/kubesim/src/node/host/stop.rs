@@ -163,10 +163,12 @@ impl Host {
             }
             ContainerAction::Stick => {
                 container.stuck = true;
+                out.facts.push(HostFact::ContainerStuck(container.info.clone()));
                 self.probes_changed_of(id, out);
             }
             ContainerAction::Unstick => {
                 container.stuck = false;
+                out.facts.push(HostFact::ContainerUnstuck(container.info.clone()));
                 let on_term = container.program.on_term.filter(|_| container.termed);
                 if let Some(code) = container.held_exit.take() {
                     self.dies(now, id, code, out);

@@ -1,0 +1,196 @@
+//! A trial: one scenario, one row of its parameters, one subject, one seed, and nothing left open.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use kubesim_model::Text;
+
+use crate::check::{FINDINGS, Observe, Plan};
+use crate::cluster::{ClusterSpec, NodeSpec, Provider};
+use crate::fault;
+use crate::history::{Header, SCHEMA, Source as Stored};
+use crate::subject::Programs;
+use crate::suite::checks::CheckSpec;
+use crate::suite::model::Across;
+use crate::suite::steps::{Action, Step};
+use crate::suite::vocabulary::KnownRequirement;
+use crate::suite::{Params, ResolvedScenario, Scenario, Source, Subject};
+
+/// What runs: a scenario with a row of its parameters, a subject and a seed.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The row, resolved.
+    pub scenario: ResolvedScenario,
+    /// The scenario's file.
+    pub source: Arc<Source>,
+    /// The files that its steps apply.
+    pub files: BTreeMap<Utf8PathBuf, Arc<Source>>,
+    /// The subject.
+    pub subject: Arc<Subject>,
+    /// Programs in this process that subjects may name.
+    pub programs: Programs,
+    /// The requirements that the scenario proves.
+    pub requirements: Vec<KnownRequirement>,
+    /// The seed.
+    pub seed: u64,
+    checks: Vec<CheckSpec>,
+    expected: Vec<(String, Across)>,
+    needs: Vec<Text>,
+}
+
+impl Trial {
+    /// The trial of a row of `scenario` with `subject`.
+    pub fn new(
+        scenario: &Scenario,
+        row: ResolvedScenario,
+        subject: &Arc<Subject>,
+        catalogue: &[KnownRequirement],
+        seed: u64,
+    ) -> Trial {
+        let proves = |known: &&KnownRequirement| row.proves.iter().any(|id| **id == *known.id);
+        let of_subject = row.expect.iter().filter(|e| e.subject.value == subject.name.value);
+        let expected = of_subject.flat_map(|e| e.fails.iter().map(|id| (id.to_string(), e.across)));
+        let lacks = scenario
+            .requires
+            .subject
+            .iter()
+            .filter(|need| !subject.capabilities.iter().any(|have| have.value == need.value));
+        let mut needs: Vec<Text> = Vec::new();
+        needs.extend(lacks.map(|need| Text::from(format!("the subject can't `{}`", need.value))));
+        Trial {
+            requirements: catalogue.iter().filter(proves).cloned().collect(),
+            expected: expected.collect(),
+            checks: row.always.iter().chain(&row.eventually).cloned().collect(),
+            source: scenario.source.clone(),
+            files: scenario.files.clone(),
+            subject: subject.clone(),
+            programs: Programs::new(),
+            needs: {
+                let provider = scenario.requires.provider.iter();
+                needs.extend(provider.map(|need| need.value.clone()).map(required));
+                needs
+            },
+            scenario: row,
+            seed,
+        }
+    }
+
+    /// Scenario, parameters and subject: what trials of several seeds share.
+    pub fn case(&self) -> String {
+        let Params(params) = &self.scenario.params;
+        match params.is_empty() {
+            true => format!("{}/{}", self.scenario.name, self.subject.name.value),
+            false => {
+                let params = &self.scenario.params;
+                format!("{}/{params}/{}", self.scenario.name, self.subject.name.value)
+            }
+        }
+    }
+
+    /// The name, unique in a run: the case and the seed.
+    pub fn name(&self) -> String {
+        format!("{}/seed-{}", self.case(), self.seed)
+    }
+
+    /// Why the trial can't run with this provider; `None` if it can.
+    pub fn skipped(&self, provider: &dyn Provider) -> Option<String> {
+        let have = provider.capabilities();
+        let named = have.names();
+        for need in &self.needs {
+            match need.strip_prefix(PROVIDER) {
+                Some(word) if named.iter().any(|have| have == word) => {}
+                Some(word) => return Some(format!("`{}` can't `{word}`", provider.name())),
+                None => return Some(need.to_string()),
+            }
+        }
+        for spec in &self.scenario.faults {
+            let needs = fault::fault(&spec.name).map_or(&[][..], |fault| fault.needs);
+            if let Some(lack) = have.lacks(needs).first() {
+                let (name, fault) = (provider.name(), &spec.name.value);
+                return Some(format!("`{name}` lacks `{lack}`, which `{fault}` needs"));
+            }
+        }
+        let steps = self.scenario.given.iter().chain(&self.scenario.when);
+        if steps.clone().any(has_script) && !named.iter().any(|have| have == "script") {
+            return Some(format!("`{}` can't run scripts", provider.name()));
+        }
+        let nodes = &self.scenario.cluster.nodes;
+        let special = |node: &crate::suite::model::NodeSpec| {
+            !node.taints.is_empty() || !node.capacity.is_empty() || node.role != "worker"
+        };
+        nodes.iter().find(|node| special(node)).map(|node| {
+            format!("`{}` has no nodes with taints or capacities ({})", provider.name(), node.name)
+        })
+    }
+
+    /// The cluster that it runs in.
+    pub fn cluster_spec(&self) -> ClusterSpec {
+        let node = |node: &crate::suite::model::NodeSpec| NodeSpec {
+            name: node.name.clone(),
+            labels: node.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            zone: node.zone.clone(),
+        };
+        ClusterSpec {
+            seed: self.seed,
+            nodes: self.scenario.cluster.nodes.iter().map(node).collect(),
+            bugs: Vec::new(),
+            record_deliveries_of: None,
+        }
+    }
+
+    /// The first line of its history.
+    pub fn header(&self, provider: &dyn Provider, baseline: bool) -> Header {
+        let params = self.scenario.params.0.iter();
+        let file = |(path, source): (&Utf8PathBuf, &Arc<Source>)| {
+            (path.to_string(), source.text.to_string())
+        };
+        Header {
+            schema: SCHEMA.to_owned(),
+            tool: concat!("shakedown ", env!("CARGO_PKG_VERSION")).to_owned(),
+            trial: match baseline {
+                true => format!("{}/baseline", self.case()),
+                false => self.name(),
+            },
+            scenario: stored(&self.source),
+            subject: stored(&self.subject.source),
+            files: self.files.iter().map(file).collect(),
+            params: params.map(|(name, value)| (name.to_string(), value.clone())).collect(),
+            provider: provider.name().to_owned(),
+            capabilities: provider.capabilities().names(),
+            seed: self.seed,
+            baseline,
+            clock: provider.clock(),
+        }
+    }
+
+    /// What is to be judged.
+    pub fn judge_plan<'a>(&'a self, subject: &'a dyn Observe) -> Plan<'a> {
+        Plan {
+            checks: &self.checks,
+            subject,
+            requirements: &self.requirements,
+            expected: &self.expected,
+            findings: usize::try_from(self.scenario.limits.findings).unwrap_or(FINDINGS),
+        }
+    }
+}
+
+/// Marks a need of the provider, not of the subject.
+const PROVIDER: &str = "provider ";
+
+fn required(word: Text) -> Text {
+    Text::from(format!("{PROVIDER}{word}"))
+}
+
+fn has_script(step: &Step) -> bool {
+    match &step.action {
+        Action::Script(_) => true,
+        Action::Parallel(lists) => lists.iter().flatten().any(has_script),
+        _ => false,
+    }
+}
+
+fn stored(source: &Source) -> Stored {
+    Stored { path: source.path.to_string(), text: source.text.to_string() }
+}

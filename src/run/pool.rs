@@ -1,0 +1,183 @@
+//! Many trials on several threads. What comes out is in the order of the plan and the same with any
+//! number of threads.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, mpsc};
+
+use super::event::{Event, TrialOutcome};
+use super::trial::{TrialError, TrialResult, record_trial};
+use crate::check::{Outcome, Verdict};
+use crate::cluster::Provider;
+use crate::plan::Trial;
+
+/// How to run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions<'a> {
+    /// Threads; at least one is used.
+    pub jobs: usize,
+    /// Stop after the first unexpected outcome.
+    pub fail_fast: bool,
+    /// Whether each case is first run without faults.
+    pub baselines: bool,
+    /// Once it is set, no further trial begins.
+    pub stop: &'a AtomicBool,
+}
+
+/// Runs the trials and tells `listener` how it goes.
+pub fn run(
+    trials: &[Trial],
+    provider: &dyn Provider,
+    options: RunOptions<'_>,
+    listener: &mut dyn FnMut(Event<'_>),
+) {
+    listener(Event::RunStarted { trials: trials.len() });
+    let names: Vec<String> = trials.iter().map(Trial::name).collect();
+    let shared = Shared::new(trials, provider, options);
+    let mut finished = 0;
+    std::thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        for _ in 0..options.jobs.clamp(1, trials.len().max(1)) {
+            let (tell, shared) = (tell.clone(), &shared);
+            scope.spawn(move || shared.work(&tell));
+        }
+        drop(tell);
+        let mut early: BTreeMap<usize, TrialOutcome> = BTreeMap::new();
+        for message in told {
+            match message {
+                Message::Started(index) => {
+                    listener(Event::TrialStarted { index, name: &names[index] });
+                }
+                Message::Finished(index, outcome) => drop(early.insert(index, *outcome)),
+            }
+            while let Some(outcome) = early.remove(&finished) {
+                let (index, name, outcome) = (finished, names[finished].as_str(), &outcome);
+                listener(Event::TrialFinished { index, name, outcome });
+                finished += 1;
+            }
+        }
+    });
+    let interrupted = finished < trials.len();
+    listener(Event::RunFinished { finished, interrupted });
+}
+
+enum Message {
+    Started(usize),
+    Finished(usize, Box<TrialOutcome>),
+}
+
+/// The baseline of a case: run once, by whoever needs it first.
+type Baseline = OnceLock<Result<TrialResult, TrialError>>;
+
+struct Shared<'a> {
+    trials: &'a [Trial],
+    provider: &'a dyn Provider,
+    options: RunOptions<'a>,
+    next: AtomicUsize,
+    failed: AtomicBool,
+    baselines: BTreeMap<String, Baseline>,
+    /// The first trial of each case: its seed is the baseline's.
+    first: BTreeMap<String, usize>,
+    /// Trials begin in order, so that those that are finished are the first ones of the plan.
+    begin: Mutex<()>,
+}
+
+impl<'a> Shared<'a> {
+    fn new(trials: &'a [Trial], provider: &'a dyn Provider, options: RunOptions<'a>) -> Self {
+        let mut first = BTreeMap::new();
+        for (index, trial) in trials.iter().enumerate() {
+            first.entry(trial.case()).or_insert(index);
+        }
+        Shared {
+            trials,
+            provider,
+            options,
+            next: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            baselines: first.keys().map(|case| (case.clone(), OnceLock::new())).collect(),
+            first,
+            begin: Mutex::new(()),
+        }
+    }
+
+    fn work(&self, tell: &mpsc::Sender<Message>) {
+        while let Some(index) = self.take(tell) {
+            let outcome = self.outcome(&self.trials[index]);
+            if self.options.fail_fast && is_unexpected(&outcome) {
+                self.failed.store(true, Ordering::SeqCst);
+            }
+            if tell.send(Message::Finished(index, Box::new(outcome))).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn take(&self, tell: &mpsc::Sender<Message>) -> Option<usize> {
+        let _order = self.begin.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.options.stop.load(Ordering::SeqCst) || self.failed.load(Ordering::SeqCst) {
+            return None;
+        }
+        let index = self.next.fetch_add(1, Ordering::SeqCst);
+        (index < self.trials.len() && tell.send(Message::Started(index)).is_ok()).then_some(index)
+    }
+
+    fn outcome(&self, trial: &Trial) -> TrialOutcome {
+        if let Some(reason) = trial.skipped(self.provider) {
+            return TrialOutcome::Skipped(reason);
+        }
+        match self.baseline(trial) {
+            Some(Err(error)) => return TrialOutcome::Environment(error.to_string()),
+            Some(Ok(result)) if !is_sound(result) => {
+                return TrialOutcome::BaselineFailed(Box::new(result.clone()));
+            }
+            _ => {}
+        }
+        match record_trial(trial, false, self.provider) {
+            Ok(result) => TrialOutcome::Judged(Box::new(result)),
+            Err(error) => TrialOutcome::Environment(error.to_string()),
+        }
+    }
+
+    /// The case's baseline; `None` if there are no faults to leave out.
+    fn baseline(&self, trial: &Trial) -> Option<&Result<TrialResult, TrialError>> {
+        if !self.options.baselines || trial.scenario.faults.is_empty() {
+            return None;
+        }
+        let case = trial.case();
+        let first = &self.trials[*self.first.get(&case)?];
+        let cell = self.baselines.get(&case)?;
+        Some(cell.get_or_init(|| record_trial(first, true, self.provider)))
+    }
+}
+
+/// Whether a baseline lets its trials go ahead: nothing unexpected failed and nothing is undecided.
+/// Expected failures that did not happen are for the disturbed trials to show.
+fn is_sound(result: &TrialResult) -> bool {
+    let judgement = &result.judgement;
+    let expected = |id: &str| {
+        let known = judgement.requirements.iter().find(|requirement| requirement.id == id);
+        known.is_some_and(|requirement| requirement.expected_to_fail)
+    };
+    let failed = judgement.requirements.iter().filter(|r| r.verdict == Verdict::Fail);
+    let excused: Vec<&str> =
+        failed.clone().filter(|r| expected(&r.id)).map(|r| r.id.as_str()).collect();
+    let covers = |name: &str| {
+        let mut requirements = judgement.requirements.iter();
+        requirements
+            .any(|r| excused.contains(&r.id.as_str()) && r.decided_by.iter().any(|by| by == name))
+    };
+    judgement.verdict != Verdict::Unknown
+        && judgement.checks.iter().all(|check| match check.verdict {
+            Verdict::Fail => covers(&check.name),
+            Verdict::Unknown => false,
+            Verdict::Pass | Verdict::Skipped => true,
+        })
+}
+
+fn is_unexpected(outcome: &TrialOutcome) -> bool {
+    match outcome {
+        TrialOutcome::Judged(result) => result.judgement.outcome == Outcome::Unexpected,
+        TrialOutcome::BaselineFailed(_) => true,
+        TrialOutcome::Skipped(_) | TrialOutcome::Environment(_) => false,
+    }
+}

@@ -1,0 +1,34 @@
+//! `converge`: waits until the workload has converged and stays so.
+
+use kubesim_model::Millis;
+
+use crate::run::stage::{Progress, Stage, Task};
+use crate::suite::steps::Converge;
+
+/// A `converge` under way.
+pub(super) struct Converging {
+    hold: Millis,
+    since: Millis,
+    until: Millis,
+}
+
+impl Converging {
+    pub(super) fn new(converge: Converge, stage: &Stage<'_>) -> Self {
+        let since = stage.now();
+        Converging { hold: converge.hold, since, until: since + converge.within }
+    }
+}
+
+impl Task for Converging {
+    fn poll(&mut self, stage: &mut Stage<'_>) -> Progress {
+        if stage.journal.is_converged(self.hold, stage.observed) {
+            let took = stage.now() - self.since;
+            return Progress::Done(Ok(format!("converged after {} s", took / 1000)));
+        }
+        if stage.now() >= self.until + self.hold {
+            let why = stage.journal.why_not(stage.observed);
+            return Progress::Done(Err(format!("not converged: {why}")));
+        }
+        Progress::Pending(Some(self.until + self.hold))
+    }
+}

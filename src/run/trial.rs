@@ -1,0 +1,86 @@
+//! One trial from a cluster to its history and judgement.
+
+use kubesim_model::Text;
+use thiserror::Error;
+
+use super::conductor::{Conductor, Next, Score};
+use super::journal::Journal;
+use crate::check::{Judgement, Observed, judge};
+use crate::cluster::{ClusterError, Provider};
+use crate::history::{Header, History};
+use crate::plan::Trial;
+use crate::subject::{InstallError, Installation, installation};
+use crate::suite::cel::CelError;
+
+/// What came of a trial.
+#[derive(Clone, Debug)]
+pub struct TrialResult {
+    /// Everything that was recorded.
+    pub history: History,
+    /// What it says.
+    pub judgement: Judgement,
+}
+
+/// Why a trial could not be run at all.
+#[derive(Clone, Debug, Error)]
+pub enum TrialError {
+    /// The environment could not provide what is needed.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The subject could not be installed.
+    #[error("the subject can't be installed: {0}")]
+    Install(#[from] InstallError),
+    /// A template of the subject failed.
+    #[error(transparent)]
+    Template(#[from] CelError),
+}
+
+/// Runs a trial, or its baseline, and judges it.
+///
+/// # Errors
+/// The environment failed. Whatever the subject does ends in a judgement.
+pub fn record_trial(
+    trial: &Trial,
+    baseline: bool,
+    provider: &dyn Provider,
+) -> Result<TrialResult, TrialError> {
+    let spec = trial.cluster_spec();
+    let nodes: Vec<Text> = spec.nodes.iter().map(|node| node.name.clone()).collect();
+    let installation = installation(&trial.subject, &trial.programs, &nodes)?;
+    let header = trial.header(provider, baseline);
+    let history = conduct(trial, baseline, provider, &installation, header)?;
+    let judgement = judge(&history, &trial.judge_plan(&Observed::new(&trial.subject)));
+    Ok(TrialResult { history, judgement })
+}
+
+fn conduct(
+    trial: &Trial,
+    baseline: bool,
+    provider: &dyn Provider,
+    installation: &Installation,
+    header: Header,
+) -> Result<History, TrialError> {
+    let mut spec = trial.cluster_spec();
+    spec.bugs.extend(installation.bugs.iter().cloned());
+    let mut cluster = provider.provision(&spec)?;
+    for program in &installation.programs {
+        cluster.install(program)?;
+    }
+    let observed = Observed::new(&trial.subject);
+    let params = trial.scenario.params.tree();
+    let journal = Journal::new(&header);
+    let score = Score {
+        scenario: &trial.scenario,
+        subject: &trial.subject,
+        observed: &observed,
+        params: &params,
+        seed: trial.seed,
+        baseline,
+    };
+    let mut conductor = Conductor::new(score, journal, installation, cluster.now());
+    while let Next::Advance(until) = conductor.poll(cluster.as_mut()) {
+        let advance = cluster.advance(until)?;
+        conductor.observe(advance);
+    }
+    Ok(conductor.journal.into_history(header))
+}
