@@ -143,7 +143,9 @@ impl Kubelet {
         self.with(&uid, io, |kubelet, worker, io| {
             let Some(old) = worker.learn(pod) else { return };
             match worker.stage {
-                Stage::New | Stage::Running if object::is_terminating(&worker.pod) => {
+                Stage::New | Stage::Running
+                    if object::is_terminating(&worker.pod) || object::is_terminal(&worker.pod) =>
+                {
                     kubelet.terminate(worker, io);
                 }
                 Stage::New | Stage::Running if concerns(&old, &worker.pod) => {

@@ -128,8 +128,9 @@ impl Kubelet {
         io: &mut Io<'_>,
     ) {
         let stopping = worker.stage != Stage::Running;
+        let runs = worker.units[at].now.running().is_some_and(|running| running.id == *id);
         let Some(probe) = probe_of(&mut worker.units[at], id, kind) else { return };
-        if !probe.active || stopping && kind != ProbeKind::Readiness {
+        if !probe.active || !runs || stopping && kind != ProbeKind::Readiness {
             return;
         }
         probe.tick = io.now;

@@ -107,6 +107,7 @@ impl Kubelet {
         unit.seen = unit.now.clone();
         unit.reason = None;
         unit.replacing = false;
+        unit.unhealthy = None;
         unit.rerun = false;
         self.notice_later(worker.uid.clone(), io);
     }

@@ -38,7 +38,9 @@ pub(super) fn generate(worker: &Worker, host_ip: &Text, bug: Option<Bug>, now: M
     let come_to = phase::phase(worker, over);
     // A terminal phase is reported only when nothing can run any more.
     let ended = matches!(come_to, "Succeeded" | "Failed");
-    let shown = match old["phase"].str() {
+    let shown = match had["phase"].str() {
+        // Nothing leads back from a terminal phase, whoever wrote it.
+        phase @ ("Succeeded" | "Failed") => phase,
         phase @ ("Pending" | "Running") if ended && !over => phase,
         "" if ended && !over => "Pending",
         _ => come_to,
@@ -137,7 +139,6 @@ fn never_ran() -> Tree {
     map! { "terminated" => map! {
         "exitCode" => 137, "reason" => "ContainerStatusUnknown",
         "message" => "The container could not be located when the pod was terminated",
-        "startedAt" => Tree::Null, "finishedAt" => Tree::Null,
     } }
 }
 

@@ -131,6 +131,12 @@ impl Kubelet {
         io: &mut Io<'_>,
     ) {
         let spec = worker.spec(at).clone();
+        if spec["image"] != worker.units[at].back_off_image.as_str() {
+            // Another image is wanted since the pull began.
+            worker.doing = Doing::Nothing;
+            self.step(worker, io);
+            return;
+        }
         let field = if at < worker.pod["spec"]["initContainers"].items().len() {
             "initContainerStatuses"
         } else {
