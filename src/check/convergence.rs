@@ -12,7 +12,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 
-use crate::history::{Body, Change, Event, StepPhase};
+use crate::history::{Body, Change, Event};
 
 use super::observe::{ObserveError, Scene};
 
@@ -56,7 +56,7 @@ impl Convergence {
     /// Takes the next event in; the scene is the one after it.
     pub fn event(&mut self, event: &Event, scene: &Scene<'_>) {
         let disturbs = match &event.body {
-            Body::Step(step) => step.phase != StepPhase::Started || step.name != "converge",
+            Body::Step(step) => step.name != "converge",
             Body::Fault(_) => true,
             Body::Request(request) => {
                 self.is_stale |= !request.changes.is_empty();

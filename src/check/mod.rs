@@ -19,6 +19,8 @@ mod pods;
 mod registry;
 mod release;
 mod takedown;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod within;
 

@@ -1,0 +1,119 @@
+//! Facts about verdicts, attribution and knowledge.
+
+use kubesim_model::resource::Resource;
+
+use super::fixtures::judged;
+use super::stories::{empty, story};
+use super::story::Story;
+use crate::check::{Blame, Outcome, Verdict};
+use crate::history::{Body, FaultPhase, Gap, History, StepPhase};
+
+fn verdict(history: &History, ident: &str) -> Verdict {
+    judged(history, &[ident]).checks[0].verdict
+}
+
+#[test]
+fn what_nobody_could_know_yet_is_stale_and_no_finding() {
+    let mut story = Story::web("stale", 3);
+    story.ready("web-0", false).wait(50).delete("cloneset", "web-1");
+    let judgement = judged(&story.history, &["disruption-bounded"]);
+    assert_eq!((judgement.verdict, judgement.checks[0].stale), (Verdict::Pass, 1));
+}
+
+#[test]
+fn an_actor_knows_what_it_asked_for_itself_at_once() {
+    let mut story = Story::web("own writes", 3);
+    story.delete("cloneset", "web-0").delete("cloneset", "web-1");
+    assert_eq!(verdict(&story.history, "disruption-bounded"), Verdict::Fail);
+}
+
+#[test]
+fn taking_down_an_unavailable_pod_is_free_and_so_is_what_others_do() {
+    let mut story = Story::web("free", 3);
+    story.ready("web-0", false).ready("web-1", false).wait(5_000);
+    story.delete("cloneset", "web-0").delete("cloneset", "web-1").delete("user", "web-2");
+    assert_eq!(verdict(&story.history, "disruption-bounded"), Verdict::Pass);
+}
+
+#[test]
+fn scale_in_takes_down_available_pods_without_being_a_disruption() {
+    let mut story = Story::web("scale-in", 3);
+    story.set("user", (Resource::CLONE_SETS, "web"), &["spec", "replicas"], 1).wait(2_000);
+    story.delete("cloneset", "web-0").delete("cloneset", "web-1");
+    assert_eq!(verdict(&story.history, "disruption-bounded"), Verdict::Pass);
+}
+
+#[test]
+fn a_gap_leaves_undecided_what_needs_it_and_keeps_what_was_found() {
+    let gap =
+        |missing: &str| Body::Gap(Gap { from: 0, missing: missing.into(), reason: "x".into() });
+    for (holds, expected) in [(true, Verdict::Unknown), (false, Verdict::Fail)] {
+        let mut story = story("no-zombie-containers", holds).unwrap();
+        story.push(gap("host"));
+        assert_eq!(verdict(&story.history, "no-zombie-containers"), expected);
+    }
+    let mut story = story("disruption-bounded", true).unwrap();
+    story.push(gap("host"));
+    assert_eq!(verdict(&story.history, "disruption-bounded"), Verdict::Pass);
+}
+
+#[test]
+fn without_its_capability_an_invariant_is_undecided() {
+    let mut story = story("no-zombie-containers", true).unwrap();
+    story.history.header.capabilities.retain(|have| have != "host");
+    let judgement = judged(&story.history, &["no-zombie-containers"]);
+    assert_eq!(judgement.verdict, Verdict::Unknown);
+    assert_eq!(judgement.checks[0].reasons[0].blame, Blame::Environment);
+}
+
+#[test]
+fn a_fault_that_never_bit_makes_the_trial_undecided() {
+    let mut story = Story::web("never bit", 3);
+    story.fault(FaultPhase::Injected, false).wait(10).fault(FaultPhase::Healed, false);
+    let judgement = judged(&story.history, &["disruption-bounded"]);
+    assert_eq!((judgement.verdict, judgement.outcome), (Verdict::Unknown, Outcome::Unknown));
+    assert!(judgement.reasons[0].text.contains("never bit"));
+}
+
+#[test]
+fn convergence_waits_for_transient_faults_and_not_for_lasting_ones() {
+    for (lasting, expected) in [(true, Verdict::Pass), (false, Verdict::Unknown)] {
+        let mut story = Story::web("faults", 3);
+        story.fault(FaultPhase::Injected, lasting).fault(FaultPhase::Bit, lasting);
+        story.wait(2_000_000).step("converge", StepPhase::Finished);
+        assert_eq!(verdict(&story.history, "converged-and-stable"), expected);
+    }
+}
+
+#[test]
+fn a_write_that_counts_starts_the_hold_anew_and_a_heartbeat_does_not() {
+    let mut story = Story::web("hold", 3);
+    story.wait(59_000).set("cloneset", (Resource::CLONE_SETS, "web"), &["status", "x"], 1);
+    story.wait(59_000).step("converge", StepPhase::Finished);
+    assert_eq!(verdict(&story.history, "converged-and-stable"), Verdict::Unknown);
+    let mut story = Story::web("hold", 3);
+    let notes = ["metadata", "annotations", "x"];
+    story.wait(59_000).set("cloneset", (Resource::CLONE_SETS, "web"), &notes, "y");
+    story.wait(5_000).step("converge", StepPhase::Finished);
+    assert_eq!(verdict(&story.history, "converged-and-stable"), Verdict::Pass);
+}
+
+#[test]
+fn nothing_panics_on_objects_of_any_content() {
+    let mut story = empty();
+    for resource in [
+        Resource::PODS,
+        Resource::CLONE_SETS,
+        Resource::SERVICES,
+        Resource::ENDPOINT_SLICES,
+        Resource::POD_DISRUPTION_BUDGETS,
+    ] {
+        let object = kubesim_model::map! {
+            "metadata" => kubesim_model::map! { "name" => "odd" },
+            "spec" => "text", "status" => kubesim_model::list![1, "two"],
+        };
+        story.write("cloneset", resource.clone(), object).remove("cloneset", resource, "odd");
+    }
+    let all: Vec<&str> = crate::check::registry().iter().map(|d| d.entry.name).collect();
+    assert_eq!(judged(&story.history, &all).checks.len(), all.len());
+}
