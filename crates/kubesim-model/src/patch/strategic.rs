@@ -1,5 +1,5 @@
-//! Strategic merge patches (apimachinery v0.36, `pkg/util/strategicpatch`): objects are merged, lists
-//! of the built-in types by the key that identifies their elements, other lists are replaced.
+//! Strategic merge patches (apimachinery v0.36, `pkg/util/strategicpatch`): objects are merged,
+//! lists of built-in types by the key that identifies their elements, other lists are replaced.
 
 use super::PatchError;
 use crate::Text;

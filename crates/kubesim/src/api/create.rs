@@ -96,7 +96,8 @@ impl Api {
         let have = object::key(object);
         if !have.namespace.is_empty() && have.namespace != key.namespace {
             return Err(errors::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
+                "the namespace of the provided object does not match the namespace sent on the \
+                 request",
             ));
         }
         if !key.name.is_empty() && !have.name.is_empty() && key.name != have.name {
@@ -110,7 +111,8 @@ impl Api {
         Ok(key.namespace.clone())
     }
 
-    /// Admission plugin NamespaceLifecycle: nothing is made in a namespace that ends or is not there.
+    /// Admission plugin NamespaceLifecycle: nothing is made in a namespace that ends or
+    /// is not there.
     pub(super) fn in_living_namespace(
         &self,
         kind: &Type,

@@ -1,6 +1,7 @@
 //! Custom resources: the types that CustomResourceDefinitions declare.
 //!
-//! Objects of such types are stored as they come: schemas are neither checked nor used for defaults.
+//! Objects of such types are stored as they come: schemas are neither checked nor used for
+//! defaults.
 
 use kubesim_model::Text;
 use kubesim_model::resource::Resource;

@@ -103,7 +103,8 @@ fn removed(kind: &Type, old: &Tree) -> Tree {
     }
 }
 
-/// Decides (apiserver v0.36, `registry/rest/delete.go` `BeforeDelete` and `generic/registry/store.go`).
+/// Decides (apiserver v0.36, `registry/rest/delete.go` `BeforeDelete` and
+/// `generic/registry/store.go`).
 fn plan(kind: &Type, old: &Tree, options: &Options, now: Millis) -> Step {
     let going = object::is_terminating(old);
     let is_pod = kind.resource == Resource::PODS;

@@ -61,7 +61,8 @@ impl Cause {
 
     fn to_tree(&self) -> Tree {
         map! {
-            "reason" => self.reason, "message" => self.message.clone(), "field" => self.field.clone(),
+            "reason" => self.reason, "message" => self.message.clone(),
+            "field" => self.field.clone(),
         }
     }
 }
@@ -140,7 +141,8 @@ pub(super) fn modified(resource: &Resource, name: &str) -> Status {
     conflict(
         resource,
         name,
-        "the object has been modified; please apply your changes to the latest version and try again",
+        "the object has been modified; please apply your changes to the latest version and try \
+         again",
     )
 }
 

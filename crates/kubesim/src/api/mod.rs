@@ -1,6 +1,7 @@
 //! The simulated API server: one store, one request path, and the semantics of Kubernetes v1.36.
 //!
-//! [`Api::handle`] carries out one request at once: admission, defaulting, validation, patch, store.
+//! [`Api::handle`] carries out one request at once: admission, defaulting, validation,
+//! patch, store.
 //! Encodings, latency, watches and caches are the business of whoever stands in front of it: a
 //! watch is a [`Api::list`] followed by the [`Api::changes_since`] its version, each translated by
 //! the watch's [`Selection`]. Everyone may do everything; there is no authorisation.

@@ -75,7 +75,8 @@ impl Api {
         api
     }
 
-    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks decides nothing.
+    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks
+    /// decides nothing.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
         let _ = who;
         if request.dry_run {
@@ -100,7 +101,8 @@ impl Api {
     /// watch from.
     ///
     /// # Errors
-    /// 400 for a selector that can't be understood or is not supported, 404 for an unknown resource.
+    /// 400 for a selector that can't be understood or is not supported, 404 for an unknown
+    /// resource.
     pub fn list(&self, spec: &WatchSpec) -> Result<(Vec<Tree>, u64), Status> {
         let selection = self.select(spec)?;
         let items = self
@@ -124,8 +126,8 @@ impl Api {
     /// The writes to `resource` after the version `rv`, oldest first.
     ///
     /// # Errors
-    /// 410 `Expired` when the history window does not reach back to `rv`, 504 `Timeout` when `rv` is
-    /// newer than the store.
+    /// 410 `Expired` when the history window does not reach back to `rv`, 504 `Timeout` when
+    /// `rv` is newer than the store.
     pub fn changes_since<'a>(
         &'a self,
         rv: u64,

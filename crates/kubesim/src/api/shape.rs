@@ -1,5 +1,5 @@
-//! Whether the fields of built-in types that the server itself goes into are objects and lists where
-//! they must be: what a typed decoder refuses before anything else looks at the object.
+//! Whether the fields of built-in types that the server itself goes into are objects and lists
+//! where they must be: what a typed decoder refuses before anything else looks at the object.
 
 use kubesim_model::request::Status;
 use kubesim_model::tree::Tree;

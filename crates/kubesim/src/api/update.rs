@@ -110,7 +110,8 @@ fn keep_status(kind: &Type, old: &Tree, new: &mut Tree) {
 }
 
 /// A write to `status` changes `status`; what else it may change depends on the type: metadata of
-/// built-in objects but for the labels of Deployments and the owners of pods, nothing of custom ones.
+/// built-in objects but for the labels of Deployments and the owners of pods, nothing of custom
+/// ones.
 fn keep_all_but_status(kind: &Type, old: &Tree, new: &mut Tree) {
     let (status, meta) = (new["status"].clone(), new["metadata"].clone());
     *new = old.clone();

@@ -37,7 +37,8 @@ pub(super) fn check_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
         have.items().iter().filter(|one| !had.items().contains(one)).map(Tree::str).collect();
     if !added.is_empty() {
         let detail = format!(
-            "no new finalizers can be added if the object is being deleted, found new finalizers {}",
+            "no new finalizers can be added if the object is being deleted, found new \
+             finalizers {}",
             added.join(", ")
         );
         causes.push(Cause::forbidden("metadata.finalizers", &detail));
