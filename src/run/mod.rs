@@ -18,3 +18,6 @@ mod watchpoint;
 pub use event::{Event, TrialOutcome};
 pub use pool::{RunOptions, run};
 pub use trial::{TrialError, TrialResult, record_trial};
+
+#[cfg(test)]
+mod tests;
