@@ -1,4 +1,5 @@
-//! `cel`: an expression of the scenario's own, which must hold after every event that it reads.
+//! `cel`: an expression of the scenario's own, which must hold after every event that it reads, once
+//! the steps of `given` are over.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use kubesim_model::resource::Resource;
 use kubesim_model::tree::{Map, Tree};
 
 use crate::history::{Body, Change, Event, View};
-use crate::suite::cel::Bindings;
+use crate::suite::cel::{Bindings, Program};
 use crate::suite::checks::CelCheck;
 
 use super::finding::{Findings, Violation};
@@ -32,7 +33,7 @@ impl CelInvariant {
         let reads = |name: &str| check.expr.references().iter().any(|have| have == name);
         let (reads_objects, reads_object) =
             (reads("objects"), reads("object") || reads("oldObject") || reads("event"));
-        let plurals = plurals(check.expr.text());
+        let plurals = plurals(&check.expr);
         CelInvariant { check, reads_objects, reads_object, plurals }
     }
 
@@ -86,6 +87,9 @@ impl CelInvariant {
 impl Invariant for CelInvariant {
     fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
         let Body::Request(request) = &event.body else { return };
+        if scene.view.is_preparing {
+            return;
+        }
         for change in &request.changes {
             if !SYSTEM.contains(&change.key.namespace.as_str()) && self.is_read(change) {
                 self.evaluate(event, change, scene, findings);
@@ -130,24 +134,8 @@ pub(super) fn objects(view: &View, plurals: &[Text]) -> Tree {
     Tree::Map(by_plural.into_iter().map(|(plural, list)| (plural, Tree::from(list))).collect())
 }
 
-/// The names that follow `objects.` in an expression; none if `objects` is also used otherwise.
-pub(super) fn plurals(text: &str) -> Vec<Text> {
-    let mut found = Vec::new();
-    for (at, word) in text.match_indices("objects") {
-        let inside = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-        if text[..at].chars().next_back().is_some_and(inside) {
-            continue;
-        }
-        let rest = text[at + word.len()..].trim_start();
-        if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
-            continue;
-        }
-        let Some(rest) = rest.strip_prefix('.') else { return Vec::new() };
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let name = Text::new(&rest[..end.unwrap_or(rest.len())]);
-        if !found.contains(&name) {
-            found.push(name);
-        }
-    }
-    found
+/// The plurals that an expression reads of `objects`; none if it reads it otherwise too.
+pub(super) fn plurals(program: &Program) -> Vec<Text> {
+    let fields: Option<Vec<Text>> = program.fields_of("objects").map(|f| f.cloned()).collect();
+    fields.unwrap_or_default()
 }

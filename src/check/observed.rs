@@ -57,7 +57,7 @@ impl<'s> Observed<'s> {
             bindings.set("pods", pods.to_vec());
         }
         if reads(program, "objects") {
-            bindings.set("objects", objects(question.view, &plurals(program.text())));
+            bindings.set("objects", objects(question.view, &plurals(program)));
         }
         program.eval(&bindings).map(Some).map_err(|error| ObserveError {
             name,

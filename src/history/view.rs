@@ -32,6 +32,8 @@ pub struct View {
     pub actors: BTreeMap<Text, ActorEvent>,
     /// What may have been missed so far.
     pub gaps: Vec<Gap>,
+    /// Whether a step of `given` began and no later step did: the world is still being prepared.
+    pub is_preparing: bool,
     /// Whether deliveries were recorded; without them nobody's knowledge is known.
     pub has_deliveries: bool,
     /// The matrix row of the trial.
@@ -67,7 +69,10 @@ impl View {
             Body::Actor(actor) => drop(self.actors.insert(actor.actor.clone(), actor.clone())),
             Body::Fault(fault) => self.fault(fault),
             Body::Step(step) => match step.phase {
-                StepPhase::Started => drop(self.steps.insert(step.step.clone(), step.clone())),
+                StepPhase::Started => {
+                    self.is_preparing = step.step.starts_with("given");
+                    self.steps.insert(step.step.clone(), step.clone());
+                }
                 StepPhase::Finished | StepPhase::Failed => drop(self.steps.remove(&step.step)),
             },
             Body::Gap(gap) => self.gaps.push(gap.clone()),

@@ -18,17 +18,17 @@ pub(super) fn check(ident: &str) -> CheckSpec {
 
 /// Judges a history by its own subject, with these invariants and their defaults.
 pub(super) fn judged(history: &History, idents: &[&str]) -> Judgement {
+    let checks: Vec<CheckSpec> = idents.iter().map(|ident| check(ident)).collect();
+    judged_by(history, &checks)
+}
+
+/// Judges a history by its own subject, with these checks.
+pub(super) fn judged_by(history: &History, checks: &[CheckSpec]) -> Judgement {
     let source = Source::new("subject.yaml", history.header.subject.text.as_str());
     let subject = parse_subject(&source, &Inlined(&BTreeMap::new())).expect("a subject");
-    let checks: Vec<CheckSpec> = idents.iter().map(|ident| check(ident)).collect();
     let observed = Observed::new(&subject);
-    let plan = Plan {
-        checks: &checks,
-        subject: &observed,
-        requirements: &[],
-        expected: &[],
-        findings: FINDINGS,
-    };
+    let plan =
+        Plan { checks, subject: &observed, requirements: &[], expected: &[], findings: FINDINGS };
     judge(history, &plan)
 }
 

@@ -7,6 +7,8 @@ use super::stories::{empty, story};
 use super::story::Story;
 use crate::check::{Blame, Outcome, Verdict};
 use crate::history::{Body, FaultPhase, Gap, History, StepPhase};
+use crate::suite::cel::Program;
+use crate::suite::checks::{CelCheck, Check, CheckSpec};
 
 fn verdict(history: &History, ident: &str) -> Verdict {
     judged(history, &[ident]).checks[0].verdict
@@ -116,4 +118,42 @@ fn nothing_panics_on_objects_of_any_content() {
     }
     let all: Vec<&str> = crate::check::registry().iter().map(|d| d.entry.name).collect();
     assert_eq!(judged(&story.history, &all).checks.len(), all.len());
+}
+
+#[test]
+fn an_expression_is_not_asked_while_the_world_is_prepared() {
+    for (step, expected) in [("given[0]", Verdict::Pass), ("when[0]", Verdict::Fail)] {
+        let mut story = Story::new("cel");
+        story.named_step("given[0]", StepPhase::Started);
+        story.named_step(step, StepPhase::Started);
+        story.write("user", Resource::CLONE_SETS, super::story::workload(1));
+        let expr = Program::compile("objects.clonesets.all(c, c.spec.replicas == 3)").unwrap();
+        let check = CelCheck { expr, kind: None, message: None };
+        let spec = CheckSpec { check: Check::Cel(check), ..super::fixtures::check("three") };
+        assert_eq!(super::fixtures::judged_by(&story.history, &[spec]).verdict, expected, "{step}");
+    }
+}
+
+/// Prints how many events a second are judged by all invariants; run it with `--ignored`.
+#[test]
+#[ignore = "measures, and tests nothing"]
+#[expect(clippy::disallowed_methods, reason = "measuring takes a real clock")]
+fn events_per_second() {
+    let mut story = Story::web("speed", 30);
+    for n in 0..3_000 {
+        let name = format!("web-{}", n % 30);
+        story.ready(&name, false).wait(100).ready(&name, true).wait(100);
+        if n % 3 == 0 {
+            story.delete("user", &name).remove("kubelet-1", Resource::PODS, &name);
+            story.pod(&name, "r1", true);
+        }
+    }
+    let all: Vec<&str> = crate::check::registry().iter().map(|d| d.entry.name).collect();
+    for idents in all.iter().map(|ident| vec![*ident]).chain([all.clone()]) {
+        let start = std::time::Instant::now();
+        judged(&story.history, &idents);
+        let took = start.elapsed();
+        let events = story.history.events.len();
+        println!("{events} events in {took:?} by {} of {idents:?}", idents.len());
+    }
 }

@@ -3,6 +3,7 @@
 //! Every invariant has `fixtures/histories/IDENT/holds.jsonl` and `broken.jsonl`, each with the
 //! verdict that is expected of it. `BLESS=1` writes them anew from the stories.
 
+mod between;
 mod fixtures;
 mod judging;
 mod stories;

@@ -244,6 +244,12 @@ impl Story {
         }))
     }
 
+    pub(super) fn named_step(&mut self, step: &str, phase: StepPhase) -> &mut Self {
+        let (step, name) = (step.into(), "apply".into());
+        let (target, message) = (Text::default(), String::new());
+        self.push(Body::Step(StepEvent { step, name, phase, target, message }))
+    }
+
     /// Writes a truthful status of `web`.
     pub(super) fn status(&mut self, ready: i64) -> &mut Self {
         let mut web = self.get(&Resource::CLONE_SETS, "web");
