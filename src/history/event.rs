@@ -47,6 +47,29 @@ pub struct Header {
     pub baseline: bool,
     /// The clock of `t`.
     pub clock: Clock,
+    /// What the names in the scenario meant.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
+}
+
+/// What the names in a scenario file meant when it was run: without it, the file could not be read
+/// again where the catalogues are others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Names {
+    /// Requirements, each with the invariants that decide it.
+    #[serde(default)]
+    pub requirements: BTreeMap<String, Vec<String>>,
+    /// Subjects, each with the operations that its file describes.
+    #[serde(default)]
+    pub subjects: BTreeMap<String, Vec<String>>,
+}
+
+impl Names {
+    /// Whether there are none: the history is not of a scenario.
+    pub fn is_empty(&self) -> bool {
+        self.requirements.is_empty() && self.subjects.is_empty()
+    }
 }
 
 /// A file that was read: where from, and its text.

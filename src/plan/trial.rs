@@ -9,7 +9,7 @@ use kubesim_model::Text;
 use crate::check::{FINDINGS, Observe, Plan};
 use crate::cluster::{ClusterSpec, NodeSpec, Provider};
 use crate::fault;
-use crate::history::{Header, SCHEMA, Source as Stored};
+use crate::history::{Header, Names, SCHEMA, Source as Stored};
 use crate::subject::Programs;
 use crate::suite::checks::CheckSpec;
 use crate::suite::model::Across;
@@ -37,6 +37,7 @@ pub struct Trial {
     checks: Vec<CheckSpec>,
     expected: Vec<(String, Across)>,
     needs: Vec<Text>,
+    names: Names,
 }
 
 impl Trial {
@@ -71,6 +72,7 @@ impl Trial {
                 needs.extend(provider.map(|need| need.value.clone()).map(required));
                 needs
             },
+            names: names(scenario, subject),
             scenario: row,
             seed,
         }
@@ -161,6 +163,7 @@ impl Trial {
             seed: self.seed,
             baseline,
             clock: provider.clock(),
+            names: self.names.clone(),
         }
     }
 
@@ -181,6 +184,20 @@ const PROVIDER: &str = "provider ";
 
 fn required(word: Text) -> Text {
     Text::from(format!("{PROVIDER}{word}"))
+}
+
+/// What the names in the scenario mean; nothing that it does not name.
+fn names(scenario: &Scenario, subject: &Subject) -> Names {
+    let vocabulary = scenario.vocabulary();
+    let ids = scenario.proves.iter().filter_map(|id| vocabulary.requirement(id));
+    let subjects = scenario.subjects.iter().filter_map(|name| vocabulary.subject(name));
+    let own = subject.operations.keys().map(ToString::to_string).collect();
+    let mut names = Names {
+        requirements: ids.map(|known| (known.id.clone(), known.invariants.clone())).collect(),
+        subjects: subjects.map(|known| (known.name.clone(), known.operations.clone())).collect(),
+    };
+    names.subjects.insert(subject.name.to_string(), own);
+    names
 }
 
 fn has_script(step: &Step) -> bool {

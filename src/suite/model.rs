@@ -51,6 +51,13 @@ pub struct Scenario {
     pub(super) vocabulary: Arc<Vocabulary>,
 }
 
+impl Scenario {
+    /// What the names in it mean.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+}
+
 /// Capabilities without which a trial is skipped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requires {

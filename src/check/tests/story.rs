@@ -43,6 +43,7 @@ impl Story {
             seed: 0,
             baseline: false,
             clock: Clock::Virtual,
+            names: Names::default(),
         };
         let history = History { header, events: Vec::new() };
         let mut story = Story { history, now: 0, rv: 0, objects: BTreeMap::new() };

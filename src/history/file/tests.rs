@@ -7,7 +7,7 @@ use kubesim_model::{list, map};
 use proptest::prelude::*;
 
 use super::*;
-use crate::history::{Change, Clock, ContainerFact, HostEvent, HostFact, RequestEvent};
+use crate::history::{Change, Clock, ContainerFact, HostEvent, HostFact, Names, RequestEvent};
 
 fn header() -> Header {
     Header {
@@ -23,6 +23,7 @@ fn header() -> Header {
         seed: 7,
         baseline: false,
         clock: Clock::Virtual,
+        names: Names::default(),
     }
 }
 
