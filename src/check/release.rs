@@ -7,7 +7,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
-use crate::history::{Body, Change, Event, FaultPhase, RequestEvent};
+use crate::history::{Body, Change, Event, FaultPhase, HostFact, RequestEvent};
 
 use super::observe::{ObserveError, Scene};
 use super::pods::pod_changes;
@@ -35,6 +35,8 @@ pub(super) struct Releases {
     touched: BTreeSet<Text>,
     /// Pods of which a probe failed, by namespace and name.
     probed: BTreeSet<Text>,
+    /// Containers, by name, that were seen to end by themselves.
+    ending: BTreeSet<Text>,
     /// Pods that the subject took away without a reason, by uid, and the event.
     taken: BTreeMap<Text, u64>,
 }
@@ -59,7 +61,22 @@ impl Releases {
                 self.touch(scene);
             }
             Body::Note(note) if note.reason == "Unhealthy" => {
-                self.probed.insert(note.about.clone());
+                // A failed readiness probe takes nothing down.
+                let kinds = ["Liveness", "Startup"];
+                if kinds.iter().any(|kind| note.message.starts_with(kind)) {
+                    self.probed.insert(note.about.clone());
+                }
+            }
+            Body::Host(host) => {
+                if let HostFact::ContainerExited { container, .. } = &host.fact {
+                    let pod = scene.view.objects.by_uid(&container.pod_uid);
+                    let lives = pod.is_some_and(|(_, _, pod)| object::is_active(pod));
+                    let is_quiet = self.living(&container.pod_uid).is_none()
+                        && !self.is_excused(&container.pod_uid, &container.pod);
+                    if lives && is_quiet {
+                        self.ending.insert(container.name.clone());
+                    }
+                }
             }
             Body::Request(request) => {
                 let taken = self.taken(event, request, scene)?;
@@ -89,6 +106,12 @@ impl Releases {
     /// Whether something happened to the pod for reasons of its own: a fault, or a failed probe.
     pub(super) fn is_excused(&self, uid: &str, pod: &ObjectKey) -> bool {
         self.touched.contains(uid) || self.probed.contains(&Text::from(format!("pods {pod}")))
+    }
+
+    /// Whether a container that ended so was stopped by its kubelet: with the exit code of SIGTERM or
+    /// SIGKILL, or 0, as servers end when they are asked to. Not one that was seen to end by itself.
+    pub(super) fn is_stop(&self, name: &str, exit_code: i32, reason: &str) -> bool {
+        matches!(exit_code, 0 | 137 | 143) && reason != "OOMKilled" && !self.ending.contains(name)
     }
 
     /// The event at which the subject took the pod away without a reason.

@@ -19,7 +19,7 @@ pub const DEFINITION: Definition = Definition {
     },
     doc: "By host truth, in a pod that lives when an in-place release begins, a container whose wanted \
           image does not change is not stopped before the pod has lived through the release. \
-          Stopped means: ended by SIGTERM or SIGKILL (exit code 143 or 137), or in a pod that the \
+          Stopped means: ended with 143, 137 or 0, as on SIGTERM and SIGKILL, or in a pod that the \
           subject took away without a reason. Containers that end by themselves, or after a fault or \
           a failed probe of their pod, are exempt.",
     needs: &[Capability::Actors, Capability::Host],
@@ -35,7 +35,9 @@ impl Invariant for Bystanders {
             findings.undecided(Blame::Suite, error.to_string());
         }
         let Body::Host(host) = &event.body else { return };
-        let HostFact::ContainerExited { container, exit_code, .. } = &host.fact else { return };
+        let HostFact::ContainerExited { container, exit_code, reason } = &host.fact else {
+            return;
+        };
         let uid = &container.pod_uid;
         let Some(release) = self.0.living(uid) else { return };
         let is_excused = self.0.is_excused(uid, &container.pod)
@@ -46,7 +48,9 @@ impl Invariant for Bystanders {
         }
         let pod = scene.view.objects.by_uid(uid).map(|(_, _, pod)| pod);
         let lives = pod.is_some_and(object::is_active);
-        let was_stopped = lives && release.kept.contains(uid) && matches!(exit_code, 137 | 143);
+        let was_stopped = lives
+            && release.kept.contains(uid)
+            && self.0.is_stop(&container.name, *exit_code, reason);
         let taken = self.0.taken_at(uid);
         if !was_stopped && taken.is_none() {
             return;

@@ -21,7 +21,7 @@ pub const DEFINITION: Definition = Definition {
     },
     doc: "By host truth, in a pod that lives when an in-place release begins, a container whose wanted \
           image changes starts with the new image once. Further starts are exempt if the one before \
-          ended by itself (an exit code other than SIGTERM's and SIGKILL's, 143 and 137), or after a \
+          ended by itself (an exit code other than 143, 137 and 0), or after a \
           fault or a failed probe of the pod. A second release counts anew.",
     needs: &[Capability::Host],
     make: |_| Box::new(OneRestart::default()),
@@ -44,8 +44,8 @@ impl Invariant for OneRestart {
             HostFact::ContainerStarted(container) => {
                 self.start(event, container, &host.node, scene, findings);
             }
-            HostFact::ContainerExited { container, exit_code, .. } => {
-                let is_own = !matches!(exit_code, 137 | 143);
+            HostFact::ContainerExited { container, exit_code, reason } => {
+                let is_own = !self.releases.is_stop(&container.name, *exit_code, reason);
                 if is_own || self.is_excused(container, &host.node, scene) {
                     self.started.remove(&target(container));
                 }
