@@ -1,6 +1,7 @@
 //! Facts about whole worlds: everything built in, together.
 
-use kubesim::world::{Lever, RequestEffect, RequestSelector, What, World, WorldConfig};
+use kubesim::world::{Lever, RawEvent, RequestEffect, RequestSelector, What, World, WorldConfig};
+use kubesim_model::actor::WatchSpec;
 use kubesim_model::request::{Answer, Request};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
@@ -50,10 +51,7 @@ fn ask(world: &mut World, request: Request) -> Answer {
 }
 
 fn pods(world: &World) -> Vec<Tree> {
-    let (pods, _) = world
-        .api()
-        .list(&kubesim_model::actor::WatchSpec::all(Resource::PODS))
-        .expect("pods are served");
+    let (pods, _) = world.api().list(&WatchSpec::all(Resource::PODS)).expect("pods are served");
     pods
 }
 
@@ -170,4 +168,56 @@ fn at_rest_only_leases_and_node_heartbeats_are_written() {
     }
     writes.retain(|resource| *resource != Resource::NODES);
     assert!(writes.is_empty(), "{writes:?}");
+}
+
+fn raw_events(world: &mut World, until: u64) -> Vec<(usize, RawEvent)> {
+    let mut events = Vec::new();
+    while world.next_event().is_some_and(|at| at <= until) {
+        world.step();
+        events.extend(world.take_raw_events("user"));
+    }
+    events
+}
+
+#[test]
+fn a_client_that_stands_still_sends_nothing_until_it_goes_on() {
+    let mut world = world(8);
+    let user = || "user".into();
+    world.pull(&Lever::PauseActor { actor: user() }).expect("the actor exists");
+    let request = Request::create(Resource::DEPLOYMENTS, deployment(1));
+    let id = world.submit("user", request).expect("it lives");
+    run(&mut world, MINUTE);
+    assert!(pods(&world).is_empty() && world.take_answer("user", id).is_none());
+    world.pull(&Lever::ResumeActor { actor: user() }).expect("the actor exists");
+    run(&mut world, MINUTE + 100);
+    assert!(world.take_answers("user")[0].1.is_ok());
+}
+
+#[test]
+fn a_watch_from_nothing_first_tells_what_there_is() {
+    let mut world = world(9);
+    let watch = world.watch_from("user", WatchSpec::all(Resource::NAMESPACES), 0).expect("lives");
+    let events = raw_events(&mut world, 6_000);
+    assert!(matches!(events[0], (id, RawEvent::Opened) if id == watch), "{events:?}");
+    assert!(matches!(&events[1].1, RawEvent::Initial { items, .. } if items.len() == 4));
+    assert_eq!(world.bookmark("user", watch), Some(world.api().version()));
+}
+
+#[test]
+fn a_watch_that_was_closed_before_it_was_open_stays_closed() {
+    let mut world = world(10);
+    let watch = world.watch_from("user", WatchSpec::all(Resource::NODES), 0).expect("lives");
+    world.close_watch("user", watch);
+    assert!(raw_events(&mut world, MINUTE).is_empty());
+    assert_eq!(world.bookmark("user", watch), None);
+}
+
+#[test]
+fn a_watch_of_an_unknown_resource_is_refused() {
+    let mut world = world(11);
+    let spec = WatchSpec::all(Resource::new("wonders.example.com"));
+    world.watch_from("user", spec, 1).expect("lives");
+    let events = raw_events(&mut world, 6_000);
+    assert!(matches!(&events[0].1, RawEvent::Refused(status) if status.is_not_found()));
+    assert_eq!(events.len(), 1);
 }

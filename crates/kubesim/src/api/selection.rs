@@ -50,6 +50,11 @@ impl Selection {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
+    /// Whether a write brings an object into the selection that was not in it: `ADDED`.
+    pub fn begins(&self, write: &Write) -> bool {
+        !write.before.as_ref().is_some_and(|object| self.matches(object))
+    }
+
     /// How a watch with this selector sees a write: an object that begins to match is applied, one
     /// that ceases to match is deleted with the state that it had, and the version of the write.
     pub fn translate(&self, write: &Write) -> Option<WatchEvent> {

@@ -3,15 +3,17 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use kubesim_model::actor::{Actor, Input, RequestId};
+use kubesim_model::request::Request;
 use kubesim_model::stream::Stream;
 use kubesim_model::{Millis, Text};
 
 use super::World;
+use super::client::RawEvent;
 use super::config::ActorSpec;
 use super::link::RateLimit;
 use super::queue::{ActorId, Due};
 use super::record::{Phase, What};
-use super::watch::{RawEvent, Watch};
+use super::watch::Watch;
 use crate::api::Identity;
 
 /// An actor and its link to the API.
@@ -40,6 +42,8 @@ pub(super) struct Slot {
     /// What waits for the link.
     pub(super) blocked: Vec<Due>,
     pub(super) inbox: VecDeque<(usize, RawEvent)>,
+    /// What a client sends while it stands still.
+    pub(super) unsent: Vec<(RequestId, Request)>,
 }
 
 impl Slot {
@@ -71,6 +75,7 @@ impl Slot {
             backlog: Vec::new(),
             blocked: Vec::new(),
             inbox: VecDeque::new(),
+            unsent: Vec::new(),
         }
     }
 
@@ -175,6 +180,7 @@ impl World {
         slot.backlog.clear();
         slot.blocked.clear();
         slot.inbox.clear();
+        slot.unsent.clear();
         for watchers in self.watchers.values_mut() {
             watchers.retain(|(have, _)| *have != actor);
         }
@@ -219,6 +225,9 @@ impl World {
         }
         for due in std::mem::take(&mut self.slots[actor].backlog) {
             self.queue.book(self.now, 0, due);
+        }
+        for (id, request) in std::mem::take(&mut self.slots[actor].unsent) {
+            self.send(actor, id, request);
         }
         self.wake_watches(actor);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kubesim_model::actor::{Effect, Input, Io, RequestId};
-use kubesim_model::request::{Answer, Request};
+use kubesim_model::request::Answer;
 use kubesim_model::resource::Resource;
 use kubesim_model::{Millis, Text};
 
@@ -129,27 +129,6 @@ impl World {
                 self.record(What::Event { actor, about, reason, message });
             }
         }
-    }
-
-    /// Sends a request of a client. Its answer comes with [`World::take_answer`].
-    /// Answers `None` if there is no such client, or it is fenced after a crash.
-    pub fn submit(&mut self, client: &str, request: Request) -> Option<RequestId> {
-        let actor = self.find(client)?;
-        let slot = &mut self.slots[actor];
-        if !slot.is_client || !slot.is_alive() {
-            return None;
-        }
-        let id = slot.next_request;
-        slot.next_request += 1;
-        self.cause = None;
-        self.send(actor, id, request);
-        Some(id)
-    }
-
-    /// The answer to a client's request, once it has come.
-    pub fn take_answer(&mut self, client: &str, id: RequestId) -> Option<Answer> {
-        let actor = self.find(client)?;
-        self.answers.remove(&(actor, id))
     }
 
     /// What happened since the last call, in order.

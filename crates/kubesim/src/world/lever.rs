@@ -3,7 +3,7 @@
 //! The faults of a harness are made of these. Each is answered with what it touched, so that a
 //! fault that found nothing to act on can be told from one that did.
 
-use kubesim_model::request::Verb;
+use kubesim_model::request::{Status, Verb};
 use kubesim_model::resource::Resource;
 use kubesim_model::{Millis, Text};
 
@@ -212,6 +212,20 @@ pub enum RequestEffect {
     CrashAfter,
     /// The actor's process ends before it is carried out.
     CrashBefore,
+}
+
+impl RequestEffect {
+    /// What this does to a request that opens a watch: the failure, if it fails.
+    pub(super) fn refuses_watch(&self) -> Option<Status> {
+        match self {
+            RequestEffect::Refuse { code, reason } => {
+                let text = format!("{reason}: injected by a fault");
+                Some(Status { reason: reason.clone(), ..Status::new(*code, "", text) })
+            }
+            RequestEffect::LoseResponse => Some(Status::connection_lost()),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of the events of a watch.

@@ -2,6 +2,7 @@
 
 mod actors;
 mod boot;
+mod client;
 mod config;
 mod core;
 mod hosts;
@@ -13,6 +14,7 @@ mod record;
 mod rules;
 mod watch;
 
+pub use client::RawEvent;
 pub use config::{ActorSpec, NodeConfig, WorldConfig};
 pub use core::World;
 pub use lever::{
@@ -20,4 +22,3 @@ pub use lever::{
     WatchEffect,
 };
 pub use record::{HostRecord, Phase, Record, RequestRecord, What};
-pub use watch::RawEvent;

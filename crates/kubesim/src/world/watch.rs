@@ -11,7 +11,8 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, object};
 
 use super::World;
-use super::lever::{RequestEffect, WatchEffect};
+use super::client::RawEvent;
+use super::lever::WatchEffect;
 use super::queue::{ActorId, Due};
 use super::record::What;
 use crate::api::{Selection, Write};
@@ -32,7 +33,9 @@ pub(super) struct Watch {
     last_due: Millis,
     booked: bool,
     failures: u32,
-    raw: bool,
+    pub(super) raw: bool,
+    /// Its client wants no more of it.
+    pub(super) closed: bool,
 }
 
 #[derive(Clone)]
@@ -42,17 +45,6 @@ struct Pending {
     event: WatchEvent,
     cause: Option<u64>,
     created: bool,
-}
-
-/// An event of a client's own watch, as it comes over the wire.
-#[derive(Clone, Debug)]
-pub enum RawEvent {
-    /// `ADDED` or `MODIFIED` (by `bool`: whether the object is new), or `DELETED`.
-    Change(bool, WatchEvent),
-    /// The stream ended and can be resumed.
-    Closed,
-    /// An in-stream error, as 410 Expired; the stream ends.
-    Error(Status),
 }
 
 impl Watch {
@@ -67,11 +59,25 @@ impl Watch {
             booked: false,
             failures: 0,
             raw: false,
+            closed: false,
         }
     }
 
+    /// A client's own watch; from 0 it first tells what there is.
     pub(super) fn raw(spec: WatchSpec, from: u64) -> Self {
-        Watch { cursor: Some(from), raw: true, ..Watch::new(spec) }
+        Watch { cursor: (from > 0).then_some(from), raw: true, ..Watch::new(spec) }
+    }
+
+    /// Whether everything that it was to tell has been told.
+    pub(super) fn is_drained(&self) -> bool {
+        self.streams && self.pending.is_empty()
+    }
+
+    /// Tells nothing more.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.streams = false;
+        self.pending.clear();
     }
 
     fn back_off(&mut self) -> Millis {
@@ -95,7 +101,9 @@ impl World {
 
     /// A watch connects: lists if it knows nothing, else resumes from where it was.
     pub(super) fn connect(&mut self, actor: ActorId, incarnation: u32, id: usize) {
-        if !self.lives(actor, incarnation) || self.slots[actor].watches[id].streams {
+        let watch = &self.slots[actor].watches;
+        let there = self.lives(actor, incarnation) && !watch[id].streams && !watch[id].closed;
+        if !there {
             return;
         }
         if !self.is_linked(actor) {
@@ -104,16 +112,21 @@ impl World {
         }
         let spec = self.slots[actor].watches[id].spec.clone();
         let list = Request::list(spec.resource.clone(), spec.namespace.clone());
-        let refused = matches!(
-            self.rules.meet(actor, &list, self.config.seed),
-            Some((_, RequestEffect::Refuse { .. } | RequestEffect::LoseResponse))
-        );
-        let selected = self.api.select(&spec);
-        let (Ok(selection), false) = (selected, refused) else {
-            return self.connect_later(actor, incarnation, id);
+        let rule = self.rules.meet(actor, &list, self.config.seed).map(|(_, effect)| effect);
+        let refused = rule.and_then(|effect| effect.refuses_watch());
+        let selected = refused.map_or_else(|| self.api.select(&spec), Err);
+        let raw = self.slots[actor].watches[id].raw;
+        let selection = match selected {
+            Ok(selection) => selection,
+            Err(status) if raw => return self.refuse_watch(actor, id, status),
+            Err(_) => return self.connect_later(actor, incarnation, id),
         };
         let watch = &mut self.slots[actor].watches[id];
         watch.selection = Some(selection);
+        if raw {
+            self.slots[actor].inbox.push_back((id, RawEvent::Opened));
+        }
+        let watch = &self.slots[actor].watches[id];
         match watch.cursor {
             None => self.list(actor, incarnation, id),
             Some(from) => self.resume(actor, incarnation, id, from),
@@ -142,8 +155,9 @@ impl World {
         let missed: Result<Vec<_>, Status> =
             self.api.changes_since(from, &resource).map(|writes| {
                 writes
-                    .filter_map(|write| Some((write.rv, selection.translate(write)?, write)))
-                    .map(|(rv, event, write)| (rv, event, write.before.is_none()))
+                    .filter_map(|write| {
+                        Some((write.rv, selection.translate(write)?, selection.begins(write)))
+                    })
                     .collect()
             });
         match missed {
@@ -154,6 +168,7 @@ impl World {
                 }
             }
             Err(status) if raw => {
+                self.slots[actor].watches[id].close();
                 self.slots[actor].inbox.push_back((id, RawEvent::Error(status)));
             }
             Err(_) => {
@@ -177,10 +192,10 @@ impl World {
             if !watch.streams {
                 continue;
             }
-            let translated = watch.selection.as_ref().and_then(|selects| selects.translate(write));
-            if let Some(event) = translated {
-                let cause = Some(self.next_record);
-                self.hold(actor, id, write.rv, event, cause, write.before.is_none());
+            let Some(selection) = watch.selection.as_ref() else { continue };
+            if let Some(event) = selection.translate(write) {
+                let (cause, begins) = (Some(self.next_record), selection.begins(write));
+                self.hold(actor, id, write.rv, event, cause, begins);
             }
         }
     }
@@ -242,7 +257,10 @@ impl World {
         self.wake_watch(actor, id);
         let cause = self.record_delivery(actor, &head);
         if self.slots[actor].is_client {
-            let event = RawEvent::Change(head.created, head.event);
+            let event = match head.event {
+                WatchEvent::Listed { items, .. } => RawEvent::Initial { items, rv: head.rv },
+                event => RawEvent::Change(head.created, event),
+            };
             self.slots[actor].inbox.push_back((id, event));
         } else {
             self.cause = cause.or(head.cause);
@@ -298,6 +316,7 @@ impl World {
             watch.pending.clear();
             watch.last_due = 0;
             if watch.raw {
+                watch.closed = true;
                 let event = if expired {
                     RawEvent::Error(Status::new(410, "Expired", "too old resource version"))
                 } else {
@@ -314,30 +333,6 @@ impl World {
         }
         broken
     }
-
-    /// Opens a watch of a client from a version on; its events come from [`World::take_raw_events`].
-    pub fn watch_from(&mut self, client: &str, spec: WatchSpec, from: u64) -> Option<usize> {
-        let actor = self.find(client)?;
-        Some(self.open_watch(actor, Watch::raw(spec, from)))
-    }
-
-    /// Closes a watch of a client.
-    pub fn close_watch(&mut self, client: &str, id: usize) {
-        let Some(actor) = self.find(client) else { return };
-        if let Some(watch) = self.slots[actor].watches.get_mut(id) {
-            watch.streams = false;
-            watch.pending.clear();
-            if let Some(watchers) = self.watchers.get_mut(&watch.spec.resource) {
-                watchers.retain(|have| *have != (actor, id));
-            }
-        }
-    }
-
-    /// What the watches of a client brought: the watch and its event, in order.
-    pub fn take_raw_events(&mut self, client: &str) -> Vec<(usize, RawEvent)> {
-        let Some(actor) = self.find(client) else { return Vec::new() };
-        self.slots[actor].inbox.drain(..).collect()
-    }
 }
 
 impl super::rules::Rules {
@@ -347,7 +342,7 @@ impl super::rules::Rules {
             .sum()
     }
 
-    fn watch_held(&self, actor: ActorId, resource: &Resource) -> bool {
+    pub(super) fn watch_held(&self, actor: ActorId, resource: &Resource) -> bool {
         self.watch_effects(actor, resource).any(|effect| *effect == WatchEffect::Hold)
     }
 }
