@@ -1,5 +1,5 @@
-//! `cel`: an expression of the scenario's own, which must hold after every event that it reads, once
-//! the steps of `given` are over.
+//! `cel`: an expression of the scenario's own, which must hold after every event that it reads,
+//! once the steps of `given` are over.
 
 use std::collections::BTreeMap;
 

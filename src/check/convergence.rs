@@ -2,8 +2,9 @@
 //!
 //! Converged: no open step and no transient fault; the subject's desired state unchanged; its
 //! `matches` holds over the live pods; and all this stays true for `hold` without a write to spec,
-//! labels or non-heartbeat status of the workloads, their revisions, pods, budgets or slices. Leases,
-//! nodes and Events never count. Pods that terminate on a node with a lasting fault count as gone.
+//! labels or non-heartbeat status of the workloads, their revisions, pods, budgets or slices.
+//! Leases, nodes and Events never count. Pods that terminate on a node with a lasting fault count
+//! as gone.
 
 use std::collections::BTreeMap;
 

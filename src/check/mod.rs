@@ -1,8 +1,8 @@
 //! Judging a history: invariants, findings, verdicts.
 //!
-//! [`judge`] is a pure function of a history, the checks of a scenario and the subject. It goes over
-//! the history once, with a [`crate::history::View`] of everything as it was then, and shows every
-//! event to every [`Invariant`]. An invariant is one file in [`invariants`] and a line in
+//! [`judge`] is a pure function of a history, the checks of a scenario and the subject. It goes
+//! over the history once, with a [`crate::history::View`] of everything as it was then, and shows
+//! every event to every [`Invariant`]. An invariant is one file in [`invariants`] and a line in
 //! [`registry()`].
 
 mod bounded;

@@ -108,8 +108,9 @@ impl Releases {
         self.touched.contains(uid) || self.probed.contains(&Text::from(format!("pods {pod}")))
     }
 
-    /// Whether a container that ended so was stopped by its kubelet: with the exit code of SIGTERM or
-    /// SIGKILL, or 0, as servers end when they are asked to. Not one that was seen to end by itself.
+    /// Whether a container that ended so was stopped by its kubelet: with the exit code of SIGTERM
+    /// or SIGKILL, or 0, as servers end when they are asked to. Not one that was seen to end by
+    /// itself.
     pub(super) fn is_stop(&self, name: &str, exit_code: i32, reason: &str) -> bool {
         matches!(exit_code, 0 | 137 | 143) && reason != "OOMKilled" && !self.ending.contains(name)
     }

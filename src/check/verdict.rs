@@ -1,4 +1,5 @@
-//! What a judgement can say: verdicts, who is to blame for what is undecided, and the worst of many.
+//! What a judgement can say: verdicts, who is to blame for what is undecided, and the worst of
+//! many.
 
 use serde::{Deserialize, Serialize};
 

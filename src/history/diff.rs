@@ -55,8 +55,8 @@ pub(super) fn identical(a: &Tree, b: &Tree) -> bool {
     }
 }
 
-/// Whether a merge patch that sets this value would lose a `null`, which means removal there. Inside
-/// lists, `null` is a value like any other.
+/// Whether a merge patch that sets this value would lose a `null`, which means removal there.
+/// Inside lists, `null` is a value like any other.
 fn has_null_field(value: &Tree) -> bool {
     value.is_null() || value.fields().any(|(_, value)| has_null_field(value))
 }

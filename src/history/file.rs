@@ -1,10 +1,10 @@
 //! Histories as files: JSON lines. What a line of an event looks like is `stored.rs`'s business.
 //!
 //! The first line is the header, then one event a line, and last an end line,
-//! `{"end":{"events":N}}`, so that a file that was cut off anywhere is told from a whole one. Of such
-//! a file everything before the cut is kept, and a [`Gap`] says that more may have happened: what
-//! needs it is undecided, and what was found stays found. The writer is byte-deterministic: the
-//! same history gives the same file.
+//! `{"end":{"events":N}}`, so that a file that was cut off anywhere is told from a whole one. Of
+//! such a file everything before the cut is kept, and a [`Gap`] says that more may have happened:
+//! what needs it is undecided, and what was found stays found. The writer is byte-deterministic:
+//! the same history gives the same file.
 
 use std::io::{BufRead, Write};
 

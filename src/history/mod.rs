@@ -1,8 +1,8 @@
 //! The history of a trial: everything that was observed, in one order.
 //!
-//! A verdict is a pure function of it, so it holds all that a judgement needs: who asked the API for
-//! what and how that changed the objects, what reached whom, what really ran on the hosts, which
-//! faults and steps were open when. This module knows no suite, no cluster and no invariant.
+//! A verdict is a pure function of it, so it holds all that a judgement needs: who asked the API
+//! for what and how that changed the objects, what reached whom, what really ran on the hosts,
+//! which faults and steps were open when. This module knows no suite, no cluster and no invariant.
 
 mod diff;
 mod event;

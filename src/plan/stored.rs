@@ -1,5 +1,5 @@
-//! Plans as files: every choice of a trial, so that it can be repeated anywhere. Also makes trials of
-//! what histories say of themselves. Owns the form of `plan.json`.
+//! Plans as files: every choice of a trial, so that it can be repeated anywhere. Also makes trials
+//! of what histories say of themselves. Owns the form of `plan.json`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! Expressions: with the folder of its name the one file that touches the CEL crate. Compiles, says which variables a program
-//! reads, and evaluates it over trees with the functions that Kubernetes offers. Which variables
-//! exist where is decided by those who compile.
+//! Expressions: with the folder of its name the one file that touches the CEL crate. Compiles, says
+//! which variables a program reads, and evaluates it over trees with the functions that Kubernetes
+//! offers. Which variables exist where is decided by those who compile.
 
 mod mask;
 mod mentions;

@@ -82,8 +82,8 @@ pub struct EventFilter {
     pub nth: u32,
 }
 
-/// When a step or fault starts. Faults without a trigger start when `when` starts, at a moment drawn
-/// from the seed.
+/// When a step or fault starts. Faults without a trigger start when `when` starts, at a moment
+/// drawn from the seed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trigger {
     /// So long after `when` starts (`given`, for steps of `given`).

@@ -150,7 +150,8 @@ pub struct Delete {
 /// An operation of the subject's workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operate {
-    /// Its name: `release`, `scale`, `pause`, `resume`, `partition`, `rollback` or the subject's own.
+    /// Its name: `release`, `scale`, `pause`, `resume`, `partition`, `rollback` or the subject's
+    /// own.
     pub operation: Located<Text>,
     /// The name of the workload.
     pub workload: Located<Text>,

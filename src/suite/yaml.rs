@@ -146,7 +146,8 @@ impl<'s> Composer<'s> {
         self.finish(Node { at, value: open.value }, open.anchor, size)
     }
 
-    /// Puts a complete node where it belongs: the document, a list, or the key or value of a mapping.
+    /// Puts a complete node where it belongs: the document, a list, or the key or value of a
+    /// mapping.
     fn finish(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Fatal> {
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), size));

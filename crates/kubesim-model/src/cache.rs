@@ -1,4 +1,5 @@
-//! What an actor knows of the cluster: the objects that its watches delivered, as an informer holds them.
+//! What an actor knows of the cluster: the objects that its watches delivered, as an informer holds
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,12 +118,12 @@ impl Table {
         };
         let (before, after) = (owner(&old), owner(&new));
         if before != after {
-            if let Some(uid) = before {
-                if let Some(keys) = self.by_controller.get_mut(&uid) {
-                    keys.remove(&key);
-                    if keys.is_empty() {
-                        self.by_controller.remove(&uid);
-                    }
+            if let Some(uid) = before
+                && let Some(keys) = self.by_controller.get_mut(&uid)
+            {
+                keys.remove(&key);
+                if keys.is_empty() {
+                    self.by_controller.remove(&uid);
                 }
             }
             if let Some(uid) = after {

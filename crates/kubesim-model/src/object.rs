@@ -1,4 +1,5 @@
-//! Reading and writing the parts that all Kubernetes objects share, and what pods say of themselves.
+//! Reading and writing the parts that all Kubernetes objects share, and what pods say of
+//! themselves.
 
 use crate::resource::{ObjectKey, Resource};
 use crate::tree::Tree;

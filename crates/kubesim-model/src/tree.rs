@@ -127,7 +127,8 @@ impl Tree {
         self.as_map().into_iter().flat_map(Map::iter)
     }
 
-    /// The field `key` for writing. A value that is no object becomes one; a missing field is `Null`.
+    /// The field `key` for writing. A value that is no object becomes one; a missing field is
+    /// `Null`.
     pub fn field_mut(&mut self, key: &str) -> &mut Tree {
         if self.as_map().is_none() {
             *self = Tree::map();
@@ -173,7 +174,8 @@ impl Tree {
         }
     }
 
-    /// Whether both are the same shared subtree (or equal scalars): cheap, and never wrong when true.
+    /// Whether both are the same shared subtree (or equal scalars): cheap, and never wrong when
+    /// true.
     pub fn is_same(&self, other: &Tree) -> bool {
         match (self, other) {
             (Tree::List(a), Tree::List(b)) => Arc::ptr_eq(a, b),

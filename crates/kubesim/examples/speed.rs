@@ -1,4 +1,5 @@
-//! How fast a world runs: a release of 30 pods on 5 nodes while one node is lost, 15 virtual minutes.
+//! How fast a world runs: a release of 30 pods on 5 nodes while one node is lost, 15 virtual
+//! minutes.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement for people")]
 
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! A simulated Kubernetes cluster: one synchronous core, stepped one delivery at a time in virtual time.
+//! A simulated Kubernetes cluster: one synchronous core, stepped one delivery at a time in virtual
+//! time.
 
 pub mod api;
 pub mod controllers;

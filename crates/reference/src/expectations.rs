@@ -2,8 +2,9 @@
 //! behind one's own writes.
 //!
 //! Kubernetes' controllers count creations and deletions and give up after five minutes. Here each
-//! write is remembered by its object: until the cache shows the resourceVersion that the API answered. What
-//! became of a write whose answer was lost, or that isn't seen for long, is asked of the API.
+//! write is remembered by its object: until the cache shows the resourceVersion that the API
+//! answered. What became of a write whose answer was lost, or that isn't seen for long, is asked of
+//! the API.
 
 use std::collections::BTreeMap;
 

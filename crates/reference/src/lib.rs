@@ -1,8 +1,8 @@
-//! Reference controllers: written to be right, with bugs that can be planted to prove that a harness
-//! sees them.
+//! Reference controllers: written to be right, with bugs that can be planted to prove that a
+//! harness sees them.
 //!
-//! Every controller is an [`kubesim_model::actor::Actor`]: it runs inside a simulated cluster, and over
-//! a Kubernetes client on a real one. This crate knows no simulator and no suites.
+//! Every controller is an [`kubesim_model::actor::Actor`]: it runs inside a simulated cluster, and
+//! over a Kubernetes client on a real one. This crate knows no simulator and no suites.
 //!
 //! * [`cloneset`]: OpenKruise's CloneSet, as its documents promise it: in-place image updates,
 //!   partition, budgets. Its decisions are pure functions that other frames may use.

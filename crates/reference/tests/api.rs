@@ -1,4 +1,5 @@
-//! The simulated API accepts what the CloneSet controller writes, status patches and guards included.
+//! The simulated API accepts what the CloneSet controller writes, status patches and guards
+//! included.
 
 use std::collections::BTreeSet;
 

@@ -56,7 +56,8 @@ impl Eviction {
         match answer {
             Ok(_) => self.result = Some(Ok(())),
             Err(status) if status.is_not_found() => self.result = Some(Ok(())),
-            // Too many requests: the budget refuses. Conflicts and lost answers are tried again too.
+            // Too many requests: the budget refuses. Conflicts and lost answers are tried again
+            // too.
             Err(status) if matches!(status.code, 429 | 0 | 409 | 500..) => {
                 self.refusals += 1;
                 self.again_at = now + PAUSE;

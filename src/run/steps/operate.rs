@@ -1,4 +1,5 @@
-//! Operations of the subject's workload: read it, make the patches of the subject's file, send them.
+//! Operations of the subject's workload: read it, make the patches of the subject's file, send
+//! them.
 
 use kubesim_model::request::Request;
 use kubesim_model::resource::ObjectKey;

@@ -1,8 +1,8 @@
-//! Which parts of its variables an expression can look at. Objects are large and expressions look at
-//! little of them, so that only that little is made into values of the CEL crate.
+//! Which parts of its variables an expression can look at. Objects are large and expressions look
+//! at little of them, so that only that little is made into values of the CEL crate.
 //!
-//! A mask errs on the side of too much: whatever is not a plain selection of fields, or an iteration
-//! over a plain selection, makes the whole value visible.
+//! A mask errs on the side of too much: whatever is not a plain selection of fields, or an
+//! iteration over a plain selection, makes the whole value visible.
 
 use std::collections::BTreeMap;
 

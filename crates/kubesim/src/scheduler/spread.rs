@@ -1,5 +1,5 @@
-//! Spreading pods over topology domains (kube-scheduler v1.36, plugin `PodTopologySpread`), with the
-//! built-in defaults for pods that state no constraint.
+//! Spreading pods over topology domains (kube-scheduler v1.36, plugin `PodTopologySpread`), with
+//! the built-in defaults for pods that state no constraint.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

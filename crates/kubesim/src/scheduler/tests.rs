@@ -1,3 +1,5 @@
+//! Facts about the scheduler.
+
 use std::collections::BTreeMap;
 
 use kubesim_model::resource::Resource;

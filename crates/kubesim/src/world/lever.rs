@@ -57,7 +57,8 @@ pub enum Lever {
         /// With which exit code (137 for SIGKILL).
         exit_code: i32,
     },
-    /// A container's process hangs, as after SIGSTOP: no probe is answered, no signal heeded but KILL.
+    /// A container's process hangs, as after SIGSTOP: no probe is answered, no signal heeded but
+    /// KILL.
     StickContainer {
         /// Which.
         container: ContainerSelector,

@@ -1,7 +1,8 @@
 //! The way of a request to the API and of its answer back: latency, rate limit, broken links.
 //!
 //! A link that is down delivers nothing: messages wait, as TCP retransmits, until it is up again or
-//! the client gives up after [`CLIENT_TIMEOUT`]; then nobody knows whether the request was carried out.
+//! the client gives up after [`CLIENT_TIMEOUT`]; then nobody knows whether the request was carried
+//! out.
 
 use kubesim_model::actor::{Input, RequestId};
 use kubesim_model::request::{Answer, Request, Status, Verb};

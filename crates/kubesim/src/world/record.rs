@@ -1,4 +1,5 @@
-//! What a world tells of itself: every request, delivery, host fact and change of an actor, in order.
+//! What a world tells of itself: every request, delivery, host fact and change of an actor, in
+//! order.
 
 use kubesim_model::request::Verb;
 use kubesim_model::resource::{ObjectKey, Resource};

@@ -104,8 +104,8 @@ impl Action {
     }
 }
 
-/// Decides. Scaling goes before updating (a plan that creates or deletes for scale starts no update);
-/// in-place updates in work go on in any case.
+/// Decides. Scaling goes before updating (a plan that creates or deletes for scale starts no
+/// update); in-place updates in work go on in any case.
 pub fn decide(view: &View<'_>) -> Plan {
     if object::is_terminating(view.set) {
         return Plan::default();

@@ -1,9 +1,10 @@
 //! The in-place update of one pod: what can change in place, and the stages in which it changes.
 //!
-//! All that is known of an update in work stands in the pod itself, so a controller that crashed goes on
-//! where it stopped: first the condition `InPlaceUpdateReady` becomes False, then the change waits
-//! in an annotation for the grace period, then the images and the revision label change in one
-//! write, and when the kubelet reports the new containers the condition becomes True (IP-4).
+//! All that is known of an update in work stands in the pod itself, so a controller that crashed
+//! goes on where it stopped: first the condition `InPlaceUpdateReady` becomes False, then the
+//! change waits in an annotation for the grace period, then the images and the revision label
+//! change in one write, and when the kubelet reports the new containers the condition becomes True
+//! (IP-4).
 
 use std::collections::BTreeMap;
 

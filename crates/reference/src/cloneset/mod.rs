@@ -1,7 +1,7 @@
 //! CloneSet: stateless pods that are updated in place where only images change.
 //!
-//! Modelled on OpenKruise v1.9, `pkg/controller/cloneset` and `pkg/util/inplaceupdate`; the ids in the
-//! comments (`CS-8`, `IP-4`, …) number its promises as they are kept here:
+//! Modelled on OpenKruise v1.9, `pkg/controller/cloneset` and `pkg/util/inplaceupdate`; the ids in
+//! the comments (`CS-8`, `IP-4`, …) number its promises as they are kept here:
 //!
 //! * partition CS-1..6, budgets CS-7..13, order CS-14 and CS-16, scale CS-17..24, revisions and
 //!   status CS-32..34; in-place update IP-1..6, IP-8..10, IP-13, IP-14.
@@ -9,8 +9,8 @@
 //!   `priorityStrategy`, `scatterStrategy`, `OnDelete`. Orphans are not adopted. Failed pods are
 //!   replaced and left to the pod garbage collector, as a ReplicaSet leaves them.
 //!
-//! [`decide::decide`] is a pure function of a [`decide::View`]; [`actor()`] puts it into the frame of
-//! a controller and adds what needs memory: expectations (what was written and not yet seen).
+//! [`decide::decide`] is a pure function of a [`decide::View`]; [`actor()`] puts it into the frame
+//! of a controller and adds what needs memory: expectations (what was written and not yet seen).
 
 mod actor;
 mod bug;

@@ -12,8 +12,9 @@ const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// Sorts pods by how readily they are deleted: the first costs least.
 ///
-/// Unassigned, then pending or of unknown phase, then unavailable, then of lower deletion cost, then on
-/// the more crowded node, then ready for a shorter time, then restarted more often, then younger.
+/// Unassigned, then pending or of unknown phase, then unavailable, then of lower deletion cost,
+/// then on the more crowded node, then ready for a shorter time, then restarted more often, then
+/// younger.
 pub(super) fn for_deletion(pods: &mut [PodFacts<'_>]) {
     let nodes: Vec<Text> = pods.iter().map(|pod| pod.tree["spec"]["nodeName"].text()).collect();
     let crowd = |pod: &PodFacts<'_>| {

@@ -1,7 +1,8 @@
 //! Revisions: which templates a CloneSet had, and which of them its pods shall have (CS-32).
 //!
-//! A revision is a ControllerRevision named after a digest of the template. Kubernetes and OpenKruise
-//! hash a Go dump of the template, which has no meaning elsewhere; the names here differ.
+//! A revision is a ControllerRevision named after a digest of the template. Kubernetes and
+//! OpenKruise hash a Go dump of the template, which has no meaning elsewhere; the names here
+//! differ.
 
 use std::collections::BTreeSet;
 

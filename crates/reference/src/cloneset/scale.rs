@@ -82,8 +82,8 @@ fn delete(
     actions
 }
 
-/// The specified pods, then as many more as there are too many: from the revision that has more than
-/// its share first (CS-6, CS-20).
+/// The specified pods, then as many more as there are too many: from the revision that has more
+/// than its share first (CS-6, CS-20).
 fn victims<'p, 'a>(
     candidates: &'p [PodFacts<'a>],
     surplus: usize,

@@ -104,8 +104,8 @@ fn change_images(
 
 /// Goes on with in-place updates in work and puts pods into service whose work is done.
 ///
-/// `taken` are the pods that [`start`] took on. `starting` says that it could not take any yet: then
-/// old pods that were taken out of service wait for it.
+/// `taken` are the pods that [`start`] took on. `starting` says that it could not take any yet:
+/// then old pods that were taken out of service wait for it.
 pub(super) fn refresh(
     view: &View<'_>,
     spec: &Spec,

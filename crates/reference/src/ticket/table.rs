@@ -1,4 +1,5 @@
-//! The database of an application: its ConfigMap, read and written. The format is in the module's page.
+//! The database of an application: its ConfigMap, read and written. The format is in the module's
+//! page.
 
 use std::collections::BTreeMap;
 

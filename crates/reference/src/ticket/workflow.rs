@@ -98,8 +98,8 @@ impl Pass<'_> {
         Some(step.clone())
     }
 
-    /// Has a pod stopped by its agent, then deletes it and drops its row. Nobody else deletes it: what
-    /// the agent did not stop in time runs on.
+    /// Has a pod stopped by its agent, then deletes it and drops its row. Nobody else deletes it:
+    /// what the agent did not stop in time runs on.
     fn stop(&mut self, table: &mut Table, step: &Step) -> Option<Step> {
         match self.through_agent(table, "stop", step, "") {
             Standing::Pending => return Some(step.clone()),

@@ -1,3 +1,5 @@
+//! Facts about the DaemonSet controller.
+
 use kubesim_model::object;
 use kubesim_model::request::Status;
 use kubesim_model::resource::{ObjectKey, Resource};

@@ -1,3 +1,5 @@
+//! Facts about the EndpointSlice controller.
+
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 use kubesim_model::{list, map, object};

@@ -1,3 +1,5 @@
+//! Facts about the garbage collector controller.
+
 use kubesim_model::request::Request;
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;

@@ -1,5 +1,6 @@
 //! Judging nodes by their heartbeats and tainting those that fail (kube-controller-manager v1.36,
-//! `pkg/controller/nodelifecycle`). Evicting pods from tainted nodes is `taint_eviction`'s business.
+//! `pkg/controller/nodelifecycle`). Evicting pods from tainted nodes is `taint_eviction`'s
+//! business.
 //!
 //! Not modelled: the `beta.kubernetes.io` label copies, and the upper bound on parallel updates.
 

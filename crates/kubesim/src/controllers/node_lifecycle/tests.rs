@@ -1,3 +1,5 @@
+//! Facts about the node lifecycle controller.
+
 use kubesim_model::resource::Resource;
 use kubesim_model::{Millis, object};
 

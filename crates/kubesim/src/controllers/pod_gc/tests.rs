@@ -1,3 +1,5 @@
+//! Facts about the pod garbage collector controller.
+
 use kubesim_model::resource::Resource;
 use kubesim_model::{list, map, object};
 

@@ -1,3 +1,5 @@
+//! Facts about the ReplicaSet controller.
+
 use kubesim_model::object;
 use kubesim_model::request::{Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};

@@ -130,7 +130,8 @@ impl View<'_> {
     }
 
     /// Deletes the pods beyond the wanted ordinals, the highest first. In order, an unhealthy one
-    /// is deleted only if it is the first of all that are unhealthy. Answers whether the update waits.
+    /// is deleted only if it is the first of all that are unhealthy. Answers whether the update
+    /// waits.
     fn scale_in(&self, pods: &BTreeMap<i64, &Tree>, ordered: bool, plan: &mut Plan) -> bool {
         let (first, last) = self.range();
         let wanted = first..last;

@@ -1,3 +1,5 @@
+//! Facts about the StatefulSet controller.
+
 use kubesim_model::object;
 use kubesim_model::request::Status;
 use kubesim_model::resource::{ObjectKey, Resource};

@@ -126,7 +126,8 @@ impl Host {
         }
     }
 
-    /// The postStart hook is over: the container counts as started, or is killed if the hook failed.
+    /// The postStart hook is over: the container counts as started, or is killed if the hook
+    /// failed.
     pub(super) fn hooked(&mut self, now: Millis, id: &Text, code: i32, out: &mut HostOut) {
         let Some(container) = self.containers.get_mut(id) else { return };
         if container.stage != Stage::Starting {

@@ -1,5 +1,6 @@
-//! Whether the node takes a pod that the API bound to it (v1.36, `pkg/kubelet/lifecycle/predicate.go`):
-//! resources, node affinity, host ports. A pod that is refused fails and is not tried again.
+//! Whether the node takes a pod that the API bound to it (v1.36,
+//! `pkg/kubelet/lifecycle/predicate.go`): resources, node affinity, host ports. A pod that is
+//! refused fails and is not tried again.
 
 use kubesim_model::quantity::milli;
 use kubesim_model::tree::Tree;

@@ -1,4 +1,5 @@
-//! A tiny world for one node: a host, its kubelet, and an API that stores pods, the Node and leases.
+//! A tiny world for one node: a host, its kubelet, and an API that stores pods, the Node and
+//! leases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
