@@ -22,6 +22,13 @@ pub trait Reconcile: Clone + Send + Sync + 'static {
     /// What it watches. No reconcile runs before each was listed once.
     fn watches(&self) -> Vec<WatchSpec>;
 
+    /// A further watch that a change asks for, as of a custom resource that appeared. Reconciles
+    /// do not wait for its first list.
+    fn also_watches(&mut self, change: &Change) -> Option<WatchSpec> {
+        let _ = change;
+        None
+    }
+
     /// Names the objects that a change concerns, through `enqueue`. Called after the cache took the
     /// change in; also the place to lower expectations.
     fn changed(&mut self, change: &Change, cache: &Cache, enqueue: &mut dyn FnMut(ObjectKey));
@@ -241,6 +248,9 @@ impl<R: Reconcile> Actor for Controller<R> {
             Input::Watch(event) => {
                 let mut keys = Vec::new();
                 for change in self.cache.take(event) {
+                    if let Some(spec) = self.reconcile.also_watches(&change) {
+                        io.watch(spec);
+                    }
                     self.reconcile.changed(&change, &self.cache, &mut |key| keys.push(key));
                 }
                 keys.into_iter().for_each(|key| self.enqueue(key));

@@ -221,3 +221,39 @@ fn a_watch_of_an_unknown_resource_is_refused() {
     assert!(matches!(&events[0].1, RawEvent::Refused(status) if status.is_not_found()));
     assert_eq!(events.len(), 1);
 }
+
+#[test]
+fn objects_owned_by_a_custom_resource_go_with_it() {
+    let mut world = world(8);
+    let definition = map! {
+        "apiVersion" => "apiextensions.k8s.io/v1", "kind" => "CustomResourceDefinition",
+        "metadata" => map! { "name" => "clonesets.apps.kruise.io" },
+        "spec" => map! {
+            "group" => "apps.kruise.io", "scope" => "Namespaced",
+            "names" => map! { "plural" => "clonesets", "kind" => "CloneSet" },
+            "versions" => list![map! { "name" => "v1alpha1", "served" => true, "storage" => true }],
+        },
+    };
+    ask(&mut world, Request::create(Resource::CUSTOM_RESOURCE_DEFINITIONS, definition))
+        .expect("defined");
+    let owner = map! {
+        "apiVersion" => "apps.kruise.io/v1alpha1", "kind" => "CloneSet",
+        "metadata" => map! { "name" => "web", "namespace" => "default" },
+    };
+    let owner = ask(&mut world, Request::create(Resource::CLONE_SETS, owner)).expect("created");
+    let owned = map! {
+        "apiVersion" => "v1", "kind" => "ConfigMap",
+        "metadata" => map! {
+            "name" => "owned", "namespace" => "default",
+            "ownerReferences" => list![object::controller_reference(&owner)],
+        },
+    };
+    ask(&mut world, Request::create(Resource::CONFIG_MAPS, owned)).expect("created");
+    run(&mut world, 10_000);
+    let key = ObjectKey::new("default", "owned");
+    assert!(world.api().get(&Resource::CONFIG_MAPS, &key).is_some(), "its owner lives");
+    let owner = ObjectKey::new("default", "web");
+    ask(&mut world, Request::delete(Resource::CLONE_SETS, owner)).expect("deleted");
+    run(&mut world, 60_000);
+    assert!(world.api().get(&Resource::CONFIG_MAPS, &key).is_none(), "its owner is gone");
+}

@@ -17,6 +17,13 @@ pub(super) fn owner(reference: &Tree, namespace: &str) -> (Resource, ObjectKey) 
     (resource(reference["apiVersion"].str(), kind), key)
 }
 
+/// The resource that a CustomResourceDefinition defines.
+pub(super) fn defined(definition: &Tree) -> Resource {
+    let spec = &definition["spec"];
+    let (plural, group) = (spec["names"]["plural"].str(), spec["group"].str());
+    Resource::new(Text::from(format!("{plural}.{group}")))
+}
+
 fn resource(api_version: &str, kind: &str) -> Resource {
     let singular = kind.to_lowercase();
     let plural = if singular.ends_with("endpoints") {

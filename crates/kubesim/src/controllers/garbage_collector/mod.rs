@@ -6,4 +6,4 @@ mod reconcile;
 #[cfg(test)]
 mod tests;
 
-pub use reconcile::{BUGS, actor, actor_for};
+pub use reconcile::{BUGS, actor};

@@ -23,7 +23,8 @@ pub const BUGS: &[(&str, &str)] = &[
 ];
 
 /// The built-in resources that own or are owned.
-const BUILT_IN: [Resource; 10] = [
+const BUILT_IN: [Resource; 11] = [
+    Resource::CUSTOM_RESOURCE_DEFINITIONS,
     Resource::PODS,
     Resource::REPLICA_SETS,
     Resource::DEPLOYMENTS,
@@ -36,17 +37,12 @@ const BUILT_IN: [Resource; 10] = [
     Resource::CONFIG_MAPS,
 ];
 
-/// The garbage collector over the built-in resources.
+/// The garbage collector over the built-in resources and all that are defined later.
 pub fn actor(bug: Option<&str>) -> Box<dyn Actor> {
-    actor_for(&[], bug)
-}
-
-/// The garbage collector over the built-in resources and `extra` ones, which the API must have.
-pub fn actor_for(extra: &[Resource], bug: Option<&str>) -> Box<dyn Actor> {
     Box::new(Controller::new(GarbageCollector {
         hasty: bug == Some("deletes-live-dependents"),
         leaves_orphans: bug == Some("leaves-orphans"),
-        resources: BUILT_IN.iter().chain(extra).cloned().collect(),
+        resources: BUILT_IN.to_vec(),
         graph: Graph::default(),
         attempts: BTreeMap::new(),
     }))
@@ -81,6 +77,18 @@ struct Owners {
 impl Reconcile for GarbageCollector {
     fn watches(&self) -> Vec<WatchSpec> {
         self.resources.iter().cloned().map(WatchSpec::all).collect()
+    }
+
+    fn also_watches(&mut self, change: &Change) -> Option<WatchSpec> {
+        if change.resource != Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            return None;
+        }
+        let defined = kinds::defined(change.new.as_ref()?);
+        if self.resources.contains(&defined) {
+            return None;
+        }
+        self.resources.push(defined.clone());
+        Some(WatchSpec::all(defined))
     }
 
     fn changed(&mut self, change: &Change, _: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {

@@ -5,4 +5,4 @@ mod reconcile;
 #[cfg(test)]
 mod tests;
 
-pub use reconcile::{BUGS, actor, actor_for};
+pub use reconcile::{BUGS, actor};

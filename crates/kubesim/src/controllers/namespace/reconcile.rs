@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::kinds;
 use kubesim_model::actor::{Actor, WatchSpec};
 use kubesim_model::cache::{Cache, Change};
 use kubesim_model::controller::{Controller, Reconcile, Verdict, Work};
@@ -36,16 +37,11 @@ const BUILT_IN: [Resource; 13] = [
     Resource::STATEFUL_SETS,
 ];
 
-/// The namespace controller over the built-in resources.
+/// The namespace controller over the built-in resources and all that are defined later.
 pub fn actor(bug: Option<&str>) -> Box<dyn Actor> {
-    actor_for(&[], bug)
-}
-
-/// The namespace controller over the built-in resources and `extra` ones, which the API must have.
-pub fn actor_for(extra: &[Resource], bug: Option<&str>) -> Box<dyn Actor> {
     Box::new(Controller::new(Namespaces {
         forgets_content: bug == Some("forgets-content"),
-        resources: BUILT_IN.iter().chain(extra).cloned().collect(),
+        resources: BUILT_IN.to_vec(),
         sweeps: BTreeMap::new(),
     }))
 }
@@ -68,10 +64,15 @@ struct Sweep {
 
 impl Reconcile for Namespaces {
     fn watches(&self) -> Vec<WatchSpec> {
-        vec![WatchSpec::all(NAMESPACES)]
+        vec![WatchSpec::all(NAMESPACES), WatchSpec::all(Resource::CUSTOM_RESOURCE_DEFINITIONS)]
     }
 
     fn changed(&mut self, change: &Change, _: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {
+        if change.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            let defined = change.new.as_ref().map(kinds::defined);
+            self.resources.extend(defined.filter(|defined| !self.resources.contains(defined)));
+            return;
+        }
         if let Some(namespace) = change.new.as_ref().filter(|n| object::is_terminating(n)) {
             enqueue(object::key(namespace));
         }
