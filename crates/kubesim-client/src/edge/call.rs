@@ -1,0 +1,179 @@
+//! A whole HTTP request: what it asks for, or the Status that refuses it at the edge.
+
+use http::{HeaderMap, Method, header, request::Parts};
+use kubesim_model::actor::WatchSpec;
+use kubesim_model::object;
+use kubesim_model::request::{Request, Status, Verb};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+
+use super::path::{self, Path};
+use super::query::{self, Query};
+use super::{Form, Meta};
+
+/// The largest body (kube-apiserver v1.36 limits requests to 3 MiB).
+const LARGEST_BODY: usize = 3 << 20;
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Call {
+    /// Something of objects.
+    Request { version: String, form: Form, request: Box<Request> },
+    /// A watch.
+    Watch { version: String, form: Form, watching: Box<Watching> },
+    /// Something about the server.
+    Meta(Meta),
+}
+
+/// A watch and its options.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Watching {
+    pub(crate) spec: WatchSpec,
+    /// The version to begin after; 0 for what there is first.
+    pub(crate) from: u64,
+    pub(crate) bookmarks: bool,
+    /// Whether a bookmark ends the initial events.
+    pub(crate) initial_events: bool,
+    pub(crate) timeout_seconds: Option<u64>,
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// The Status that Kubernetes would answer, or one that names what is not simulated.
+pub(crate) fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
+    let text = head.uri.path();
+    let unknown = || Status::new(404, "NotFound", format!("no API server has the path {text}"));
+    let (version, resource, key, subresource) = match path::read(text).ok_or_else(unknown)? {
+        Path::Objects { version, resource, key, subresource } => {
+            (version, resource, key, subresource)
+        }
+        Path::Server if head.method == Method::GET => return Ok(Call::Meta(Meta::new(text))),
+        Path::Server => return Err(not_allowed(&head.method)),
+    };
+    let form = Form::accepted(text_of(&head.headers, header::ACCEPT))?;
+    let query = query::read(head.uri.query().unwrap_or_default())?;
+    if query.watch && head.method == Method::GET && subresource.is_empty() {
+        let watching = Box::new(watching(resource, &key, query)?);
+        return Ok(Call::Watch { version, form, watching });
+    }
+    let verb = verb(head, &key)?;
+    let mut request = Request::new(verb, resource, key);
+    request.subresource = subresource;
+    request.body = read_body(&head.headers, body, verb)?;
+    if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
+        query.delete.fields().for_each(|(key, value)| request.body.set(&[key.as_str()], value));
+    }
+    request.dry_run = query.dry_run || query::dry_run_in(&request.body);
+    request.list = query.list;
+    if verb == Verb::Create {
+        name_created(&mut request)?;
+    }
+    Ok(Call::Request { version, form, request: Box::new(request) })
+}
+
+fn verb(head: &Parts, key: &ObjectKey) -> Result<Verb, Status> {
+    let named = !key.name.is_empty();
+    Ok(match (head.method.clone(), named) {
+        (Method::GET, true) => Verb::Get,
+        (Method::GET, false) => Verb::List,
+        (Method::POST, _) => Verb::Create,
+        (Method::PUT, true) => Verb::Update,
+        (Method::DELETE, true) => Verb::Delete,
+        (Method::DELETE, false) => Verb::DeleteCollection,
+        (Method::PATCH, true) => return patch(&head.headers),
+        (method, _) => return Err(not_allowed(&method)),
+    })
+}
+
+fn patch(headers: &HeaderMap) -> Result<Verb, Status> {
+    match media_type(headers) {
+        "application/json-patch+json" => Ok(Verb::JsonPatch),
+        "application/merge-patch+json" => Ok(Verb::MergePatch),
+        "application/strategic-merge-patch+json" => Ok(Verb::StrategicPatch),
+        kind if kind.starts_with("application/apply-patch") => Err(unsupported(
+            "server-side apply is not simulated; use a merge, strategic or JSON patch".to_owned(),
+        )),
+        kind => Err(unsupported(format!("patches of the type `{kind}` are not simulated"))),
+    }
+}
+
+fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watching, Status> {
+    let version = query.list.resource_version.as_str();
+    let from = match version {
+        "" => 0,
+        number => number.parse().map_err(|_| {
+            Status::new(400, "BadRequest", format!("invalid resource version \"{number}\""))
+        })?,
+    };
+    let mut field_selector = query.list.field_selector;
+    if !key.name.is_empty() {
+        field_selector = format!("metadata.name={}", key.name).into();
+    }
+    let spec = WatchSpec {
+        resource,
+        namespace: key.namespace.clone(),
+        label_selector: query.list.label_selector,
+        field_selector,
+    };
+    Ok(Watching {
+        spec,
+        // Whoever asks for the initial events gets them, whatever the version.
+        from: if query.initial_events { 0 } else { from },
+        bookmarks: query.bookmarks,
+        initial_events: query.initial_events,
+        timeout_seconds: query.timeout_seconds,
+    })
+}
+
+fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Status> {
+    if body.is_empty() {
+        return Ok(Tree::Null);
+    }
+    if body.len() > LARGEST_BODY {
+        let text = "Request entity too large: limit is 3145728";
+        return Err(Status::new(413, "RequestEntityTooLarge", text));
+    }
+    let kind = media_type(headers);
+    if !verb.is_patch() && !matches!(kind, "" | "application/json" | "*/*") {
+        return Err(unsupported(format!("bodies of the type `{kind}` are not simulated")));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let text = format!("the body of the request is not JSON: {error}");
+        Status::new(400, "BadRequest", text)
+    })
+}
+
+/// A new object's name stands in its metadata; the namespaces of URL and object must agree.
+fn name_created(request: &mut Request) -> Result<(), Status> {
+    if request.subresource.is_empty() {
+        request.key.name = request.body["metadata"]["name"].text();
+    }
+    let said = object::namespace(&request.body);
+    if !said.is_empty() && said != request.key.namespace {
+        return Err(Status::new(
+            400,
+            "BadRequest",
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+fn media_type(headers: &HeaderMap) -> &str {
+    let text = text_of(headers, header::CONTENT_TYPE);
+    text.split(';').next().unwrap_or_default().trim()
+}
+
+fn text_of(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn unsupported(text: String) -> Status {
+    Status::new(415, "UnsupportedMediaType", text)
+}
+
+fn not_allowed(method: &Method) -> Status {
+    let text = format!("the server does not allow {method} on the requested resource");
+    Status::new(405, "MethodNotAllowed", text)
+}

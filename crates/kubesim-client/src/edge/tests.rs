@@ -1,0 +1,153 @@
+use http::Method;
+use kubesim_model::map;
+use kubesim_model::request::{Status, Verb};
+use kubesim_model::tree::Tree;
+
+use super::*;
+
+fn call(method: Method, uri: &str, kind: &str, body: &str) -> Result<Call, Status> {
+    let builder = http::Request::builder().method(method).uri(uri);
+    let (head, ()) = builder.header("content-type", kind).body(()).unwrap().into_parts();
+    read(&head, body.as_bytes())
+}
+
+fn request(method: Method, uri: &str, kind: &str, body: &str) -> kubesim_model::request::Request {
+    match call(method, uri, kind, body).unwrap() {
+        Call::Request { request, .. } => *request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn urls_name_resources_objects_and_subresources() {
+    for (uri, resource, key, subresource) in [
+        ("/api/v1/pods", "pods", "", ""),
+        ("/api/v1/namespaces/shop/pods/web-0", "pods", "shop/web-0", ""),
+        ("/api/v1/namespaces/shop/pods/web-0/status", "pods", "shop/web-0", "status"),
+        ("/api/v1/namespaces/shop", "namespaces", "shop", ""),
+        ("/api/v1/namespaces/shop/finalize", "namespaces", "shop", "finalize"),
+        ("/api/v1/nodes/worker-1", "nodes", "worker-1", ""),
+        ("/apis/apps/v1/namespaces/shop/deployments/web", "deployments.apps", "shop/web", ""),
+        ("/apis/apps.kruise.io/v1beta1/clonesets", "clonesets.apps.kruise.io", "", ""),
+    ] {
+        let request = request(Method::GET, uri, "", "");
+        assert_eq!(request.resource.as_str(), resource, "{uri}");
+        assert_eq!(request.key.to_string(), key, "{uri}");
+        assert_eq!(request.subresource, subresource, "{uri}");
+    }
+    assert_eq!(call(Method::GET, "/nowhere", "", "").unwrap_err().code, 404);
+}
+
+#[test]
+fn methods_and_media_types_become_verbs() {
+    let pod = "/api/v1/namespaces/shop/pods/web-0";
+    for (method, uri, kind, verb) in [
+        (Method::GET, "/api/v1/pods", "", Verb::List),
+        (Method::GET, pod, "", Verb::Get),
+        (Method::PUT, pod, "application/json", Verb::Update),
+        (Method::DELETE, pod, "application/json", Verb::Delete),
+        (Method::DELETE, "/api/v1/namespaces/shop/pods", "", Verb::DeleteCollection),
+        (Method::PATCH, pod, "application/json-patch+json", Verb::JsonPatch),
+        (Method::PATCH, pod, "application/merge-patch+json; charset=utf-8", Verb::MergePatch),
+        (Method::PATCH, pod, "application/strategic-merge-patch+json", Verb::StrategicPatch),
+    ] {
+        assert_eq!(request(method, uri, kind, "{}").verb, verb);
+    }
+    assert_eq!(call(Method::PATCH, "/api/v1/pods", "", "{}").unwrap_err().code, 405);
+}
+
+#[test]
+fn server_side_apply_is_refused_with_what_to_use_instead() {
+    let kind = "application/apply-patch+yaml";
+    let refused = call(Method::PATCH, "/api/v1/nodes/a?fieldManager=x", kind, "{}").unwrap_err();
+    assert_eq!((refused.code, refused.reason.as_str()), (415, "UnsupportedMediaType"));
+    assert!(refused.message.contains("merge"), "{refused}");
+}
+
+#[test]
+fn list_options_are_read_and_unknown_ones_refused() {
+    let uri = "/api/v1/pods?labelSelector=app%3Dweb,tier%20in%20(a,b)&limit=5&resourceVersion=7";
+    let list = request(Method::GET, uri, "", "").list;
+    assert_eq!(list.label_selector, "app=web,tier in (a,b)");
+    assert_eq!((list.limit, list.resource_version.as_str()), (5, "7"));
+    for wrong in ["?limit=many", "?shardSelector=x", "?watch=perhaps"] {
+        let refused = call(Method::GET, &format!("/api/v1/pods{wrong}"), "", "").unwrap_err();
+        assert_eq!(refused.code, 400, "{wrong}");
+    }
+}
+
+#[test]
+fn a_new_object_is_named_by_its_metadata_and_lives_where_the_url_says() {
+    let uri = "/api/v1/namespaces/shop/configmaps";
+    let made = request(Method::POST, uri, "application/json", r#"{"metadata":{"name":"a"}}"#);
+    assert_eq!(made.key.to_string(), "shop/a");
+    let elsewhere = r#"{"metadata":{"name":"a","namespace":"other"}}"#;
+    assert_eq!(call(Method::POST, uri, "application/json", elsewhere).unwrap_err().code, 400);
+    let evict = "/api/v1/namespaces/shop/pods/web-0/eviction";
+    let evicted = request(Method::POST, evict, "application/json", "{}");
+    assert_eq!((evicted.key.name.as_str(), evicted.subresource.as_str()), ("web-0", "eviction"));
+}
+
+#[test]
+fn what_is_no_json_or_too_large_is_refused() {
+    let uri = "/api/v1/namespaces/shop/configmaps";
+    assert_eq!(call(Method::POST, uri, "application/json", "{").unwrap_err().code, 400);
+    assert_eq!(call(Method::POST, uri, "application/yaml", "a: b").unwrap_err().code, 415);
+    let large = "1".repeat(4 << 20);
+    assert_eq!(call(Method::POST, uri, "application/json", &large).unwrap_err().code, 413);
+}
+
+#[test]
+fn delete_options_come_in_the_body_or_the_query() {
+    let uri = "/api/v1/namespaces/shop/pods/a?gracePeriodSeconds=0&dryRun=All";
+    let delete = request(Method::DELETE, uri, "", "");
+    assert_eq!(delete.body["gracePeriodSeconds"].as_i64(), Some(0));
+    assert!(delete.dry_run);
+    let body = r#"{"propagationPolicy":"Foreground","dryRun":["All"]}"#;
+    let delete = request(Method::DELETE, "/api/v1/nodes/a", "application/json", body);
+    assert_eq!(delete.body["propagationPolicy"], "Foreground");
+    assert!(delete.dry_run);
+}
+
+#[test]
+fn a_watch_begins_after_its_version_or_with_what_there_is() {
+    let watching = |uri: &str| match call(Method::GET, uri, "", "").unwrap() {
+        Call::Watch { watching, .. } => *watching,
+        other => panic!("{other:?}"),
+    };
+    let plain = watching("/api/v1/pods?watch=true&resourceVersion=9&timeoutSeconds=290");
+    assert_eq!((plain.from, plain.timeout_seconds), (9, Some(290)));
+    let streaming = "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersion=9";
+    assert_eq!(watching(streaming).from, 0);
+    let one = watching("/api/v1/nodes/a?watch=1");
+    assert_eq!(one.spec.field_selector, "metadata.name=a");
+}
+
+#[test]
+fn metadata_alone_is_served_and_tables_are_not() {
+    let partial = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+    let form = Form::accepted(partial).unwrap();
+    let object = map! { "metadata" => map! { "name" => "a" }, "spec" => map! {} };
+    let list = form.answer(&map! { "items" => Tree::from(vec![object]) });
+    assert_eq!(list["items"][0]["kind"], "PartialObjectMetadata");
+    assert!(list["items"][0]["spec"].is_null());
+    let table = "application/json;as=Table;g=meta.k8s.io;v=v1";
+    assert_eq!(Form::accepted(table).unwrap_err().code, 406);
+    assert_eq!(Form::accepted(&format!("{table}, application/json")).unwrap(), Form::Whole);
+}
+
+#[test]
+fn discovery_lists_what_the_server_serves() {
+    let api = kubesim::api::Api::new(1, kubesim::api::ApiConfig::default());
+    let body = |path: &str| {
+        let reply = Meta::new(path).answer(&api);
+        assert_eq!(reply.status(), 200, "{path}");
+        serde_json::from_slice::<Tree>(reply.body()).unwrap()
+    };
+    let core = body("/api/v1");
+    let names: Vec<&str> = core["resources"].items().iter().map(|row| row["name"].str()).collect();
+    assert!(names.contains(&"pods/eviction") && names.contains(&"nodes"), "{names:?}");
+    assert_eq!(body("/apis/apps")["preferredVersion"]["groupVersion"], "apps/v1");
+    assert_eq!(body("/version")["minor"], "36");
+    assert_eq!(Meta::new("/apis/none.example").answer(&api).status(), 404);
+}
