@@ -7,9 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything that has a say in what happens in a simulated trial.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 11] = [
     "crates/kubesim-model/src",
     "crates/kubesim/src",
+    "crates/kubesim-client/src",
+    "crates/exact/src",
+    "crates/cloneset-kube/src",
     "crates/reference/src",
     "src/cluster",
     "src/fault",

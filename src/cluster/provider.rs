@@ -103,6 +103,17 @@ pub enum Program {
         /// Makes a new incarnation.
         start: Arc<dyn Fn() -> Box<dyn Actor> + Send + Sync>,
     },
+    /// A kube-rs program in this process: it gets a `kube::Client` and virtual time.
+    Client {
+        /// Its name in the history.
+        name: Text,
+        /// The user that the API sees.
+        user: Text,
+        /// The user agent that the API sees.
+        user_agent: Text,
+        /// Starts an incarnation of it.
+        start: kubesim_client::Start,
+    },
     /// A program on this machine that talks to the cluster's API.
     Command {
         /// Its name in the history.
@@ -127,6 +138,7 @@ impl fmt::Debug for Program {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, name) = match self {
             Program::InProcess { name, .. } => ("in-process", name),
+            Program::Client { name, .. } => ("kube-rs", name),
             Program::Command { name, .. } => ("command", name),
             Program::Image { name, .. } => ("image", name),
         };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kubesim::world::{ActorSpec, NodeConfig, World, WorldConfig};
+use kubesim::world::{ActorSpec, NodeConfig, Record, World, WorldConfig};
+use kubesim_client::{ProgramSpec, Programs};
 use kubesim_model::Millis;
 use kubesim_model::request::{Answer, Request, Status};
 
@@ -43,7 +44,7 @@ impl Provider for Sim {
         config.record_deliveries_of = spec.record_deliveries_of.clone();
         let mut world = World::new(config);
         world.add_client(OPERATOR, OPERATOR_USER, OPERATOR_AGENT);
-        Ok(Box::new(SimCluster { world, pending: Vec::new(), answers: BTreeMap::new(), next: 0 }))
+        Ok(Box::new(SimCluster::new(spec.seed, world)))
     }
 }
 
@@ -55,9 +56,11 @@ fn node_config(node: &NodeSpec) -> NodeConfig {
 }
 
 /// A world as a cluster.
-#[derive(Clone)]
 struct SimCluster {
+    seed: u64,
     world: World,
+    /// The kube-rs programs, once there are any; then it is they who step the world.
+    programs: Option<Programs>,
     /// Requests without an answer yet: our ticket and the world's number.
     pending: Vec<(Ticket, u64)>,
     answers: BTreeMap<Ticket, Answer>,
@@ -65,19 +68,65 @@ struct SimCluster {
 }
 
 impl SimCluster {
-    /// Collects the answers that have come. Answers whether there were any.
-    fn collect_answers(&mut self) -> bool {
-        let before = self.answers.len();
-        let (world, answers) = (&mut self.world, &mut self.answers);
-        self.pending.retain(|(ticket, id)| match world.take_answer(OPERATOR, *id) {
-            Some(answer) => {
-                answers.insert(*ticket, answer);
-                false
-            }
-            None => true,
-        });
-        self.answers.len() > before
+    fn new(seed: u64, world: World) -> Self {
+        let (pending, answers) = (Vec::new(), BTreeMap::new());
+        SimCluster { seed, world, programs: None, pending, answers, next: 0 }
     }
+
+    /// Goes on until there are records or answers, at most to `until`; the records.
+    fn go_on(&mut self, until: Millis) -> Vec<Record> {
+        let SimCluster { world, programs, pending, answers, .. } = self;
+        let mut records = Vec::new();
+        let mut stop = |world: &mut World| {
+            records.extend(world.take_records());
+            let answered = collect_answers(world, pending, answers);
+            answered || !records.is_empty()
+        };
+        match programs {
+            Some(programs) => programs.advance(world, until, &mut stop),
+            None => step(world, until, &mut stop),
+        }
+        records
+    }
+
+    fn install_client(&mut self, spec: ProgramSpec) -> Result<(), ClusterError> {
+        if self.programs.is_none() {
+            let programs = Programs::new(self.seed, self.world.now());
+            let failed = |error| ClusterError::Environment(format!("no tokio runtime: {error}"));
+            self.programs = Some(programs.map_err(failed)?);
+        }
+        if let Some(programs) = &mut self.programs {
+            programs.add(&mut self.world, spec);
+        }
+        Ok(())
+    }
+}
+
+/// Steps a world until `stop` says so, at most to `until`.
+fn step(world: &mut World, until: Millis, stop: &mut dyn FnMut(&mut World) -> bool) {
+    while !stop(world) {
+        match world.next_event() {
+            Some(at) if at <= until => drop(world.step()),
+            _ => return world.advance_to(until),
+        }
+    }
+}
+
+/// Collects the answers that have come. Answers whether there were any.
+fn collect_answers(
+    world: &mut World,
+    pending: &mut Vec<(Ticket, u64)>,
+    answers: &mut BTreeMap<Ticket, Answer>,
+) -> bool {
+    let before = answers.len();
+    pending.retain(|(ticket, id)| match world.take_answer(OPERATOR, *id) {
+        Some(answer) => {
+            answers.insert(*ticket, answer);
+            false
+        }
+        None => true,
+    });
+    answers.len() > before
 }
 
 impl Cluster for SimCluster {
@@ -86,36 +135,28 @@ impl Cluster for SimCluster {
     }
 
     fn advance(&mut self, until: Millis) -> Result<Advance, ClusterError> {
-        loop {
-            let records = self.world.take_records();
-            let answered = self.collect_answers();
-            if !records.is_empty() || answered {
-                let observed = records.into_iter().filter_map(observation).collect();
-                return Ok(Advance { observed, idle: false });
-            }
-            match self.world.next_event() {
-                Some(at) if at <= until => drop(self.world.step()),
-                next => {
-                    self.world.advance_to(until);
-                    return Ok(Advance { observed: Vec::new(), idle: next.is_none() });
-                }
-            }
-        }
+        let records = self.go_on(until);
+        // Programs have timers of their own that the world does not know.
+        let idle = self.programs.is_none() && self.world.next_event().is_none();
+        let idle = idle && records.is_empty() && self.pending.is_empty();
+        Ok(Advance { observed: records.into_iter().filter_map(observation).collect(), idle })
     }
 
     fn install(&mut self, program: &Program) -> Result<(), ClusterError> {
-        let Program::InProcess { name, user, user_agent, node, start } = program else {
-            let what = format!("run the program `{program:?}`");
-            return Err(ClusterError::Unsupported { provider: "sim", what });
-        };
-        let start = start.clone();
-        self.world.add_actor(ActorSpec {
-            user: user.clone(),
-            user_agent: user_agent.clone(),
-            node: node.clone(),
-            ..ActorSpec::new(name.clone(), move || start())
-        });
-        Ok(())
+        match program.clone() {
+            Program::InProcess { name, user, user_agent, node, start } => {
+                let actor = ActorSpec::new(name, move || start());
+                self.world.add_actor(ActorSpec { user, user_agent, node, ..actor });
+                Ok(())
+            }
+            Program::Client { name, user, user_agent, start } => {
+                self.install_client(ProgramSpec { name, user, user_agent, start })
+            }
+            other => {
+                let what = format!("run the program `{other:?}`");
+                Err(ClusterError::Unsupported { provider: "sim", what })
+            }
+        }
     }
 
     fn submit(&mut self, request: Request) -> Ticket {
@@ -137,6 +178,16 @@ impl Cluster for SimCluster {
     }
 
     fn fork(&self) -> Option<Box<dyn Cluster>> {
-        Some(Box::new(self.clone()))
+        // The tasks of programs can't be copied.
+        self.programs.is_none().then(|| {
+            Box::new(SimCluster {
+                seed: self.seed,
+                world: self.world.clone(),
+                programs: None,
+                pending: self.pending.clone(),
+                answers: self.answers.clone(),
+                next: self.next,
+            }) as Box<dyn Cluster>
+        })
     }
 }

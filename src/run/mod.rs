@@ -6,6 +6,7 @@ mod call;
 mod conductor;
 mod event;
 mod injector;
+mod isolate;
 mod journal;
 mod objects;
 mod pool;
@@ -16,6 +17,7 @@ mod trial;
 mod watchpoint;
 
 pub use event::{Event, TrialOutcome};
+pub use isolate::serve_trial;
 pub use pool::{RunOptions, run};
 pub use trial::{TrialError, TrialResult, record_trial};
 

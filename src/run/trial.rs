@@ -4,6 +4,7 @@ use kubesim_model::Text;
 use thiserror::Error;
 
 use super::conductor::{Conductor, Next, Score};
+use super::isolate;
 use super::journal::Journal;
 use crate::check::{Judgement, Observed, judge};
 use crate::cluster::{ClusterError, Provider};
@@ -44,13 +45,25 @@ pub fn record_trial(
     baseline: bool,
     provider: &dyn Provider,
 ) -> Result<TrialResult, TrialError> {
+    let history = match isolate::is_needed(trial, provider) {
+        true => isolate::record(trial, baseline, provider)?,
+        false => record_history(trial, baseline, provider)?,
+    };
+    let judgement = judge(&history, &trial.judge_plan(&Observed::new(&trial.subject)));
+    Ok(TrialResult { history, judgement })
+}
+
+/// The history of a trial, recorded on this thread.
+pub(super) fn record_history(
+    trial: &Trial,
+    baseline: bool,
+    provider: &dyn Provider,
+) -> Result<History, TrialError> {
     let spec = trial.cluster_spec();
     let nodes: Vec<Text> = spec.nodes.iter().map(|node| node.name.clone()).collect();
     let installation = installation(&trial.subject, &trial.programs, &nodes)?;
     let header = trial.header(provider, baseline);
-    let history = conduct(trial, baseline, provider, &installation, header)?;
-    let judgement = judge(&history, &trial.judge_plan(&Observed::new(&trial.subject)));
-    Ok(TrialResult { history, judgement })
+    conduct(trial, baseline, provider, &installation, header)
 }
 
 fn conduct(
