@@ -3,9 +3,10 @@
 use super::invariant::Definition;
 use super::invariants as all;
 
-static REGISTRY: [Definition; 17] = [
+static REGISTRY: [Definition; 18] = [
     all::converged_and_stable::DEFINITION,
     all::eviction_honours_budget::DEFINITION,
+    all::budget_lets_one_go::DEFINITION,
     all::disruption_bounded::DEFINITION,
     all::max_unavailable::DEFINITION,
     all::available_at_least::DEFINITION,

@@ -3,6 +3,7 @@
 
 pub mod at_most_one_per_identity;
 pub mod available_at_least;
+pub mod budget_lets_one_go;
 pub mod bystander_containers_untouched;
 pub mod converged_and_stable;
 pub mod disruption_bounded;

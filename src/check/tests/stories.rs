@@ -16,6 +16,7 @@ pub(super) fn story(ident: &str, holds: bool) -> Option<Story> {
     let tell: fn(&mut Story, bool) = match ident {
         "converged-and-stable" => converged,
         "eviction-honours-budget" => eviction,
+        "budget-lets-one-go" => stubborn,
         "disruption-bounded" | "max-unavailable" => disruption,
         "available-at-least" => available,
         "max-surge" => surge,
@@ -59,6 +60,12 @@ fn evict(story: &mut Story, name: &str) {
     let budgets = Resource::POD_DISRUPTION_BUDGETS;
     let states = vec![(budgets, "web", Some(budget(0))), (pods.clone(), name, Some(gone))];
     story.request("user", (Verb::Create, "eviction", 201), (pods, name), states);
+}
+
+fn stubborn(story: &mut Story, holds: bool) {
+    let mut whole = budget(i64::from(holds));
+    whole.set(&["spec", "maxUnavailable"], i64::from(holds));
+    story.write("user", Resource::POD_DISRUPTION_BUDGETS, whole);
 }
 
 fn disruption(story: &mut Story, holds: bool) {
