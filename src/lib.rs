@@ -3,6 +3,7 @@
 pub mod check;
 pub mod cluster;
 pub mod fault;
+pub mod harness;
 pub mod history;
 pub mod plan;
 pub mod run;

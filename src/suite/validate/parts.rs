@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use kubesim_model::Text;
+use kubesim_model::tree::Tree;
 
 use crate::suite::checks::{CONVERGED, CheckSpec};
 use crate::suite::diagnostic::{Code, Diagnostic};
@@ -31,11 +32,8 @@ pub(super) fn workloads(row: &ResolvedScenario, found: &mut Vec<Diagnostic>) {
     let mut applied: BTreeSet<Text> = BTreeSet::new();
     for step in &steps {
         if let Action::Apply(apply) = &step.action {
-            let with_pods = apply.manifests.iter().filter(|object| {
-                let template = object.at(&["spec", "template"]);
-                !template.is_null()
-            });
-            applied.extend(with_pods.map(|object| object.at(&["metadata", "name"]).text()));
+            let workloads = apply.manifests.iter().filter(|object| may_be_workload(object));
+            applied.extend(workloads.map(|object| object.at(&["metadata", "name"]).text()));
         }
     }
     let broken = steps.iter().any(|step| match &step.action {
@@ -54,6 +52,14 @@ pub(super) fn workloads(row: &ResolvedScenario, found: &mut Vec<Diagnostic>) {
             unknown(&operate.workload);
         }
     }
+}
+
+/// Whether a subject may mean this object: it has a pod template, or is of a kind that Kubernetes
+/// does not bring.
+fn may_be_workload(object: &Tree) -> bool {
+    let group = object["apiVersion"].str().split_once('/').map_or("", |(group, _)| group);
+    let custom = group.contains('.') && !group.ends_with(".k8s.io");
+    custom || !object.at(&["spec", "template"]).is_null()
 }
 
 /// Steps have different names, and triggers wait for steps that exist.
