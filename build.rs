@@ -1,5 +1,5 @@
 //! Computes the simulator revision: a digest of the sources that decide how a simulated trial goes
-//! on, besides its plan.
+//! on, besides its plan. Also lists the subjects and requirements that the program carries.
 
 #![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
@@ -38,6 +38,25 @@ fn main() {
         digest.take(&fs::read(&path).unwrap_or_default());
     }
     println!("cargo:rustc-env=SHAKEDOWN_REVISION={:016x}", digest.0);
+    carry();
+}
+
+/// Writes the list of the subject files that the program carries.
+fn carry() {
+    println!("cargo:rerun-if-changed=fixtures/subjects");
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+    let entries = fs::read_dir("fixtures/subjects").into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
+    paths.sort();
+    let line = |path: &PathBuf| {
+        let path = path.to_string_lossy();
+        format!("    ({path:?}, include_str!(\"{root}/{path}\")),\n")
+    };
+    let list: String = paths.iter().map(line).collect();
+    let out = std::env::var("OUT_DIR").expect("cargo says where to write");
+    let text = format!("&[\n{list}]\n");
+    fs::write(Path::new(&out).join("subjects.rs"), text).expect("the folder is cargo's own");
 }
 
 /// The sources below a folder, tests aside.

@@ -1,3 +1,7 @@
 //! The `shakedown` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shakedown::cli::main()
+}

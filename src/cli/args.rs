@@ -3,14 +3,25 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::exit_code::Exit;
+
+/// What stands below the help of the program: examples and exit codes.
+fn after_help() -> String {
+    let codes = Exit::ALL.map(|(exit, meaning)| format!("  {:>2}  {meaning}\n", exit as u8));
+    let examples = "Examples:\n  \
+        shakedown new my-suite && shakedown run my-suite\n  \
+        shakedown run suites/ --filter budget --trials 20\n  \
+        shakedown replay --verbose reports/latest/TRIAL/plan.json\n  \
+        shakedown explain disruption-bounded";
+    format!("{examples}\n\nExit codes, the worst of 70, 1, 5, 4 and 3 first:\n{}", codes.concat())
+}
+
 /// Breaks simulated and real Kubernetes clusters on purpose, and judges whether controllers held.
 #[derive(Debug, Parser)]
 #[command(
     name = "shakedown",
     version,
-    after_help = "Exit codes: 0 all as expected · 1 an unexpected outcome · 2 wrong command line · \
-                  3 a wrong file · 4 undecided · 5 undecided because of the environment · \
-                  6 nothing was run · 70 internal error"
+    after_help = after_help()
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -67,11 +78,9 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Print the JSON Schema of scenario or subject files, for editors
     Schema(SchemaArgs),
-    /// Plant known bugs and show which invariant catches each
-    #[command(after_help = "Example:\n  shakedown mutants --trials 200")]
-    Mutants(MutantsArgs),
-    /// Measure how many fault scenarios run in a second, and where the time goes
-    Bench(BenchArgs),
+    /// Write the pages of `docs/` that are made of the catalogues
+    #[command(hide = true)]
+    Docs(DocsArgs),
 }
 
 /// Which scenarios.
@@ -185,24 +194,8 @@ pub(crate) enum SchemaKind {
 }
 
 #[derive(Clone, Debug, Args)]
-pub(crate) struct MutantsArgs {
-    /// At most this many seeds for each bug
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    pub(crate) trials: u64,
-    /// Only bugs whose name contains this
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) filter: Option<String>,
-    /// How many trials run side by side; all cores if not given
-    #[arg(long, short, value_name = "N")]
-    pub(crate) jobs: Option<usize>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct BenchArgs {
-    /// For how many seconds
-    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
-    pub(crate) seconds: u64,
-    /// How many trials run side by side; all cores if not given
-    #[arg(long, short, value_name = "N")]
-    pub(crate) jobs: Option<usize>,
+pub(crate) struct DocsArgs {
+    /// The folder to write to
+    #[arg(default_value = "docs", value_name = "DIR")]
+    pub(crate) folder: Utf8PathBuf,
 }

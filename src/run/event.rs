@@ -47,4 +47,6 @@ pub enum TrialOutcome {
     BaselineFailed(Box<TrialResult>),
     /// The environment failed.
     Environment(String),
+    /// The harness itself failed, with what it said.
+    Broken(String),
 }

@@ -102,7 +102,7 @@ impl<'a> Shared<'a> {
 
     fn work(&self, tell: &mpsc::Sender<Message>) {
         while let Some(index) = self.take(tell) {
-            let outcome = self.outcome(&self.trials[index]);
+            let outcome = unbroken(|| self.outcome(&self.trials[index]));
             if self.options.fail_fast && is_unexpected(&outcome) {
                 self.failed.store(true, Ordering::SeqCst);
             }
@@ -150,6 +150,16 @@ impl<'a> Shared<'a> {
     }
 }
 
+/// What `run` answers; a panic in it is a broken trial, and the others go on.
+fn unbroken(run: impl FnOnce() -> TrialOutcome) -> TrialOutcome {
+    // A trial owns its cluster, and a baseline that panicked is made anew: nothing half-done stays.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        TrialOutcome::Broken(text.unwrap_or("a panic without a message").to_owned())
+    })
+}
+
 /// Whether a baseline lets its trials go ahead: nothing unexpected failed and nothing is undecided.
 /// Expected failures that did not happen are for the disturbed trials to show.
 fn is_sound(result: &TrialResult) -> bool {
@@ -177,7 +187,7 @@ fn is_sound(result: &TrialResult) -> bool {
 fn is_unexpected(outcome: &TrialOutcome) -> bool {
     match outcome {
         TrialOutcome::Judged(result) => result.judgement.outcome == Outcome::Unexpected,
-        TrialOutcome::BaselineFailed(_) => true,
+        TrialOutcome::BaselineFailed(_) | TrialOutcome::Broken(_) => true,
         TrialOutcome::Skipped(_) | TrialOutcome::Environment(_) => false,
     }
 }

@@ -1,0 +1,23 @@
+//! The command line: one file per command. Everything that it does can be done with the library too.
+
+mod args;
+mod catalogue;
+mod check;
+mod docs;
+mod entry;
+mod exit_code;
+mod explain;
+mod list;
+mod markdown;
+mod new;
+
+mod progress;
+mod replay;
+mod run;
+mod schema;
+mod terminal;
+mod topic;
+mod validate;
+
+pub use docs::{Page, pages};
+pub use entry::main;

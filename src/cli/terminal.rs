@@ -1,0 +1,44 @@
+//! Where the command line prints: results to standard output, all else to standard error. A reader
+//! that went away is no error.
+
+use std::io::Write;
+
+use crate::report::text::{BAD, BOLD, styled};
+use crate::suite::render::{Colour, render};
+use crate::suite::{Diagnostic, Severity};
+
+/// The terminal, or whatever the streams lead to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terminal;
+
+impl Terminal {
+    /// A result.
+    pub(super) fn print(self, text: &str) {
+        let mut out = anstream::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Something beside the result, in a line of its own.
+    pub(super) fn note(self, text: &str) {
+        let _ = writeln!(anstream::stderr().lock(), "{text}");
+    }
+
+    /// What went wrong, and what to do.
+    pub(super) fn error(self, message: impl std::fmt::Display, help: &str) {
+        let mut text = format!("{} {message}", styled(BAD, "error:"));
+        if !help.is_empty() {
+            text.push_str(&format!("\n{} {help}", styled(BOLD, " help:")));
+        }
+        self.note(&text);
+    }
+
+    /// What is wrong with files.
+    pub(super) fn diagnostics(self, found: &[Diagnostic]) {
+        let mut text = render(found, Colour::Ansi);
+        let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
+        if errors > 1 {
+            text.push_str(&format!("\n{} {errors} mistakes\n", styled(BAD, "error:")));
+        }
+        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    }
+}

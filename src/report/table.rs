@@ -1,0 +1,259 @@
+//! The table of verdicts and what stands below it: findings, what is undecided, what was skipped,
+//! and the sum. Trials of one case that went the same way are one line.
+
+use std::collections::BTreeMap;
+
+use super::finding;
+use super::model::{RunReport, TrialReport};
+use super::text::{BAD, BOLD, DIM, NAME, OPEN, count, mark, span, style_of, styled};
+use super::text::{verdict, word, wrapped};
+use crate::check::{Blame, Outcome, Verdict};
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Only what did not go as expected.
+    Quiet,
+    /// Everything, with the same things folded.
+    Normal,
+    /// Every trial in a line of its own, every finding.
+    Verbose,
+}
+
+/// So many unexpected trials are told in full; the rest is in the folder.
+const TOLD: usize = 10;
+
+/// The whole report. `folder` is where the run was written, as the user would type it.
+pub fn render(report: &RunReport, folder: Option<&str>, detail: Detail) -> String {
+    let mut text = String::new();
+    let rows = rows(&report.trials, detail);
+    if !rows.is_empty() {
+        text.push_str(&table(&rows));
+        text.push('\n');
+    }
+    text.push_str(&findings(report, folder, detail));
+    text.push_str(&expectations(report));
+    text.push_str(&undecided(report, detail));
+    if detail != Detail::Quiet {
+        text.push_str(&skipped(report));
+    }
+    let nothing_wrong = report.counts.unexpected + report.counts.unknown == 0
+        && report.never_failed.is_empty()
+        && !report.interrupted;
+    if detail != Detail::Quiet || !nothing_wrong {
+        text.push_str(&sum(report, folder));
+    }
+    text
+}
+
+/// Trials in one line.
+struct Row<'a> {
+    first: &'a TrialReport,
+    seeds: Vec<u64>,
+    longest: u64,
+}
+
+fn rows(trials: &[TrialReport], detail: Detail) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for trial in trials {
+        if detail == Detail::Quiet && matches!(trial.outcome, Outcome::Met | Outcome::Skipped) {
+            continue;
+        }
+        let ended = trial.judgement.as_ref().map_or(0, |judgement| judgement.ended);
+        let same = |row: &&mut Row<'_>| {
+            let first = row.first;
+            detail != Detail::Verbose
+                && (first.outcome, first.verdict) == (trial.outcome, trial.verdict)
+                && first.baseline == trial.baseline
+                && first.case() == trial.case()
+        };
+        // Only the last lines can be of the same case.
+        match rows.iter_mut().rev().take(4).find(same) {
+            Some(row) => {
+                row.seeds.push(trial.seed);
+                row.longest = row.longest.max(ended);
+            }
+            None => rows.push(Row { first: trial, seeds: vec![trial.seed], longest: ended }),
+        }
+    }
+    rows
+}
+
+fn table(rows: &[Row<'_>]) -> String {
+    const HEADS: [&str; 7] = ["", "SCENARIO", "PARAMETERS", "SUBJECT", "SEED", "VERDICT", "LASTED"];
+    let cells = |row: &Row<'_>| -> [String; 7] {
+        let trial = row.first;
+        let baseline = if trial.baseline { " (baseline)" } else { "" };
+        let lasted = if row.longest == 0 { String::new() } else { span(row.longest) };
+        [
+            mark(trial.outcome).to_owned(),
+            trial.scenario.clone(),
+            trial.params.clone(),
+            trial.subject.clone(),
+            seeds(&row.seeds),
+            format!("{}{baseline}", verdict(trial.verdict, trial.outcome)),
+            lasted,
+        ]
+    };
+    let cells: Vec<[String; 7]> = rows.iter().map(cells).collect();
+    let width = |column: usize| {
+        let longest = cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        if longest == 0 { 0 } else { longest.max(HEADS[column].len()) }
+    };
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let line = |row: &[String; 7]| {
+        let parts = row.iter().zip(widths).filter(|(_, width)| *width > 0);
+        let line: Vec<String> = parts.map(|(cell, width)| format!("{cell:width$}")).collect();
+        line.join("  ").trim_end().to_owned()
+    };
+    let heads = styled(DIM, line(&HEADS.map(str::to_owned)));
+    let mut text = format!("{heads}\n");
+    for (row, cells) in rows.iter().zip(&cells) {
+        let outcome = row.first.outcome;
+        let line = line(cells);
+        let (head, rest) = line.split_at(line.chars().next().map_or(0, char::len_utf8));
+        let rest = match outcome {
+            Outcome::Skipped => styled(DIM, rest),
+            Outcome::Unexpected => styled(BOLD, rest),
+            _ => rest.to_owned(),
+        };
+        text.push_str(&format!("{}{rest}\n", styled(style_of(outcome), head)));
+    }
+    text
+}
+
+/// `7`, `1-100`, `1, 4, 9`, or `1-100 (37 of them)`.
+fn seeds(seeds: &[u64]) -> String {
+    match seeds {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first, .., last] if last - first == seeds.len() as u64 - 1 => format!("{first}-{last}"),
+        few if few.len() <= 4 => few.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
+        [first, .., last] => format!("{first}-{last} ({} of them)", seeds.len()),
+    }
+}
+
+fn findings(report: &RunReport, folder: Option<&str>, detail: Detail) -> String {
+    let most = if detail == Detail::Verbose { usize::MAX } else { TOLD };
+    let mut told: Vec<String> = Vec::new();
+    let mut text = String::new();
+    let mut more = 0;
+    for trial in report.trials.iter().filter(|trial| trial.outcome == Outcome::Unexpected) {
+        // A baseline is the same for all seeds; of other trials of a case one is enough.
+        let again = detail != Detail::Verbose && told.contains(&trial.case());
+        if again || told.len() >= most {
+            more += 1;
+            continue;
+        }
+        told.push(trial.case());
+        text.push_str(&finding::trial(trial, folder, detail));
+        text.push('\n');
+    }
+    if more > 0 {
+        let where_ = folder.map(|folder| format!("; all are in {folder}/run.json"));
+        let trials = count(more, "more unexpected trial");
+        text.push_str(&format!("{trials} not shown{}\n\n", where_.unwrap_or_default()));
+    }
+    text
+}
+
+fn expectations(report: &RunReport) -> String {
+    let line = |never: &super::model::NeverFailed| {
+        let head = styled(BAD, format!("✗ {}", never.case));
+        let what = format!(
+            "{} was expected to fail in at least one seed, and held in all {}; try --trials",
+            styled(NAME, &never.requirement),
+            never.trials
+        );
+        format!("{head}\n  {what}\n\n")
+    };
+    report.never_failed.iter().map(line).collect()
+}
+
+fn undecided(report: &RunReport, detail: Detail) -> String {
+    let mut grouped: BTreeMap<(String, String, &'static str), Vec<&TrialReport>> = BTreeMap::new();
+    for trial in report.trials.iter().filter(|trial| trial.outcome == Outcome::Unknown) {
+        for reason in trial.reasons() {
+            let key = (trial.case(), reason.text.clone(), blame(reason.blame));
+            grouped.entry(key).or_default().push(trial);
+        }
+    }
+    let mut text = String::new();
+    let mut last = String::new();
+    for ((case, reason, blame), trials) in grouped {
+        if case != last {
+            let blank = if last.is_empty() { "" } else { "\n" };
+            let head = styled(OPEN, format!("? {case}"));
+            text.push_str(&format!("{blank}{head}: undecided\n"));
+            last = case;
+        }
+        let all: Vec<u64> = trials.iter().map(|trial| trial.seed).collect();
+        let noun = if all.len() == 1 { "seed" } else { "seeds" };
+        let who = styled(DIM, format!("({blame}; {noun} {})", seeds(&all)));
+        let width = if detail == Detail::Verbose { usize::MAX } else { 96 };
+        let reason = wrapped(&reason, width).replace('\n', "\n    ");
+        text.push_str(&format!("  {reason} {who}\n"));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// The word for who is to blame.
+pub fn blame(blame: Blame) -> &'static str {
+    match blame {
+        Blame::Suite => "by the suite",
+        Blame::Environment => "by the environment",
+        Blame::Subject => "by the subject",
+        Blame::Harness => "by the harness: please report it",
+    }
+}
+
+fn skipped(report: &RunReport) -> String {
+    let mut grouped: BTreeMap<&str, usize> = BTreeMap::new();
+    for trial in report.trials.iter().filter(|trial| trial.verdict == Verdict::Skipped) {
+        let reason = trial.reason.as_ref().map_or("", |reason| reason.text.as_str());
+        *grouped.entry(reason).or_default() += 1;
+    }
+    let line = |(reason, number): (&str, usize)| {
+        styled(DIM, format!("- {} skipped: {reason}", count(number, "trial"))) + "\n"
+    };
+    let text: String = grouped.into_iter().map(line).collect();
+    if text.is_empty() { text } else { text + "\n" }
+}
+
+fn sum(report: &RunReport, folder: Option<&str>) -> String {
+    let counts = report.counts;
+    let mut parts = Vec::new();
+    for (number, outcome) in [
+        (counts.met, Outcome::Met),
+        (counts.unexpected, Outcome::Unexpected),
+        (counts.unknown, Outcome::Unknown),
+        (counts.skipped, Outcome::Skipped),
+    ] {
+        if number > 0 {
+            parts.push(styled(style_of(outcome), format!("{number} {}", word(outcome))));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("nothing was run".to_owned());
+    }
+    let virtual_time: u64 =
+        report.trials.iter().filter_map(|trial| trial.judgement.as_ref()).map(|j| j.ended).sum();
+    let trials = styled(BOLD, count(report.trials.len(), "trial"));
+    let lasted = match report.provider.as_str() {
+        "sim" => format!(" ({} of virtual time)", span(virtual_time)),
+        _ => String::new(),
+    };
+    let mut text = format!("{trials}: {} in {}{lasted}\n", parts.join(", "), span(report.took));
+    if report.interrupted {
+        let rest = report.planned.saturating_sub(report.trials.len());
+        text.push_str(&styled(OPEN, format!("ended early: {} not run", count(rest, "trial"))));
+        text.push('\n');
+    }
+    if let Some(folder) = folder {
+        text.push_str(&format!("{} {folder}\n", styled(DIM, "written to")));
+    }
+    text
+}
