@@ -77,7 +77,7 @@ impl Case {
         let programs = programs.clone();
         Test::test(self.name, move || {
             self.trials.into_iter().try_for_each(|mut trial| {
-                trial.programs = programs.clone();
+                trial.programs.extend(programs.clone());
                 run(&trial)
             })
         })

@@ -10,7 +10,7 @@ use crate::check::{FINDINGS, Observe, Plan};
 use crate::cluster::{ClusterSpec, NodeSpec, Provider};
 use crate::fault;
 use crate::history::{Header, Names, SCHEMA, Source as Stored};
-use crate::subject::Programs;
+use crate::subject::{Programs, programs};
 use crate::suite::checks::CheckSpec;
 use crate::suite::model::Across;
 use crate::suite::steps::{Action, Step};
@@ -66,7 +66,7 @@ impl Trial {
             source: scenario.source.clone(),
             files: scenario.files.clone(),
             subject: subject.clone(),
-            programs: Programs::new(),
+            programs: programs(),
             needs: {
                 let provider = scenario.requires.provider.iter();
                 needs.extend(provider.map(|need| need.value.clone()).map(required));

@@ -31,7 +31,7 @@ static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// Runs one trial and ends the process, if it was started for that; else returns, and trials with
 /// kube-rs programs get a process each from now on. To be called first in `main`, with the same
-/// programs in every process: without it such trials run in this process, and are repeated
+/// programs in every process (those that the library brings are known anyway): without it such trials run in this process, and are repeated
 /// exactly only if the programs keep nothing per process.
 pub fn serve_trial(programs: &Programs) {
     let Some(file) = std::env::var_os(VARIABLE) else {
@@ -54,7 +54,7 @@ fn serve(programs: &Programs, file: &PathBuf) -> Result<(), String> {
     std::io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
     let plan = StoredPlan::parse(&text).map_err(|error| error.to_string())?;
     let mut trial = plan.trial().map_err(|wrong| format!("the plan's files: {wrong:?}"))?;
-    trial.programs = programs.clone();
+    trial.programs.extend(programs.clone());
     let history = here(&trial, plan.baseline).map_err(|error| error.to_string())?;
     let written = File::create(file).and_then(|file| {
         let mut to = BufWriter::new(file);

@@ -16,6 +16,18 @@ use crate::suite::subject::Run;
 /// Programs that a user of this library registers, by the name that subject files use.
 pub type Programs = BTreeMap<Text, Program>;
 
+/// The programs that the library brings: the reference CloneSet controller on kube-rs.
+pub fn programs() -> Programs {
+    let name = Text::new_static("cloneset-kube");
+    let program = Program::Client {
+        name: name.clone(),
+        user: Text::from(format!("system:serviceaccount:shakedown-system:{name}")),
+        user_agent: name.clone(),
+        start: Arc::new(|client| Box::pin(cloneset_kube::run(client))),
+    };
+    [(name, program)].into()
+}
+
 /// What is to be done before a subject can be tested.
 #[derive(Clone, Debug, Default)]
 pub struct Installation {

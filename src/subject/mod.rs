@@ -6,7 +6,7 @@ mod kinds;
 mod operate;
 mod workload;
 
-pub use install::{InstallError, Installation, Programs, installation};
+pub use install::{InstallError, Installation, Programs, installation, programs};
 pub use kinds::{Kinds, UnknownKind};
 pub use operate::{OperateError, convert, operation, patch_verb};
 pub use workload::{pods_of, resource_of, workload, workload_resource};
