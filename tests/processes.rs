@@ -1,5 +1,7 @@
 //! Trials with kube-rs programs give the same bytes in every process and with any number of jobs.
 
+#![expect(clippy::unwrap_used, reason = "this is a test with a main of its own")]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
