@@ -185,13 +185,22 @@ impl Disruption {
         Ok(if is_past(known, &workload)? { Guilt::Known(None) } else { Guilt::Stale })
     }
 
-    /// Whether a ReplicaSet's controller spared pods that it could know to be down.
+    /// Whether a ReplicaSet's controller spared pods that it could know to be down. It may know more
+    /// than is certain, for it may have acted on what it was told a moment ago: a pod that is up by
+    /// now was not spared wrongly, and a size that is lower by now takes the others next.
     fn chose_wrongly(&self, role: &str, set: &Tree, scene: &Scene<'_>) -> bool {
-        let wanted = set["spec"]["replicas"].as_i64().unwrap_or(1);
+        let objects = &scene.view.objects;
+        let size = |set: &Tree| set["spec"]["replicas"].as_i64().unwrap_or(1);
+        let now = objects.by_uid(object::uid(set)).map_or(i64::MAX, |(_, _, set)| size(set));
+        let wanted = size(set).min(now);
         let mine =
             |pod: &&Tree| object::controller_uid(pod) == object::uid(set) && object::is_active(pod);
         let active: Vec<&Tree> = known_pods(role, scene).filter(mine).collect();
-        let down = count(active.iter().filter(|pod| !object::is_ready(pod)));
+        let is_up = |pod: &Tree| {
+            let now = objects.by_uid(object::uid(pod)).map(|(_, _, pod)| pod);
+            object::is_ready(pod) || now.is_none_or(object::is_ready)
+        };
+        let down = count(active.iter().filter(|pod| !is_up(pod)));
         down > (count(active.iter()) - wanted).max(0)
     }
 

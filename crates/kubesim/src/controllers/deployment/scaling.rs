@@ -46,9 +46,23 @@ pub(super) fn shrink_old<'a>(
     if spare <= 0 {
         return Vec::new();
     }
+    let changed = |sizes: Vec<(&'a Tree, i64)>| {
+        sizes.into_iter().filter(|(set, new_size)| *new_size != size(set)).collect()
+    };
     let mut left = spare;
     for (set, size) in &mut sizes {
-        let unhealthy = (*size - available(set)).clamp(0, left);
+        if left == 0 {
+            break;
+        }
+        if *size == 0 {
+            continue;
+        }
+        let unhealthy = (*size - available(set)).min(left);
+        // The status still counts pods that the set was told to give up: the real controller fails
+        // here (`cleanupUnhealthyReplicas`) and takes nothing more down in this sync.
+        if unhealthy < 0 {
+            return changed(sizes);
+        }
         *size -= unhealthy;
         left -= unhealthy;
     }
@@ -59,7 +73,7 @@ pub(super) fn shrink_old<'a>(
         *size -= healthy;
         left -= healthy;
     }
-    sizes.into_iter().filter(|(set, new_size)| *new_size != size(set)).collect()
+    changed(sizes)
 }
 
 /// Whether the desired number of pods changed since the sets were last scaled (`isScalingEvent`).

@@ -124,6 +124,9 @@ fn old_sets_lose_what_is_not_available_first_and_then_what_can_be_spared() {
         ((6, 5), vec![(8, 8)], 2, vec![3]),
         ((4, 0), vec![(3, 0), (8, 8)], 2, vec![0, 8]),
         ((0, 0), vec![(5, 3), (5, 5)], 2, vec![3, 5]),
+        // A status that still counts a pod which the set was told to give up spares them all.
+        ((9, 4), vec![(6, 7)], 3, vec![6]),
+        ((6, 6), vec![(5, 3), (4, 6)], 2, vec![3, 4]),
     ] {
         let new = available("new", size, up, "2026-01-09T00:00:00Z");
         let old: Vec<Tree> = old
