@@ -152,8 +152,13 @@ impl Releases {
             return Ok(());
         }
         self.touch(scene);
-        let changed =
-            new.into_iter().filter(|(name, image)| old.get(name).is_some_and(|old| old != image));
+        // What an overtaken release changes is still to be changed in the pods that it did not reach.
+        let overtaken =
+            self.by_workload.get(&change.key).filter(|earlier| !earlier.kept.is_empty());
+        let changed = new.into_iter().filter(|(name, image)| {
+            old.get(name).is_some_and(|old| old != image)
+                || overtaken.is_some_and(|earlier| earlier.changed.contains_key(name))
+        });
         let pods = scene.pods(after)?.into_iter();
         let kept: BTreeSet<Text> = pods
             .filter(|(_, pod)| object::is_active(pod))

@@ -80,9 +80,11 @@ impl MaxSurge {
         let guilty = if owner != object::uid(workload)
             && let Some((resource, key, set)) = scene.view.objects.by_uid(owner)
         {
-            let set = state_known(role, resource, key, scene).unwrap_or(set);
+            let known = state_known(role, resource, key, scene).unwrap_or(set);
             let mine = known_pods(role, scene).filter(|pod| object::controller_uid(pod) == owner);
-            let size = set["spec"]["replicas"].as_i64().unwrap_or(1);
+            // It may have acted on what it was told a moment ago, which is not certain to be known.
+            let size = |set: &Tree| set["spec"]["replicas"].as_i64().unwrap_or(1);
+            let size = size(known).max(size(set));
             let raised = self.raised.get(owner).filter(|(_, too_far)| *too_far);
             evidence.extend(raised.map(|(n, _)| *n));
             raised.is_some() || count(mine.filter(|pod| object::is_active(pod))) > size

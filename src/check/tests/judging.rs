@@ -4,7 +4,7 @@ use kubesim_model::resource::Resource;
 
 use super::fixtures::judged;
 use super::stories::{empty, story};
-use super::story::Story;
+use super::story::{Story, image};
 use crate::check::{Blame, Outcome, Verdict};
 use crate::history::{Body, FaultPhase, Gap, History, StepPhase};
 use crate::suite::cel::Program;
@@ -35,6 +35,19 @@ fn taking_down_an_unavailable_pod_is_free_and_so_is_what_others_do() {
     story.ready("web-0", false).ready("web-1", false).wait(5_000);
     story.delete("cloneset", "web-0").delete("cloneset", "web-1").delete("user", "web-2");
     assert_eq!(verdict(&story.history, "disruption-bounded"), Verdict::Pass);
+}
+
+#[test]
+fn what_an_overtaken_release_changes_is_no_bystander_of_the_next_one() {
+    let mut story = Story::web("overtaken", 3);
+    story.release();
+    let mut containers =
+        story.get(&Resource::CLONE_SETS, "web")["spec"]["template"]["spec"]["containers"].clone();
+    containers.items_mut()[1].set(&["image"], image("r3"));
+    let path = ["spec", "template", "spec", "containers"];
+    story.set("user", (Resource::CLONE_SETS, "web"), &path, containers).wait(2_000);
+    story.exit("web-0", "app", &image("r1"), 143);
+    assert_eq!(verdict(&story.history, "bystander-containers-untouched"), Verdict::Pass);
 }
 
 #[test]
