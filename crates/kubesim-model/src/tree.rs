@@ -12,6 +12,10 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod map;
+
+pub use map::Map;
+
 use crate::Text;
 
 /// A JSON value with shared subtrees.
@@ -34,10 +38,6 @@ pub enum Tree {
     Map(Map),
 }
 
-/// An object: its fields in the order of their keys.
-#[derive(Clone, Default, PartialEq)]
-pub struct Map(Arc<Vec<(Text, Tree)>>);
-
 static NULL: Tree = Tree::Null;
 
 impl Tree {
@@ -47,16 +47,19 @@ impl Tree {
     }
 
     /// The field `key`, if this is an object that has it.
+    #[inline]
     pub fn get(&self, key: &str) -> Option<&Tree> {
         self.as_map().and_then(|map| map.get(key))
     }
 
     /// The value at `path`, or `Null`.
+    #[inline]
     pub fn at(&self, path: &[&str]) -> &Tree {
         path.iter().fold(self, |node, key| &node[*key])
     }
 
     /// The text, if this is one.
+    #[inline]
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Tree::Str(text) => Some(text),
@@ -65,6 +68,7 @@ impl Tree {
     }
 
     /// The text, or `""`.
+    #[inline]
     pub fn str(&self) -> &str {
         self.as_str().unwrap_or_default()
     }
@@ -115,6 +119,7 @@ impl Tree {
     }
 
     /// The object, if this is one.
+    #[inline]
     pub fn as_map(&self) -> Option<&Map> {
         match self {
             Tree::Map(map) => Some(map),
@@ -179,7 +184,7 @@ impl Tree {
     pub fn is_same(&self, other: &Tree) -> bool {
         match (self, other) {
             (Tree::List(a), Tree::List(b)) => Arc::ptr_eq(a, b),
-            (Tree::Map(a), Tree::Map(b)) => Arc::ptr_eq(&a.0, &b.0),
+            (Tree::Map(a), Tree::Map(b)) => a.is_same(b),
             (Tree::Null, Tree::Null) => true,
             (Tree::Bool(a), Tree::Bool(b)) => a == b,
             (Tree::Int(a), Tree::Int(b)) => a == b,
@@ -205,66 +210,6 @@ impl Tree {
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
         serde_json::to_writer(&mut hash, self).expect("hashing does no input or output");
         hash.0
-    }
-}
-
-impl Map {
-    /// The value of `key`.
-    pub fn get(&self, key: &str) -> Option<&Tree> {
-        self.find(key).ok().map(|at| &self.0[at].1)
-    }
-
-    /// The value of `key` for writing; a missing one is inserted as `Null`.
-    pub fn entry(&mut self, key: &str) -> &mut Tree {
-        let found = self.find(key);
-        let fields = Arc::make_mut(&mut self.0);
-        let at = found.unwrap_or_else(|at| {
-            fields.insert(at, (Text::new(key), Tree::Null));
-            at
-        });
-        &mut fields[at].1
-    }
-
-    /// Sets `key`.
-    pub fn insert(&mut self, key: &str, value: impl Into<Tree>) {
-        *self.entry(key) = value.into();
-    }
-
-    /// Takes `key` away and answers what it was.
-    pub fn remove(&mut self, key: &str) -> Option<Tree> {
-        let at = self.find(key).ok()?;
-        Some(Arc::make_mut(&mut self.0).remove(at).1)
-    }
-
-    /// The fields in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&Text, &Tree)> {
-        self.0.iter().map(|(key, value)| (key, value))
-    }
-
-    /// How many fields there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is no field.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn find(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(have, _)| have.as_str().cmp(key))
-    }
-}
-
-impl FromIterator<(Text, Tree)> for Map {
-    fn from_iter<I: IntoIterator<Item = (Text, Tree)>>(fields: I) -> Self {
-        let mut fields: Vec<(Text, Tree)> = fields.into_iter().collect();
-        fields.sort_by(|a, b| a.0.cmp(&b.0));
-        // The last of equal keys wins, as in every JSON parser that Kubernetes uses.
-        fields.reverse();
-        fields.dedup_by(|a, b| a.0 == b.0);
-        fields.reverse();
-        Map(Arc::new(fields))
     }
 }
 
@@ -297,6 +242,7 @@ impl PartialEq<&str> for Tree {
 
 impl Index<&str> for Tree {
     type Output = Tree;
+    #[inline]
     fn index(&self, key: &str) -> &Tree {
         self.get(key).unwrap_or(&NULL)
     }
@@ -476,10 +422,9 @@ impl fmt::Debug for Tree {
 #[macro_export]
 macro_rules! map {
     ($($key:expr => $value:expr),* $(,)?) => {{
-        #[allow(unused_mut, reason = "an empty map is never written")]
-        let mut map = $crate::tree::Map::default();
-        $(map.insert($key, $value);)*
-        $crate::tree::Tree::Map(map)
+        $crate::tree::Tree::Map(<$crate::tree::Map as ::std::iter::FromIterator<_>>::from_iter([
+            $(($crate::Text::new($key), $crate::tree::Tree::from($value))),*
+        ]))
     }};
 }
 
