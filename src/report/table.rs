@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::finding;
-use super::model::{RunReport, TrialReport};
+use super::model::{NeverFailed, RunReport, TrialReport};
 use super::text::{BAD, BOLD, DIM, NAME, OPEN, count, mark, span, style_of, styled};
 use super::text::{verdict, word, wrapped};
-use crate::check::{Blame, Outcome, Verdict};
+use crate::check::{Blame, Outcome, Reason, Verdict};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +23,13 @@ pub enum Detail {
 /// So many unexpected trials are told in full; the rest is in the folder.
 const TOLD: usize = 10;
 
+/// So many cases are named of each reason for which something is undecided.
+const CASES: usize = 4;
+
 /// The whole report. `folder` is where the run was written, as the user would type it.
 pub fn render(report: &RunReport, folder: Option<&str>, detail: Detail) -> String {
-    let mut text = String::new();
-    let rows = rows(&report.trials, detail);
-    if !rows.is_empty() {
-        text.push_str(&table(&rows));
-        text.push('\n');
-    }
-    text.push_str(&findings(report, folder, detail));
-    text.push_str(&expectations(report));
-    text.push_str(&undecided(report, detail));
+    let mut text = trials(&report.trials, folder, detail);
+    text.push_str(&expectations(&report.never_failed));
     if detail != Detail::Quiet {
         text.push_str(&skipped(report));
     }
@@ -43,6 +39,19 @@ pub fn render(report: &RunReport, folder: Option<&str>, detail: Detail) -> Strin
     if detail != Detail::Quiet || !nothing_wrong {
         text.push_str(&sum(report, folder));
     }
+    text
+}
+
+/// The table of trials with their findings and what is undecided of them.
+pub fn trials(trials: &[TrialReport], folder: Option<&str>, detail: Detail) -> String {
+    let mut text = String::new();
+    let rows = rows(trials, detail);
+    if !rows.is_empty() {
+        text.push_str(&table(&rows));
+        text.push('\n');
+    }
+    text.push_str(&findings(trials, folder, detail));
+    text.push_str(&undecided(trials, detail));
     text
 }
 
@@ -133,12 +142,12 @@ fn seeds(seeds: &[u64]) -> String {
     }
 }
 
-fn findings(report: &RunReport, folder: Option<&str>, detail: Detail) -> String {
+fn findings(trials: &[TrialReport], folder: Option<&str>, detail: Detail) -> String {
     let most = if detail == Detail::Verbose { usize::MAX } else { TOLD };
     let mut told: Vec<String> = Vec::new();
     let mut text = String::new();
     let mut more = 0;
-    for trial in report.trials.iter().filter(|trial| trial.outcome == Outcome::Unexpected) {
+    for trial in trials.iter().filter(|trial| trial.outcome == Outcome::Unexpected) {
         // A baseline is the same for all seeds; of other trials of a case one is enough.
         let again = detail != Detail::Verbose && told.contains(&trial.case());
         if again || told.len() >= most {
@@ -157,8 +166,9 @@ fn findings(report: &RunReport, folder: Option<&str>, detail: Detail) -> String 
     text
 }
 
-fn expectations(report: &RunReport) -> String {
-    let line = |never: &super::model::NeverFailed| {
+/// What is said of expectations over all seeds that were not met.
+pub fn expectations(never: &[NeverFailed]) -> String {
+    let line = |never: &NeverFailed| {
         let head = styled(BAD, format!("✗ {}", never.case));
         let what = format!(
             "{} was expected to fail in at least one seed, and held in all {}; try --trials",
@@ -167,34 +177,39 @@ fn expectations(report: &RunReport) -> String {
         );
         format!("{head}\n  {what}\n\n")
     };
-    report.never_failed.iter().map(line).collect()
+    never.iter().map(line).collect()
 }
 
-fn undecided(report: &RunReport, detail: Detail) -> String {
-    let mut grouped: BTreeMap<(String, String, &'static str), Vec<&TrialReport>> = BTreeMap::new();
-    for trial in report.trials.iter().filter(|trial| trial.outcome == Outcome::Unknown) {
+/// What is undecided, by reason: a mistake in a suite or subject often hits many trials.
+fn undecided(trials: &[TrialReport], detail: Detail) -> String {
+    let mut reasons: Vec<(&Reason, BTreeMap<String, Vec<u64>>)> = Vec::new();
+    for trial in trials.iter().filter(|trial| trial.outcome == Outcome::Unknown) {
         for reason in trial.reasons() {
-            let key = (trial.case(), reason.text.clone(), blame(reason.blame));
-            grouped.entry(key).or_default().push(trial);
+            let at = match reasons.iter().position(|(have, _)| *have == reason) {
+                Some(at) => at,
+                None => {
+                    reasons.push((reason, BTreeMap::new()));
+                    reasons.len() - 1
+                }
+            };
+            reasons[at].1.entry(trial.case()).or_default().push(trial.seed);
         }
     }
+    let most = if detail == Detail::Verbose { usize::MAX } else { CASES };
     let mut text = String::new();
-    let mut last = String::new();
-    for ((case, reason, blame), trials) in grouped {
-        if case != last {
-            let blank = if last.is_empty() { "" } else { "\n" };
-            let head = styled(OPEN, format!("? {case}"));
-            text.push_str(&format!("{blank}{head}: undecided\n"));
-            last = case;
+    for (reason, cases) in reasons {
+        let who = styled(DIM, format!("(undecided {})", blame(reason.blame)));
+        let said = wrapped(&reason.text, 92).replace('\n', "\n  ");
+        text.push_str(&format!("{} {said} {who}\n", styled(OPEN, "?")));
+        for (case, all) in cases.iter().take(most) {
+            let noun = if all.len() == 1 { "seed" } else { "seeds" };
+            let where_ = styled(DIM, format!("{noun} {}", seeds(all)));
+            text.push_str(&format!("    {case}  {where_}\n"));
         }
-        let all: Vec<u64> = trials.iter().map(|trial| trial.seed).collect();
-        let noun = if all.len() == 1 { "seed" } else { "seeds" };
-        let who = styled(DIM, format!("({blame}; {noun} {})", seeds(&all)));
-        let width = if detail == Detail::Verbose { usize::MAX } else { 96 };
-        let reason = wrapped(&reason, width).replace('\n', "\n    ");
-        text.push_str(&format!("  {reason} {who}\n"));
-    }
-    if !text.is_empty() {
+        if cases.len() > most {
+            let rest = count(cases.len() - most, "more case");
+            text.push_str(&format!("    {}\n", styled(DIM, format!("and {rest}"))));
+        }
         text.push('\n');
     }
     text

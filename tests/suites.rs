@@ -1,0 +1,5 @@
+//! The project's own suites, one test a scenario.
+
+fn main() -> std::process::ExitCode {
+    shakedown::harness::main("suites", [])
+}
