@@ -1,8 +1,6 @@
 //! Computes the simulator revision: a digest of the sources that decide how a simulated trial goes
 //! on, besides its plan. Also lists the subjects and requirements that the program carries.
 
-#![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

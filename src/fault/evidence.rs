@@ -20,7 +20,7 @@ pub(super) fn fact_on<'a>(event: Option<&'a Event>, nodes: &[Text]) -> Option<&'
 }
 
 /// The fact of this event.
-pub(super) fn fact<'a>(event: Option<&'a Event>) -> Option<&'a HostFact> {
+pub(super) fn fact(event: Option<&Event>) -> Option<&HostFact> {
     match &event?.body {
         Body::Host(host) => Some(&host.fact),
         _ => None,

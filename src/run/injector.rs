@@ -26,7 +26,7 @@ pub(super) struct Injector {
 }
 
 enum State {
-    Armed(Watchpoint),
+    Armed(Box<Watchpoint>),
     InForce(Box<InForce>),
     Over,
 }
@@ -62,7 +62,7 @@ impl Injector {
             let at = Some(draws.between(0, SPREAD));
             Trigger { at, ..Trigger::default() }
         });
-        let state = State::Armed(Watchpoint::new(&trigger, phase.began, stage));
+        let state = State::Armed(Box::new(Watchpoint::new(&trigger, phase.began, stage)));
         let end = fault.end(spec.lasts);
         let injector = Injector { fault, spec: spec.clone(), id, end, draws, state };
         injector.record(stage, FaultPhase::Armed, None, String::new());
