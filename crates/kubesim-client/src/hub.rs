@@ -34,7 +34,13 @@ pub(crate) struct Opened {
 /// Something that a program asks for. Whoever drops it answers that the connection was lost.
 pub(crate) enum Ask {
     /// A request. The type's version is checked against what the API serves.
-    Request { life: Life, version: Version, request: Box<Request>, answer: oneshot::Sender<Answer> },
+    Request {
+        life: Life,
+        version: Version,
+        request: Box<Request>,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Answer>,
+    },
     /// A watch from a version on.
     Watch {
         life: Life,

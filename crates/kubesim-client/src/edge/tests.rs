@@ -1,3 +1,5 @@
+//! Facts about what requests and answers look like on the wire.
+
 use http::Method;
 use kubesim_model::map;
 use kubesim_model::request::{Status, Verb};
