@@ -128,7 +128,15 @@ impl Story<'_> {
             let what = styled(DIM, format!("saw  {}", saw(&seen)));
             let _ = writeln!(lines, "{}", row(&request.actor, &what));
         }
-        let verb = format!("{:?}", request.verb).to_lowercase();
+        let verb = match request.verb {
+            Verb::Get => "get",
+            Verb::List => "list",
+            Verb::Create => "create",
+            Verb::Update => "update",
+            Verb::Delete => "delete",
+            Verb::DeleteCollection => "delete all",
+            _ => "patch",
+        };
         let sub = match request.subresource.is_empty() {
             true => String::new(),
             false => format!("/{}", request.subresource),
@@ -174,10 +182,11 @@ fn saw(seen: &[Delivery]) -> String {
             objects.push(delivery);
         }
     }
-    let named = objects.iter().take(NAMED).rev().map(|delivery| {
-        let list = if delivery.key.name.is_empty() { " (all)" } else { "" };
-        format!("{} {}{list} rv {}", delivery.resource, delivery.key, delivery.rv)
-    });
+    let named =
+        objects.iter().take(NAMED).rev().map(|delivery| match delivery.key.name.is_empty() {
+            true => format!("all {}", delivery.resource),
+            false => format!("{} {} rv {}", delivery.resource, delivery.key, delivery.rv),
+        });
     let named = named.collect::<Vec<_>>().join(", ");
     match objects.len().saturating_sub(NAMED) {
         0 => named,
@@ -230,7 +239,18 @@ fn compare(path: &str, before: &Tree, after: &Tree, found: &mut Vec<String>) {
     if before.is_same(after) || before == after || path.starts_with("metadata.managedFields") {
         return;
     }
-    if matches!(path, "metadata.resourceVersion" | "metadata.generation") {
+    let dull = ["resourceVersion", "generation", "lastTransitionTime", "lastHeartbeatTime"];
+    if dull.iter().any(|dull| path.ends_with(dull)) || path.ends_with("lastProbeTime") {
+        return;
+    }
+    // What came or went with a name of its own is told by its status or not at all.
+    if path.ends_with(']') && (before.is_null() || after.is_null()) {
+        let of = |item: &Tree| match &item["status"] {
+            Tree::Null if item.is_null() => "nothing".to_owned(),
+            Tree::Null => "there".to_owned(),
+            status => short(status),
+        };
+        found.push(format!("{path} {} → {}", of(before), of(after)));
         return;
     }
     let under = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
@@ -243,15 +263,27 @@ fn compare(path: &str, before: &Tree, after: &Tree, found: &mut Vec<String>) {
         }
         return;
     }
-    let lists = !before.items().is_empty() && before.items().len() == after.items().len();
-    if lists {
-        for (old, new) in before.items().iter().zip(after.items()) {
-            let name = [&new["name"], &new["type"]].into_iter().find_map(Tree::as_str);
-            compare(&format!("{path}[{}]", name.unwrap_or("…")), old, new, found);
+    if let (Some(old), Some(new)) = (by_name(before), by_name(after)) {
+        for (name, item) in &old {
+            let then = new.iter().find(|(have, _)| have == name).map(|(_, item)| *item);
+            compare(&format!("{path}[{name}]"), item, then.unwrap_or(&Tree::Null), found);
+        }
+        for (name, item) in new.iter().filter(|(name, _)| old.iter().all(|(have, _)| have != name))
+        {
+            compare(&format!("{path}[{name}]"), &Tree::Null, item, found);
         }
         return;
     }
     found.push(format!("{path} {} → {}", short(before), short(after)));
+}
+
+/// The items of a list by their names or types; `None` if they have none. Nothing is an empty list.
+fn by_name(list: &Tree) -> Option<Vec<(&str, &Tree)>> {
+    if !matches!(list, Tree::Null | Tree::List(_)) {
+        return None;
+    }
+    let key = |item: &Tree| ["name", "type"].into_iter().find(|key| item[*key].as_str().is_some());
+    list.items().iter().map(|item| key(item).map(|key| (item[key].str(), item))).collect()
 }
 
 fn short(value: &Tree) -> String {

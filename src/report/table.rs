@@ -221,7 +221,7 @@ pub fn blame(blame: Blame) -> &'static str {
         Blame::Suite => "by the suite",
         Blame::Environment => "by the environment",
         Blame::Subject => "by the subject",
-        Blame::Harness => "by the harness: please report it",
+        Blame::Harness => "by the harness",
     }
 }
 
@@ -258,10 +258,14 @@ fn sum(report: &RunReport, folder: Option<&str>) -> String {
         report.trials.iter().filter_map(|trial| trial.judgement.as_ref()).map(|j| j.ended).sum();
     let trials = styled(BOLD, count(report.trials.len(), "trial"));
     let lasted = match report.provider.as_str() {
-        "sim" => format!(" ({} of virtual time)", span(virtual_time)),
+        "sim" if virtual_time > 0 => format!(" ({} of virtual time)", span(virtual_time)),
         _ => String::new(),
     };
-    let mut text = format!("{trials}: {} in {}{lasted}\n", parts.join(", "), span(report.took));
+    let took = match report.took {
+        0 => String::new(),
+        took => format!(" in {}", span(took)),
+    };
+    let mut text = format!("{trials}: {}{took}{lasted}\n", parts.join(", "));
     if report.interrupted {
         let rest = report.planned.saturating_sub(report.trials.len());
         text.push_str(&styled(OPEN, format!("ended early: {} not run", count(rest, "trial"))));
