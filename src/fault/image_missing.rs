@@ -39,11 +39,32 @@ fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
     }))
 }
 
-/// Whether a container of the pod waits for this image after a pull that failed.
+/// Whether a container of the pod waits for this image after a pull that failed. The spec says for
+/// which: after a change in place the status still names the image that ran before.
 fn lacks(pod: &Tree, image: &str) -> bool {
+    let containers = pod["spec"]["containers"].items();
     pod["status"]["containerStatuses"].items().iter().any(|status| {
         let reason = status["state"]["waiting"]["reason"].str();
+        let wanted = containers.iter().find(|container| container["name"] == status["name"]);
         matches!(reason, "ErrImagePull" | "ImagePullBackOff")
-            && evidence::matches(image, status["image"].str())
+            && wanted.is_some_and(|wanted| evidence::matches(image, wanted["image"].str()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use kubesim_model::{list, map};
+
+    use super::*;
+
+    #[test]
+    fn a_pod_changed_in_place_lacks_the_image_of_its_spec_not_of_its_status() {
+        let waiting = map! { "waiting" => map! { "reason" => "ErrImagePull" } };
+        let status = map! { "name" => "app", "image" => "app:1", "state" => waiting };
+        let pod = map! {
+            "spec" => map! { "containers" => list![map! { "name" => "app", "image" => "app:2" }] },
+            "status" => map! { "containerStatuses" => list![status] },
+        };
+        assert!(lacks(&pod, "app:2") && !lacks(&pod, "app:1"));
+    }
 }

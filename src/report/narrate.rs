@@ -178,7 +178,7 @@ fn saw(seen: &[Delivery]) -> String {
     for delivery in seen.iter().rev() {
         let same =
             |have: &&Delivery| have.resource == delivery.resource && have.key == delivery.key;
-        if !objects.iter().any(|have| same(have)) {
+        if !objects.iter().any(same) {
             objects.push(delivery);
         }
     }
