@@ -142,21 +142,7 @@ impl Kubelet {
         }
         self.with(&uid, io, |kubelet, worker, io| {
             let Some(old) = worker.learn(pod) else { return };
-            match worker.stage {
-                Stage::New | Stage::Running
-                    if object::is_terminating(&worker.pod) || object::is_terminal(&worker.pod) =>
-                {
-                    kubelet.terminate(worker, io);
-                }
-                Stage::New | Stage::Running if concerns(&old, &worker.pod) => {
-                    kubelet.sync(worker, io);
-                }
-                Stage::Stopping if old["metadata"] != worker.pod["metadata"] => {
-                    kubelet.hasten(worker, io);
-                }
-                Stage::Terminated => kubelet.report(worker, io),
-                _ => {}
-            }
+            kubelet.react(worker, &old, io);
             let quiet = worker.sending.is_none() && !worker.waits_for_batch;
             if quiet && !worker.status.is_null() && kubelet.differs(worker) {
                 worker.waits_for_batch = true;
@@ -164,6 +150,23 @@ impl Kubelet {
                 kubelet.after(wait, Due::Batch(worker.uid.clone()), io);
             }
         });
+    }
+
+    /// Acts on what has changed in a pod since it was `old`.
+    pub(super) fn react(&mut self, worker: &mut Worker, old: &Tree, io: &mut Io<'_>) {
+        match worker.stage {
+            Stage::New | Stage::Running
+                if object::is_terminating(&worker.pod) || object::is_terminal(&worker.pod) =>
+            {
+                self.terminate(worker, io);
+            }
+            Stage::New | Stage::Running if concerns(old, &worker.pod) => self.sync(worker, io),
+            Stage::Stopping if old["metadata"] != worker.pod["metadata"] => {
+                self.hasten(worker, io);
+            }
+            Stage::Terminated => self.report(worker, io),
+            _ => {}
+        }
     }
 
     fn pod_gone(&mut self, uid: &str, last: Option<Tree>, io: &mut Io<'_>) {

@@ -57,7 +57,7 @@ impl Kubelet {
         worker.sending = None;
         match answer {
             Ok(pod) => {
-                worker.learn(pod);
+                let old = worker.learn(pod);
                 let settled = worker.status == worker.sent;
                 let over = worker.stage == Stage::Terminated;
                 if settled && over && object::is_terminating(&worker.pod) {
@@ -67,6 +67,10 @@ impl Kubelet {
                     self.report_with_batch(worker, io);
                 } else {
                     self.report(worker, io);
+                }
+                // What others wrote meanwhile comes with the answer, and is no news in the watch.
+                if let Some(old) = old.filter(|_| !over) {
+                    self.react(worker, &old, io);
                 }
             }
             Err(error) if error.is_not_found() || error.is_conflict() => {}

@@ -28,6 +28,8 @@ pub(super) struct Bench {
     pub(super) inputs: usize,
     /// Whether no message passes between node and API.
     pub(super) partitioned: bool,
+    /// How much later than answers watches tell of an object.
+    pub(super) watch_lag: Millis,
     actor: Option<Box<dyn Actor>>,
     bug: Option<&'static str>,
     queue: BTreeMap<(Millis, u64), Input>,
@@ -54,6 +56,7 @@ impl Bench {
             objects: BTreeMap::new(),
             inputs: 0,
             partitioned: false,
+            watch_lag: 0,
             actor: None,
             bug,
             queue: BTreeMap::new(),
@@ -225,7 +228,8 @@ impl Bench {
         self.objects.insert((resource.clone(), object::key(&object)), object.clone());
         if self.watching.contains(&resource) && !self.partitioned {
             let object = object.clone();
-            self.push(DELAY, Input::Watch(WatchEvent::Applied { resource, object }));
+            let event = WatchEvent::Applied { resource, object };
+            self.push(DELAY + self.watch_lag, Input::Watch(event));
         }
         object
     }

@@ -77,6 +77,22 @@ fn readiness_follows_its_probe_and_its_loss_takes_three_periods() {
 }
 
 #[test]
+fn a_change_that_comes_with_the_answer_to_a_status_is_acted_on() {
+    // One of these moments is just before the kubelet reports that the container is ready.
+    for wait in (0..14_000).step_by(40) {
+        let mut bench = Bench::new(None);
+        bench.watch_lag = 50;
+        bench.create("web", one(map! { "readinessProbe" => map! { "tcpSocket" => 80 } }));
+        bench.run(wait);
+        bench.edit("web", |pod| {
+            pod.at_mut(&["spec", "containers"]).items_mut()[0].set(&["image"], "nginx:2");
+        });
+        bench.run(60_000);
+        assert_eq!(container_status(&bench.pod("web"), "app")["image"], "nginx:2", "at {wait}");
+    }
+}
+
+#[test]
 fn a_changed_image_restarts_only_that_container_in_place() {
     let mut bench = Bench::new(None);
     let spec = map! { "restartPolicy" => "Never", "containers" => list![
