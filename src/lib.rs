@@ -3,6 +3,7 @@
 pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod explore;
 pub mod fault;
 pub mod harness;
 pub mod history;

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fault", &["suite", "history", "cluster", "subject"]),
     ("plan", &["suite", "history", "check", "cluster", "subject", "fault"]),
     ("run", &["suite", "history", "check", "cluster", "subject", "fault", "plan"]),
+    ("explore", &["suite", "history", "check", "cluster", "subject", "fault", "plan", "run"]),
     ("report", &["suite", "history", "check", "plan", "run"]),
 ];
 

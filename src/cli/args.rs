@@ -81,6 +81,15 @@ pub(crate) enum Command {
     /// Write the pages of `docs/` that are made of the catalogues
     #[command(hide = true)]
     Docs(DocsArgs),
+    /// Plant known bugs and show which invariant catches each
+    #[command(after_help = "Examples:\n  \
+        shakedown mutants\n  shakedown mutants --filter cloneset/ --trials 50")]
+    Mutants(MutantsArgs),
+    /// Measure how many fault scenarios run in a second, and where the time goes
+    Bench(BenchArgs),
+    /// Run many seeds of the suites; tell fails, unknowns, and how often each fault took effect
+    #[command(after_help = "Example:\n  shakedown soak suites --trials 100")]
+    Soak(SoakArgs),
 }
 
 /// Which scenarios.
@@ -198,4 +207,45 @@ pub(crate) struct DocsArgs {
     /// The folder to write to
     #[arg(default_value = "docs", value_name = "DIR")]
     pub(crate) folder: Utf8PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MutantsArgs {
+    /// At most this many seeds for each bug
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(crate) trials: u64,
+    /// Only bugs whose name (component/bug) contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// How many bugs are hunted side by side; all cores if not given
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// The folder of the scenarios
+    #[arg(long, default_value = "fixtures/mutants", value_name = "DIR")]
+    pub(crate) scenarios: Utf8PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// For how many seconds
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) seconds: u64,
+    /// How many trials run side by side; all cores if not given
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SoakArgs {
+    #[command(flatten)]
+    pub(crate) select: Selection,
+    /// The first seed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// How many seeds of each scenario, row and subject
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) trials: u64,
+    /// How many trials run side by side; all cores if not given
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
 }

@@ -7,7 +7,9 @@ use clap::Parser;
 use super::args::{Cli, Color, Command};
 use super::exit_code::Exit;
 use super::terminal::Terminal;
-use super::{check, docs, explain, list, new, replay, run, schema, validate};
+use super::{
+    check, docs, explain, list, measure, mutants, new, replay, run, schema, soak, validate,
+};
 use crate::report::table::Detail;
 
 /// Does what the arguments of this process say; answers how it went.
@@ -46,6 +48,9 @@ fn command(cli: &Cli) -> Exit {
         Command::New(args) => new::command(args),
         Command::Explain(args) => explain::command(args),
         Command::Schema(args) => schema::command(args),
+        Command::Mutants(args) => mutants::command(args),
+        Command::Bench(args) => measure::command(args),
+        Command::Soak(args) => soak::command(args),
         Command::Docs(args) => docs::command(args),
     }
 }

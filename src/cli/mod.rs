@@ -9,12 +9,15 @@ mod exit_code;
 mod explain;
 mod list;
 mod markdown;
+mod measure;
+mod mutants;
 mod new;
 
 mod progress;
 mod replay;
 mod run;
 mod schema;
+mod soak;
 mod terminal;
 mod topic;
 mod validate;

@@ -34,6 +34,9 @@ pub struct Trial {
     pub requirements: Vec<KnownRequirement>,
     /// The seed.
     pub seed: u64,
+    /// Bugs planted in components of the cluster, by component and bug. They prove the harness, and
+    /// are no part of a stored plan.
+    pub bugs: Vec<(Text, Text)>,
     checks: Vec<CheckSpec>,
     expected: Vec<(String, Across)>,
     needs: Vec<Text>,
@@ -75,6 +78,7 @@ impl Trial {
             names: names(scenario, subject),
             scenario: row,
             seed,
+            bugs: Vec::new(),
         }
     }
 
@@ -136,7 +140,7 @@ impl Trial {
         ClusterSpec {
             seed: self.seed,
             nodes: self.scenario.cluster.nodes.iter().map(node).collect(),
-            bugs: Vec::new(),
+            bugs: self.bugs.clone(),
             record_deliveries_of: None,
         }
     }
