@@ -1,5 +1,5 @@
-//! What many trials say together: whether planted bugs are caught, how often faults bite, how fast it
-//! all goes. Knows of single trials only what `run` tells.
+//! What many trials say together: whether planted bugs are caught, how often faults bite, how fast
+//! it all goes. Knows of single trials only what `run` tells.
 
 pub mod bench;
 pub mod mutants;

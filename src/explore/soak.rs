@@ -1,4 +1,5 @@
-//! What many trials say together: outcomes, why trials were undecided, how often faults took effect.
+//! What many trials say together: outcomes, why trials were undecided, how often faults took
+//! effect.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
