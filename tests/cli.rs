@@ -1,6 +1,8 @@
 //! What the command prints and how it ends, word for word: `tests/cli/NAME.txt` holds what is said on
 //! both streams. `BLESS=1` rewrites them. Times, run names and revisions are left out.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -130,7 +132,10 @@ fn a_failure_ends_with_finding_and_command() {
 #[test]
 fn a_fault_that_never_bites_leaves_it_undecided() {
     let place = Place::new("unknown");
-    place.changed("node-crash: {select: {workload: web, mode: one}", "image-slow: {by: 1m, image: \"absent/*\"");
+    place.changed(
+        "node-crash: {select: {workload: web, mode: one}",
+        "image-slow: {by: 1m, image: \"absent/*\"",
+    );
     same("unknown", place.command(&["run", "first"]));
 }
 

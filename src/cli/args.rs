@@ -134,6 +134,9 @@ pub(crate) struct RunArgs {
     /// The folder that runs are written to
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: Utf8PathBuf,
+    /// Name the run, replace the one of that name, and leave out when it was and how long it took
+    #[arg(long = "as", value_name = "NAME", hide = true)]
+    pub(crate) name: Option<String>,
 }
 
 /// What is printed.

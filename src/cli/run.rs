@@ -122,7 +122,7 @@ fn conduct(
         revision: REVISION.to_owned(),
         run: writing.name.clone(),
         started: writing.started.clone(),
-        took: clock.millis(),
+        took: if args.name.is_some() { 0 } else { clock.millis() },
         provider: provider.name().to_owned(),
         planned: trials.len(),
         interrupted: ended_early,
@@ -176,8 +176,17 @@ impl Writing {
     fn begin(args: &RunArgs) -> Writing {
         let now = jiff::Timestamp::now();
         let tail = now.subsec_nanosecond() as u32 ^ std::process::id().rotate_left(16);
-        let name = format!("{}-{:06x}", now.strftime("%Y%m%dT%H%M%SZ"), tail & 0x00ff_ffff);
-        let started = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let (name, started) = match &args.name {
+            Some(name) => {
+                // What can't be removed is said when it can't be made anew.
+                let _ = std::fs::remove_dir_all(args.reports.join(name));
+                (name.clone(), String::new())
+            }
+            None => (
+                format!("{}-{:06x}", now.strftime("%Y%m%dT%H%M%SZ"), tail & 0x00ff_ffff),
+                now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            ),
+        };
         let mut writing = Writing {
             name,
             started,
@@ -239,7 +248,11 @@ impl Writing {
     fn finish(&mut self, report: &RunReport) {
         let Some(folder) = self.folder.take() else { return };
         if self.failed.is_none() {
-            let done = folder.finish(report).and_then(|()| point_at(&self.reports, &self.name));
+            let latest = || match self.started.is_empty() {
+                true => Ok(()),
+                false => point_at(&self.reports, &self.name),
+            };
+            let done = folder.finish(report).and_then(|()| latest());
             self.keep(done);
         }
         self.folder = Some(folder);
