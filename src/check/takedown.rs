@@ -146,11 +146,21 @@ impl Disruption {
         let (ready, now) = (min_ready(&workload), scene.view.now);
         let mut available = 0;
         for pod in known_pods(role, scene) {
-            if self.in_place.is_available(pod, ready, now) && scene.owns(&workload, pod)? {
+            if self.may_be_up(pod, ready, now, scene) && scene.owns(&workload, pod)? {
                 available += 1;
             }
         }
         Ok((Count { expected: self.expected(&workload, scene)?, available }, workload))
+    }
+
+    /// Whether a pod in this state, or as it is by now, counts as available. What is certain to be
+    /// known may be worse than what the actor was told a moment ago and acts upon.
+    fn may_be_up(&self, pod: &Tree, ready: i64, now: Millis, scene: &Scene<'_>) -> bool {
+        let newest = scene.view.objects.by_uid(object::uid(pod)).map(|(_, _, pod)| pod);
+        [Some(pod), newest]
+            .into_iter()
+            .flatten()
+            .any(|pod| self.in_place.is_available(pod, ready, now))
     }
 
     /// Whether the actor of a takedown that is past the limit could know.
@@ -227,14 +237,15 @@ impl Disruption {
         let workload = known_workload(role, workload, scene);
         let (ready, now) = (min_ready(&workload), scene.view.now);
         let mut available = 0;
-        for (key, set) in objects.controlled(object::uid(&workload), &change.resource) {
-            let set = state_known(role, &change.resource, key, scene).unwrap_or(set);
+        for (key, newest) in objects.controlled(object::uid(&workload), &change.resource) {
+            let set = state_known(role, &change.resource, key, scene).unwrap_or(newest);
             let up = count(known_pods(role, scene).filter(|pod| {
                 object::controller_uid(pod) == object::uid(set)
-                    && self.in_place.is_available(pod, ready, now)
+                    && self.may_be_up(pod, ready, now, scene)
             }));
             // What it reads may be the status, which follows the pods with a delay of its own.
-            let said = set["status"]["availableReplicas"].as_i64().unwrap_or(0);
+            let said = |set: &Tree| set["status"]["availableReplicas"].as_i64().unwrap_or(0);
+            let said = said(set).max(said(newest));
             available += up.max(said).min(replicas(set).unwrap_or(0));
         }
         let known = Count { expected: self.expected(&workload, scene)?, available };

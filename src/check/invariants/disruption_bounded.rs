@@ -94,8 +94,9 @@ impl Evictions {
         }
         for change in pod_changes(event) {
             let Some(pod) = &change.before else { continue };
-            self.evicted.insert(Text::new(object::uid(pod)));
-            if !object::is_active(pod) || !object::is_ready(pod) {
+            // The condition and the deletion are two writes of one eviction.
+            let is_new = self.evicted.insert(Text::new(object::uid(pod)));
+            if !is_new || !object::is_active(pod) || !object::is_ready(pod) {
                 continue;
             }
             for (key, budget) in budgets_of(pod, scene.view) {
@@ -109,7 +110,14 @@ impl Evictions {
                     continue;
                 };
                 let writer = self.writers.get(key).map(Text::as_str).unwrap_or_default();
-                let known = healthy(&mut known_pods(writer, scene));
+                // It may also have acted on what it was told a moment ago.
+                let newest = |pod: &Tree| scene.view.objects.by_uid(object::uid(pod));
+                let may_be = |pod: &&Tree| {
+                    let newest = newest(pod).map(|(_, _, pod)| pod);
+                    [Some(*pod), newest].into_iter().flatten().any(|pod| self.is_healthy(pod))
+                };
+                let known = known_pods(writer, scene).filter(|pod| budget.selects(pod));
+                let known = known.filter(may_be).count() as i64;
                 let is_hindered = scene.view.actor_fault(writer).is_some();
                 if scene.view.has_deliveries && (known >= wanted || is_hindered) {
                     findings.stale();

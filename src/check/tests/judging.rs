@@ -38,6 +38,16 @@ fn taking_down_an_unavailable_pod_is_free_and_so_is_what_others_do() {
 }
 
 #[test]
+fn what_an_actor_was_told_a_moment_ago_may_be_what_it_acts_on() {
+    // It may know that one is up again, and not yet that another went down.
+    let mut story = Story::web("news", 3);
+    story.ready("web-0", false).wait(5_000);
+    story.ready("web-1", false).ready("web-0", true).wait(10).delete("cloneset", "web-2");
+    let judgement = judged(&story.history, &["disruption-bounded"]);
+    assert_eq!((judgement.verdict, judgement.checks[0].stale), (Verdict::Pass, 1));
+}
+
+#[test]
 fn what_an_overtaken_release_changes_is_no_bystander_of_the_next_one() {
     let mut story = Story::web("overtaken", 3);
     story.release();
