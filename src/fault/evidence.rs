@@ -1,15 +1,17 @@
 //! Proofs that faults share: what in a history shows that something took effect.
 
+use std::collections::BTreeMap;
+
 use kubesim_model::object;
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text};
 
 use super::definition::Moment;
-use crate::history::{ActorPhase, Body, ContainerFact, Event, HostFact};
+use crate::history::{ActorPhase, Body, ContainerFact, Event, HostFact, View};
 
-/// Without a request of its kubelet for this long, a node is cut off: leases are renewed every 10
-/// seconds (kubelet v1.36, `nodeLeaseDurationSeconds: 40`, a quarter of it).
-const SILENCE: Millis = 12_000;
+/// A kubelet that runs renews its lease every 10 seconds (v1.36, a quarter of
+/// `nodeLeaseDurationSeconds: 40`), so a link that is cut for longer has lost a renewal at least.
+const RENEWAL: Millis = 12_000;
 
 /// The fact of this event, if it happened on one of `nodes`.
 pub(super) fn fact_on<'a>(event: Option<&'a Event>, nodes: &[Text]) -> Option<&'a HostFact> {
@@ -37,27 +39,44 @@ pub(super) fn unknown_node<'a>(moment: &Moment<'_>, nodes: &'a [Text]) -> Option
 }
 
 /// How many containers run on these nodes.
-pub(super) fn running_on(view: &crate::history::View, nodes: &[Text]) -> usize {
+pub(super) fn running_on(view: &View, nodes: &[Text]) -> usize {
     view.hosts.running().filter(|running| nodes.contains(&running.node)).count()
 }
 
-/// Proves that the actors on these nodes fell silent.
-pub(super) fn silence_of(
+/// Proves that a living kubelet on these nodes lost a renewal of its lease. Renewals need not be
+/// recorded, so silence alone proves nothing: the kubelet must have been alive all the time, and
+/// no other request of the node may have come through.
+pub(super) fn renewal_lost(
     nodes: Vec<Text>,
 ) -> impl FnMut(&Moment<'_>) -> Option<String> + Send + 'static {
-    let mut last_heard = 0;
+    let mut alive_since: BTreeMap<Text, Millis> = BTreeMap::new();
     move |moment| {
-        if let Some(Body::Request(request)) = moment.event.map(|event| &event.body) {
-            let by = moment.view.actors.get(&request.actor);
-            if by.is_some_and(|actor| nodes.contains(&actor.node)) {
-                last_heard = moment.now;
+        let heard = match moment.event.map(|event| &event.body) {
+            Some(Body::Request(request)) => moment.view.actors.get(&request.actor),
+            _ => None,
+        };
+        for node in &nodes {
+            let is_heard = heard.is_some_and(|actor| actor.node == *node);
+            if is_heard || !has_living_kubelet(moment.view, node) {
+                alive_since.insert(node.clone(), moment.now);
+            }
+            let since = *alive_since.entry(node.clone()).or_insert(moment.since);
+            if moment.now.saturating_sub(since) >= RENEWAL {
+                let seconds = (moment.now - since) / 1000;
+                let what = format!("node {node} is cut off from a living kubelet for {seconds} s");
+                return Some(moment.proof(what));
             }
         }
-        let quiet = moment.now.saturating_sub(last_heard.max(moment.since));
-        let unknown = unknown_node(moment, &nodes).map(|name| format!("node {name} is Unknown"));
-        let silent = (quiet >= SILENCE).then(|| format!("{quiet} ms without a sign of life"));
-        unknown.or(silent).map(|what| moment.proof(what))
+        let unknown = unknown_node(moment, &nodes)?;
+        Some(moment.proof(format!("node {unknown} is Unknown")))
     }
+}
+
+/// Whether the machine works and the kubelet on it runs.
+fn has_living_kubelet(view: &View, node: &str) -> bool {
+    let mut here = view.actors.values().filter(|actor| actor.node == node);
+    let kubelet = here.find(|actor| actor.actor.starts_with("kubelet/"));
+    !view.hosts.is_down(node) && kubelet.is_some_and(|kubelet| view.is_alive(&kubelet.actor))
 }
 
 /// Proves that one of these actors went through `phase`.

@@ -52,7 +52,11 @@ impl Trial {
         catalogue: &[KnownRequirement],
         seed: u64,
     ) -> Trial {
-        let proves = |known: &&KnownRequirement| row.proves.iter().any(|id| **id == *known.id);
+        // In the scenario's order: that of the catalogue is another in a replay.
+        let proved = row
+            .proves
+            .iter()
+            .filter_map(|id| catalogue.iter().find(|known| *known.id == **id).cloned());
         let of_subject = row.expect.iter().filter(|e| e.subject.value == subject.name.value);
         let expected = of_subject.flat_map(|e| e.fails.iter().map(|id| (id.to_string(), e.across)));
         let lacks = scenario
@@ -63,7 +67,7 @@ impl Trial {
         let mut needs: Vec<Text> = Vec::new();
         needs.extend(lacks.map(|need| Text::from(format!("the subject can't `{}`", need.value))));
         Trial {
-            requirements: catalogue.iter().filter(proves).cloned().collect(),
+            requirements: proved.collect(),
             expected: expected.collect(),
             checks: row.always.iter().chain(&row.eventually).cloned().collect(),
             source: scenario.source.clone(),

@@ -14,7 +14,7 @@ use super::steps::Requests;
 use crate::check::Observe;
 use crate::cluster::{Advance, Cluster};
 use crate::fault;
-use crate::history::{Body, Gap};
+use crate::history::{Body, Gap, StepPhase};
 use crate::subject::Installation;
 use crate::suite::checks::{CONVERGED, Check, CheckSpec};
 use crate::suite::{ResolvedScenario, Subject};
@@ -176,12 +176,16 @@ impl<'a> Conductor<'a> {
             },
             Act::Waiting => {
                 if injectors.iter().all(Injector::is_settled) {
+                    mark_settling(&mut stage, StepPhase::Started);
                     *act = Act::Settling { since: stage.now() };
                 }
             }
             Act::Settling { since } => match settled(*since, score, &mut stage) {
                 Some(at) => wake = sooner(wake, Some(at)),
-                None => *act = Act::Over,
+                None => {
+                    mark_settling(&mut stage, StepPhase::Finished);
+                    *act = Act::Over;
+                }
             },
             Act::Over => {}
         }
@@ -205,27 +209,30 @@ fn arm(score: &Score<'_>, when: Phase, stage: &mut Stage<'_>) -> Vec<Injector> {
     injectors
 }
 
-/// `None` when nothing more is to come, else when to look again at the latest. It looks at the time
-/// of the last event, for that is all that the judge will know.
+/// `None` when nothing more is to come, else when to look again at the latest.
 fn settled(since: Millis, score: &Score<'_>, stage: &mut Stage<'_>) -> Option<Millis> {
-    let seen_until = stage.journal.view().now;
-    let scenario = score.scenario;
-    let wanted: Vec<(Millis, Millis)> =
-        scenario.always.iter().chain(&scenario.eventually).filter_map(convergence).collect();
+    let (now, scenario) = (stage.now(), score.scenario);
+    let checks = scenario.always.iter().chain(&scenario.eventually);
+    let wanted: Vec<(Millis, Millis)> = checks.filter_map(convergence).collect();
     if wanted.is_empty() {
-        return (seen_until < since + QUIET).then_some(since + QUIET + 1);
+        return Some(since + QUIET).filter(|end| now < *end);
     }
     let mut next = None;
     for (within, hold) in wanted {
-        if stage.journal.is_converged(hold, stage.observed) {
-            continue;
-        }
+        let Err(earliest) = stage.journal.is_converged(now, hold, stage.observed) else { continue };
         let give_up = since.max(stage.journal.disturbed()) + within + hold;
-        if seen_until <= give_up {
-            next = sooner(next, Some(give_up.max(stage.now()) + 1));
+        if now < give_up {
+            next = sooner(next, sooner(earliest, Some(give_up)));
         }
     }
     next
+}
+
+/// Marks the beginning or the end of settling. The judge knows no later time than that of the last
+/// event, and nothing else need happen in a cluster that is at rest.
+fn mark_settling(stage: &mut Stage<'_>, phase: StepPhase) {
+    let (step, name) = (Text::new_static("eventually"), Text::new_static("converge"));
+    stage.record_step(&step, &name, &Text::default(), phase, String::new());
 }
 
 /// `within` and `hold` of a check for convergence.

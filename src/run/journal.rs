@@ -77,11 +77,23 @@ impl Journal {
         self.bytes
     }
 
-    /// Whether it has been converged for `hold`, as far as the last event tells.
-    pub(super) fn is_converged(&mut self, hold: Millis, subject: &dyn Observe) -> bool {
+    /// Whether it has been converged for `hold` at `now`; else when it can be at the earliest, if
+    /// nothing more happens. `None` when something has to happen first.
+    pub(super) fn is_converged(
+        &mut self,
+        now: Millis,
+        hold: Millis,
+        subject: &dyn Observe,
+    ) -> Result<(), Option<Millis>> {
+        let earliest = self.convergence.quiet_since().0 + hold;
+        if now < earliest {
+            return Err(Some(earliest));
+        }
         let scene = Scene { view: &self.view, subject };
-        let quiet = self.view.now.saturating_sub(self.convergence.quiet_since().0);
-        quiet >= hold && *self.convergence.state(&scene) == State::Matches
+        match self.convergence.state(&scene) {
+            State::Matches => Ok(()),
+            State::Not(_) | State::Undecided(_) => Err(None),
+        }
     }
 
     /// Why it is not converged.

@@ -2,7 +2,7 @@
 
 use kubesim_model::Millis;
 
-use crate::run::stage::{Progress, Stage, Task};
+use crate::run::stage::{Progress, Stage, Task, sooner};
 use crate::suite::steps::Converge;
 
 /// A `converge` under way.
@@ -21,14 +21,18 @@ impl Converging {
 
 impl Task for Converging {
     fn poll(&mut self, stage: &mut Stage<'_>) -> Progress {
-        if stage.journal.is_converged(self.hold, stage.observed) {
-            let took = stage.now() - self.since;
-            return Progress::Done(Ok(format!("converged after {} s", took / 1000)));
-        }
-        if stage.now() >= self.until + self.hold {
+        let (now, give_up) = (stage.now(), self.until + self.hold);
+        let earliest = match stage.journal.is_converged(now, self.hold, stage.observed) {
+            Ok(()) => {
+                let took = now - self.since;
+                return Progress::Done(Ok(format!("converged after {} s", took / 1000)));
+            }
+            Err(earliest) => earliest,
+        };
+        if now >= give_up {
             let why = stage.journal.why_not(stage.observed);
             return Progress::Done(Err(format!("not converged: {why}")));
         }
-        Progress::Pending(Some(self.until + self.hold))
+        Progress::Pending(sooner(earliest, Some(give_up)))
     }
 }
