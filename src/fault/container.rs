@@ -8,6 +8,7 @@ use super::evidence;
 use super::target::{Field, PodTarget};
 use crate::cluster::{Behaviour, ContainerSelector, Lever};
 use crate::history::{ContainerFact, View};
+use crate::suite::select::Select;
 use crate::suite::{Param, ParamKind};
 
 /// Which pods, and which of their containers.
@@ -41,11 +42,23 @@ impl Chosen {
         let select = scene.args.select("select").cloned().unwrap_or_default();
         let field = Field { view: scene.view, subject: scene.subject };
         let pods = field.pods(&select, scene.draws);
+        Chosen::of(&pods, &select, "no pod matches the selector")
+    }
+
+    /// The same of those that run: a process that is not there can't be killed or stopped.
+    pub(super) fn running(scene: &mut Scene<'_>) -> Result<Chosen, Missed> {
+        let select = scene.args.select("select").cloned().unwrap_or_default();
+        let field = Field { view: scene.view, subject: scene.subject };
+        let pods = field.running_pods(&select, scene.draws);
+        Chosen::of(&pods, &select, "no pod that matches the selector runs the container")
+    }
+
+    fn of(pods: &[PodTarget], select: &Select, none: &str) -> Result<Chosen, Missed> {
         let named = select.container.as_ref();
         let chosen: Vec<(&PodTarget, Text)> =
             pods.iter().filter_map(|pod| Some((pod, pod.chosen(named)?))).collect();
         if chosen.is_empty() {
-            return Err(Missed::NothingThere("no pod matches the selector".to_owned()));
+            return Err(Missed::NothingThere(none.to_owned()));
         }
         let target = |(pod, container): &(&PodTarget, Text)| {
             Text::from(format!("pod {} container {container}", pod.key))

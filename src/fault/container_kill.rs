@@ -25,7 +25,7 @@ pub(super) const FAULT: Fault = Fault {
 fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
     let exit_code = scene.args.int("exitCode").and_then(|code| i32::try_from(code).ok());
     let exit_code = exit_code.unwrap_or(137);
-    let chosen = Chosen::pods(scene)?;
+    let chosen = Chosen::running(scene)?;
     let mut injection = chosen.injection();
     let kill = |container| Lever::KillContainer { container, exit_code };
     injection.levers = chosen.selectors.iter().cloned().map(kill).collect();

@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
-    let chosen = Chosen::pods(scene)?;
+    let chosen = Chosen::running(scene)?;
     let mut injection = chosen.injection();
     let stick = |container| Lever::StickContainer { container };
     let unstick = |container| Lever::UnstickContainer { container };

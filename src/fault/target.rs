@@ -81,6 +81,19 @@ impl<'a> Field<'a> {
         take(self.all_pods(select), select.mode, draws)
     }
 
+    /// The same of those in which the container that is meant runs, by host truth.
+    pub fn running_pods(&self, select: &Select, draws: &mut Stream) -> Vec<PodTarget> {
+        let mut pods = self.all_pods(select);
+        pods.retain(|pod| {
+            let chosen = pod.chosen(select.container.as_ref());
+            self.view.hosts.running().any(|running| {
+                let container = &running.container;
+                container.pod_uid == pod.uid && Some(&container.name) == chosen.as_ref()
+            })
+        });
+        take(pods, select.mode, draws)
+    }
+
     fn all_pods(&self, select: &Select) -> Vec<PodTarget> {
         let pods: Vec<(&ObjectKey, &Tree)> = match &select.workload {
             Some(name) => match workload(self.subject, self.view, name) {
