@@ -59,8 +59,9 @@ impl Convergence {
         let disturbs = match &event.body {
             Body::Step(step) => step.name != "converge",
             Body::Fault(_) => true,
+            // Expressions see neither leases nor Events; the rest of time is made of them.
+            Body::Request(request) if request.changes.iter().all(is_unseen) => return,
             Body::Request(request) => {
-                self.is_stale |= !request.changes.is_empty();
                 let counts = request.changes.iter().any(|change| counts(change, scene));
                 if counts {
                     (self.quiet_since, self.quiet_n) = (event.t, event.n);
@@ -154,6 +155,11 @@ fn judge(scene: &Scene<'_>) -> Result<State, ObserveError> {
         }
     }
     Ok(State::Matches)
+}
+
+/// Whether no expression can see what was written.
+fn is_unseen(change: &Change) -> bool {
+    [Resource::LEASES, Resource::EVENTS].contains(&change.resource)
 }
 
 /// Whether a write restarts the `hold`.

@@ -24,7 +24,12 @@ pub struct Observed<'s> {
     subject: &'s Subject,
     resource: Resource,
     answers: RefCell<BTreeMap<Asked, Answer>>,
+    latest: RefCell<BTreeMap<(&'static str, Text), Latest>>,
 }
+
+/// The last answer of an expression that reads nothing but the workload: the parts of it that it
+/// looked at, and what it said. Most writes change other parts.
+type Latest = (Vec<Tree>, Answer);
 
 type Answer = Result<Option<Tree>, ObserveError>;
 
@@ -42,7 +47,7 @@ impl<'s> Observed<'s> {
             None => plural.to_string(),
         };
         let resource = Resource::new(name);
-        Observed { subject, resource, answers: RefCell::default() }
+        Observed { subject, resource, answers: RefCell::default(), latest: RefCell::default() }
     }
 
     fn evaluate(&self, name: &'static str, program: &Program, question: &Question<'_>) -> Answer {
@@ -65,6 +70,35 @@ impl<'s> Observed<'s> {
             reason: error.to_string(),
         })
     }
+}
+
+impl Observed<'_> {
+    /// The answer of an expression that reads these parts of the workload and nothing else.
+    fn of_parts(
+        &self,
+        name: &'static str,
+        program: &Program,
+        parts: Vec<Tree>,
+        question: &Question<'_>,
+    ) -> Answer {
+        let key = (name, Text::new(object::uid(question.workload)));
+        if let Some((had, answer)) = self.latest.borrow().get(&key)
+            && *had == parts
+        {
+            return answer.clone();
+        }
+        let answer = self.evaluate(name, program, question);
+        self.latest.borrow_mut().insert(key, (parts, answer.clone()));
+        answer
+    }
+}
+
+/// What `program` looks at of the workload, if that are some of its fields and nothing else at all.
+fn parts(program: &Program, workload: &Tree) -> Option<Vec<Tree>> {
+    let only = program.references().iter().all(|name| name == "object");
+    let part = |field: Option<&Text>| field.map(|field| workload[field.as_str()].clone());
+    let parts = program.fields_of("object").map(part);
+    if only && !object::uid(workload).is_empty() { parts.collect() } else { None }
 }
 
 fn reads(program: &Program, name: &str) -> bool {
@@ -93,16 +127,27 @@ impl Observe for Observed<'_> {
     fn observe(&self, name: &'static str, question: &Question<'_>) -> Answer {
         let Some(program) = self.subject.observe.get(name) else { return Ok(None) };
         let program = &program.value;
-        let versions = [Some(question.workload), question.old, question.pod].map(version);
-        // Without a version, or with more than these objects to read, nothing can be kept.
-        let can_keep = versions[0].1 > 0
-            && (question.pod.is_none() || versions[2].1 > 0)
-            && (question.old.is_none() || versions[1].1 > 0)
+        if let Some(parts) = parts(program, question.workload) {
+            return self.of_parts(name, program, parts, question);
+        }
+        let read = |what: &str, object: Option<&Tree>| {
+            let object = object.filter(|_| reads(program, what));
+            (version(object), object.is_none())
+        };
+        let looked_at = [
+            read("object", Some(question.workload)),
+            read("oldObject", question.old),
+            read("pod", question.pod),
+        ];
+        // Without a version, or with more than these objects to read, nothing can be kept. An
+        // answer that is an error names the workload.
+        let can_keep = looked_at.iter().all(|((_, rv), is_unread)| *is_unread || *rv > 0)
             && !reads(program, "objects")
             && !reads(program, "pods");
         if !can_keep {
             return self.evaluate(name, program, question);
         }
+        let versions = looked_at.map(|(version, _)| version);
         let asked = (name, versions);
         if let Some(answer) = self.answers.borrow().get(&asked) {
             return answer.clone();

@@ -63,6 +63,8 @@ struct Inner {
     references: Vec<Text>,
     fields: BTreeSet<(Text, Option<Text>)>,
     masks: BTreeMap<Text, Mask>,
+    /// The fields, if it is nothing but a variable and fields of it, one in the other.
+    path: Option<Vec<Text>>,
 }
 
 /// The variables that an expression may read.
@@ -116,9 +118,11 @@ impl Program {
         if let Some(unknown) = functions.into_iter().find(|function| !exists(function)) {
             return Err(CelError::UnknownFunction(unknown));
         }
-        let references = free.into_iter().collect();
+        let references: Vec<Text> = free.into_iter().collect();
         let masks = masks_of(compiled.expression());
-        Ok(Program(Arc::new(Inner { text: Text::new(text), compiled, references, fields, masks })))
+        let path = path_of(text, &references);
+        let text = Text::new(text);
+        Ok(Program(Arc::new(Inner { text, compiled, references, fields, masks, path })))
     }
 
     /// The expression as it was written.
@@ -143,6 +147,9 @@ impl Program {
     /// An unbound variable, or whatever CEL calls an error: a missing key, types that don't go
     /// together, a division by zero.
     pub fn eval(&self, bindings: &Bindings) -> Result<Tree, CelError> {
+        if let Some(found) = self.along_the_path(bindings) {
+            return Ok(found);
+        }
         ROOT.with(|root| {
             let mut scope = root.new_inner_scope();
             for name in &self.0.references {
@@ -154,6 +161,17 @@ impl Program {
             let answer = self.0.compiled.execute(&scope).map_err(|error| failed(&error))?;
             tree_of(&answer)
         })
+    }
+
+    /// What a plain path leads to; `None` where it leads nowhere or is none, which the evaluation
+    /// explains.
+    fn along_the_path(&self, bindings: &Bindings) -> Option<Tree> {
+        let path = self.0.path.as_ref()?;
+        let mut at = bindings.get(self.0.references.first()?)?;
+        for field in path {
+            at = at.get(field)?;
+        }
+        Some(at.clone())
     }
 
     /// Evaluates it to `true` or `false`.
@@ -193,6 +211,20 @@ fn exists(function: &str) -> bool {
     let Ok(call) = Compiled::compile(&format!("{function}()")) else { return true };
     let answer = ROOT.with(|root| call.execute(root));
     !matches!(answer, Err(ExecutionError::UndeclaredReference(name)) if *name == function)
+}
+
+/// The fields of `object.spec.replicas`: of a text that is the one variable and names after it.
+fn path_of(text: &str, references: &[Text]) -> Option<Vec<Text>> {
+    let [variable] = references else { return None };
+    let rest = text.trim().strip_prefix(variable.as_str())?;
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let mut fields = rest.split('.');
+    let before = fields.next()?;
+    let fields: Vec<Text> = fields.map(Text::new).collect();
+    (before.is_empty() && fields.iter().all(|field| is_name(field))).then_some(fields)
 }
 
 fn syntax(text: &str, errors: &kube_cel::cel::ParseErrors) -> CelError {
