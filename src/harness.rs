@@ -1,5 +1,6 @@
 //! Suites as an ordinary Rust test: what an author of a kube-rs controller calls from the `main` of
-//! a test with `harness = false`. One test for each scenario; its failure is the findings. Owns no judgement.
+//! a test with `harness = false`. One test for each scenario; its failure is the
+//! findings. Owns no judgement.
 //!
 //! ```no_run
 //! use shakedown::harness::{main, program};
@@ -11,8 +12,8 @@
 //! ```
 //!
 //! The folder holds scenarios, subjects and, if they name requirements of their own, a file
-//! `requirements.yaml`. `SHAKEDOWN_SEED` (1) is the first seed and `SHAKEDOWN_TRIALS` (3) the number
-//! of seeds for each case.
+//! `requirements.yaml`. `SHAKEDOWN_SEED` (1) is the first seed and `SHAKEDOWN_TRIALS` (3) the
+//! number of seeds for each case.
 
 use std::process::ExitCode;
 use std::sync::Arc;

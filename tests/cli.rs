@@ -1,5 +1,5 @@
-//! What the command prints and how it ends, word for word: `tests/cli/NAME.txt` holds what is said on
-//! both streams. `BLESS=1` rewrites them. Times, run names and revisions are left out.
+//! What the command prints and how it ends, word for word: `tests/cli/NAME.txt` holds what is said
+//! on both streams. `BLESS=1` rewrites them. Times, run names and revisions are left out.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
 

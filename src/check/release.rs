@@ -152,7 +152,8 @@ impl Releases {
             return Ok(());
         }
         self.touch(scene);
-        // What an overtaken release changes is still to be changed in the pods that it did not reach.
+        // What an overtaken release changes is still to be changed in the pods that it did not
+        // reach.
         let overtaken =
             self.by_workload.get(&change.key).filter(|earlier| !earlier.kept.is_empty());
         let changed = new.into_iter().filter(|(name, image)| {

@@ -195,9 +195,10 @@ impl Disruption {
         Ok(if is_past(known, &workload)? { Guilt::Known(None) } else { Guilt::Stale })
     }
 
-    /// Whether a ReplicaSet's controller spared pods that it could know to be down. It may know more
-    /// than is certain, for it may have acted on what it was told a moment ago: a pod that is up by
-    /// now was not spared wrongly, and a size that is lower by now takes the others next.
+    /// Whether a ReplicaSet's controller spared pods that it could know to be down. It may know
+    /// more than is certain, for it may have acted on what it was told a moment ago: a pod that
+    /// is up by now was not spared wrongly, and a size that is lower by now takes the others
+    /// next.
     fn chose_wrongly(&self, role: &str, set: &Tree, scene: &Scene<'_>) -> bool {
         let objects = &scene.view.objects;
         let size = |set: &Tree| set["spec"]["replicas"].as_i64().unwrap_or(1);

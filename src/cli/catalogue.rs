@@ -1,4 +1,5 @@
-//! What several commands begin with: reading what a user selected, and saying what is wrong with it.
+//! What several commands begin with: reading what a user selected, and saying what is wrong with
+//! it.
 
 use std::collections::BTreeMap;
 

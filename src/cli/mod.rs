@@ -1,4 +1,5 @@
-//! The command line: one file per command. Everything that it does can be done with the library too.
+//! The command line: one file per command. Everything that it does can be done with the library
+//! too.
 
 mod args;
 mod catalogue;

@@ -13,7 +13,7 @@ use crate::plan::Workspace;
 
 /// Hunts the bugs that are selected; unexpected if one gets away.
 pub(super) fn command(args: &MutantsArgs) -> Exit {
-    let workspace = match Workspace::open(&[args.scenarios.clone()], None) {
+    let workspace = match Workspace::open(std::slice::from_ref(&args.scenarios), None) {
         Ok(workspace) => workspace,
         Err(found) => return catalogue::invalid(&found),
     };

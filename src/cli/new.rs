@@ -1,4 +1,5 @@
-//! `shakedown new`: writes a first scenario with a subject and a workload, which run and pass at once.
+//! `shakedown new`: writes a first scenario with a subject and a workload, which run and pass at
+//! once.
 
 use std::fs;
 use std::io::Write;

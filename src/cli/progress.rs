@@ -1,5 +1,5 @@
-//! The progress of a run: one line on standard error, if that is a terminal. The one file that touches
-//! indicatif.
+//! The progress of a run: one line on standard error, if that is a terminal. The one file that
+//! touches indicatif.
 
 use std::io::IsTerminal;
 use std::time::Duration;

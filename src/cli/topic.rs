@@ -1,5 +1,5 @@
-//! Everything that has a name in scenario files, with its documentation: what `explain` says and what
-//! the pages of `docs/` are made of.
+//! Everything that has a name in scenario files, with its documentation: what `explain` says and
+//! what the pages of `docs/` are made of.
 
 use crate::check::{self, Definition};
 use crate::cluster;

@@ -1,5 +1,5 @@
-//! The subjects and requirements that the program carries with it, so that it can be used outside of
-//! its repository. They are the repository's own files.
+//! The subjects and requirements that the program carries with it, so that it can be used outside
+//! of its repository. They are the repository's own files.
 
 use std::sync::Arc;
 

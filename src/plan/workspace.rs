@@ -2,8 +2,8 @@
 //! that belong to them. Finds and reads files; says nothing of seeds and parameters.
 //!
 //! Subjects and requirements come from the named folders themselves, from `fixtures/subjects` and
-//! `requirements.yaml` in the nearest folder above that has them, and from what the program carries.
-//! The first of a name wins, in this order.
+//! `requirements.yaml` in the nearest folder above that has them, and from what the program
+//! carries. The first of a name wins, in this order.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `junit.xml`: met is a success, unexpected a failure, unknown an error, skipped skipped. One suite a
-//! scenario, one case a trial. The one file that touches quick-junit.
+//! `junit.xml`: met is a success, unexpected a failure, unknown an error, skipped skipped. One
+//! suite a scenario, one case a trial. The one file that touches quick-junit.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The content of `run.json`, which all other forms are made of. Its form is versioned: fields may be
-//! added within a version, never changed.
+//! The content of `run.json`, which all other forms are made of. Its form is versioned: fields may
+//! be added within a version, never changed.
 
 use std::collections::BTreeMap;
 

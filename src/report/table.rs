@@ -261,9 +261,10 @@ fn sum(report: &RunReport, folder: Option<&str>) -> String {
         "sim" if virtual_time > 0 => format!(" ({} of virtual time)", span(virtual_time)),
         _ => String::new(),
     };
-    let took = match report.took {
-        0 => String::new(),
-        took => format!(" in {}", span(took)),
+    // What was not run now did not take any time worth telling.
+    let took = match report.started.is_empty() {
+        true => String::new(),
+        false => format!(" in {}", span(report.took)),
     };
     let mut text = format!("{trials}: {}{took}{lasted}\n", parts.join(", "));
     if report.interrupted {

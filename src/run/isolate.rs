@@ -31,8 +31,9 @@ static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// Runs one trial and ends the process, if it was started for that; else returns, and trials with
 /// kube-rs programs get a process each from now on. To be called first in `main`, with the same
-/// programs in every process (those that the library brings are known anyway): without it such trials run in this process, and are repeated
-/// exactly only if the programs keep nothing per process.
+/// programs in every process (those that the library brings are known anyway): without it such
+/// trials run in this process, and are repeated exactly only if the programs keep nothing per
+/// process.
 pub fn serve_trial(programs: &Programs) {
     let Some(file) = std::env::var_os(VARIABLE) else {
         SERVES.store(true, Ordering::SeqCst);
