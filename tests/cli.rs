@@ -77,7 +77,8 @@ fn line(line: &str) -> String {
             _ => without_run(word),
         });
     }
-    let line = words.join(" ");
+    // Where everything is skipped a run takes a millisecond, or none, and then says nothing of it.
+    let line = words.join(" ").replace("skipped in [TIME]", "skipped");
     match line.trim_start().starts_with("event ") {
         true => "      event   [N]".to_owned() + line.split_once(" at ").map_or("", |_| " at …"),
         false => line,
