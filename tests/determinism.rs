@@ -14,9 +14,12 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The first row of each scenario with each of its subjects that needs no process of its own.
 fn trials() -> Vec<Trial> {
-    let workspace = Workspace::open(&[format!("{ROOT}/suites").into()], None).unwrap();
+    let workspace =
+        Workspace::open(&[format!("{ROOT}/suites").into()], None).expect("the suites are valid");
     let mut seen = std::collections::BTreeSet::new();
-    let mut trials = workspace.trials(&Selection { seed: 7, ..Selection::default() }).unwrap();
+    let mut trials = workspace
+        .trials(&Selection { seed: 7, ..Selection::default() })
+        .expect("the suites are valid");
     trials.retain(|trial| {
         matches!(trial.subject.run, Run::Builtin { .. } | Run::Reference { .. })
             && seen.insert((trial.scenario.name.clone(), trial.subject.name.value.clone()))
@@ -32,7 +35,7 @@ fn digests(trials: &[Trial], jobs: usize) -> BTreeMap<String, u64> {
     run(trials, &Sim, options, &mut |event| {
         if let Event::TrialFinished { name, outcome: TrialOutcome::Judged(result), .. } = event {
             let mut bytes = Vec::new();
-            result.history.write(&mut bytes).unwrap();
+            result.history.write(&mut bytes).expect("memory takes all");
             digests.insert(name.to_owned(), fnv(&bytes));
         }
     });

@@ -10,8 +10,11 @@ use shakedown::plan::Workspace;
 
 fn preys(wanted: impl Fn(&Mutant) -> bool) -> Vec<Prey> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/mutants");
-    let workspace = Workspace::open(&[folder.into()], None).unwrap();
-    let make = |mutant| Prey::new(mutant, &workspace.scenarios, &workspace.subjects).unwrap();
+    let workspace = Workspace::open(&[folder.into()], None).expect("the catalogue is valid");
+    let make = |mutant| {
+        Prey::new(mutant, &workspace.scenarios, &workspace.subjects)
+            .expect("the catalogue is valid")
+    };
     MUTANTS.iter().filter(|mutant| wanted(mutant)).map(make).collect()
 }
 
