@@ -42,6 +42,8 @@ pub(super) fn shrink_old<'a>(
     let total: i64 = old.iter().map(|set| size(set)).sum::<i64>() + size(new);
     let new_unavailable = size(new) - available(new);
     let spare = total - limits.least() - new_unavailable;
+    // Sets of size 0 do not count, whatever their status still says (`FilterActiveReplicaSets`).
+    let old: Vec<&Tree> = old.iter().copied().filter(|set| size(set) > 0).collect();
     let mut sizes: Vec<(&Tree, i64)> = old.iter().map(|set| (*set, size(set))).collect();
     if spare <= 0 {
         return Vec::new();
@@ -53,9 +55,6 @@ pub(super) fn shrink_old<'a>(
     for (set, size) in &mut sizes {
         if left == 0 {
             break;
-        }
-        if *size == 0 {
-            continue;
         }
         let unhealthy = (*size - available(set)).min(left);
         // The status still counts pods that the set was told to give up: the real controller fails

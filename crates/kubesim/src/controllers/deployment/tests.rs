@@ -127,6 +127,8 @@ fn old_sets_lose_what_is_not_available_first_and_then_what_can_be_spared() {
         // A status that still counts a pod which the set was told to give up spares them all.
         ((9, 4), vec![(6, 7)], 3, vec![6]),
         ((6, 6), vec![(5, 3), (4, 6)], 2, vec![3, 4]),
+        // Nor does it count the pods of a set that was told to give up all of them.
+        ((6, 5), vec![(0, 1), (5, 5)], 2, vec![0, 3]),
     ] {
         let new = available("new", size, up, "2026-01-09T00:00:00Z");
         let old: Vec<Tree> = old
