@@ -50,7 +50,7 @@ fn command(cli: &Cli) -> Exit {
         Command::Schema(args) => schema::command(args),
         Command::Mutants(args) => mutants::command(args),
         Command::Bench(args) => measure::command(args),
-        Command::Soak(args) => soak::command(args),
+        Command::Soak(args) => soak::command(args, cli.quiet),
         Command::Docs(args) => docs::command(args),
     }
 }

@@ -48,7 +48,8 @@ impl Known {
 
     /// Whether anything was ever delivered to this role.
     pub fn is_told(&self, role: &str) -> bool {
-        self.roles.contains_key(role)
+        let role = self.roles.get(role);
+        role.is_some_and(|role| !role.lists.is_empty() || !role.objects.is_empty())
     }
 
     pub(super) fn take(&mut self, event: &Event) {

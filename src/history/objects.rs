@@ -111,6 +111,20 @@ impl Objects {
         states[..newer].last()?.object.as_ref()
     }
 
+    /// The state that [`Objects::at`] answers and all later ones, oldest first; `None` while the
+    /// object was gone.
+    pub fn since<'a>(
+        &'a self,
+        resource: &Resource,
+        key: &ObjectKey,
+        rv: u64,
+    ) -> impl Iterator<Item = Option<&'a Tree>> + use<'a> {
+        let states = self.states.get(resource).and_then(|states| states.get(key));
+        let states = states.map(Vec::as_slice).unwrap_or_default();
+        let newer = states.partition_point(|state| state.rv <= rv);
+        states[newer.saturating_sub(1)..].iter().map(|state| state.object.as_ref())
+    }
+
     /// The names of all objects of a resource that there are or were.
     pub fn ever<'a>(
         &'a self,
