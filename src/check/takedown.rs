@@ -67,6 +67,9 @@ pub(super) struct Disruption {
     /// By uid of a workload: the most pods of it that were available at once since it was last
     /// scaled.
     reached: BTreeMap<Text, i64>,
+    /// By uid of a workload: how many pods of it are available, while nothing but single pods
+    /// changes.
+    counted: BTreeMap<Text, i64>,
     /// By uid of the object between: the last time it was lowered, and whether wrongly.
     lowered: BTreeMap<Text, (u64, bool)>,
     /// By uid of a workload: when availability last changed, for histories without deliveries.
@@ -90,6 +93,9 @@ impl Disruption {
     ) -> Result<Vec<Takedown<'e>>, ObserveError> {
         let Body::Request(request) = &event.body else { return Ok(Vec::new()) };
         let mut takedowns = Vec::new();
+        if !changes_one_pod(request) {
+            self.counted.clear();
+        }
         let was = self.in_place.clone_if(pod_changes(event).next().is_some());
         self.in_place.take(event);
         for change in pod_changes(event) {
@@ -109,7 +115,10 @@ impl Disruption {
             {
                 takedowns.push(Takedown { change, pod, workload: workload.clone() });
             }
-            self.reach(workload, scene)?;
+            let moved = i64::from(after) - i64::from(before);
+            // Time alone makes pods available that have to be ready for a while.
+            let is_all = ready == 0 && !scene.subject.observes("owns");
+            self.reach(workload, is_all.then_some(moved), scene)?;
         }
         for change in &request.changes {
             self.lower(event, request, change, is_past, scene)?;
@@ -122,10 +131,25 @@ impl Disruption {
         self.moved.insert(Text::new(object::uid(workload)), (now, actor.clone()));
     }
 
-    fn reach(&mut self, workload: &Tree, scene: &Scene<'_>) -> Result<(), ObserveError> {
+    /// Notes how many pods are available. `moved` is by how many these are more than at the change
+    /// before, where that is known.
+    fn reach(
+        &mut self,
+        workload: &Tree,
+        moved: Option<i64>,
+        scene: &Scene<'_>,
+    ) -> Result<(), ObserveError> {
+        let uid = Text::new(object::uid(workload));
         let replicas = scene.replicas(workload)?.unwrap_or(i64::MAX);
-        let available = self.available(workload, scene)?;
-        let reached = self.reached.entry(Text::new(object::uid(workload))).or_default();
+        let available = match (moved, self.counted.remove(&uid)) {
+            (Some(moved), Some(counted)) => counted + moved,
+            _ => self.available(workload, scene)?,
+        };
+        debug_assert_eq!(available, self.available(workload, scene)?, "pods of {uid}");
+        if moved.is_some() {
+            self.counted.insert(uid.clone(), available);
+        }
+        let reached = self.reached.entry(uid).or_default();
         *reached = (*reached).max(available).min(replicas);
         Ok(())
     }
@@ -351,6 +375,20 @@ pub(super) fn known_workloads<'a>(
     };
     states.dedup_by(|a, b| same(a, b));
     if states.is_empty() { vec![workload] } else { states }
+}
+
+/// Whether a request changed nothing that decides which pods a workload has, but for one pod that
+/// keeps its owners.
+fn changes_one_pod(request: &RequestEvent) -> bool {
+    let of_pods = request.changes.iter().filter(|change| change.resource == Resource::PODS);
+    of_pods.count() <= 1
+        && request.changes.iter().all(|change| match (&change.before, &change.after) {
+            (Some(before), Some(after)) => {
+                let owners = |object: &Tree| object["metadata"]["ownerReferences"].clone();
+                object::uid(before) == object::uid(after) && owners(before) == owners(after)
+            }
+            _ => change.resource == Resource::PODS,
+        })
 }
 
 /// The workload as the role could know it; as it is if the role does not look at workloads.

@@ -159,9 +159,12 @@ fn up_for_a_moment(story: &mut Story) {
 /// The budget wants more pods since the workload was scaled out, which its controller is told of.
 fn scaled_out(story: &mut Story, millis: u64) {
     let mut half = budget(1);
-    half.set(&["spec"], map! {
-        "minAvailable" => "60%", "selector" => half["spec"]["selector"].clone(),
-    });
+    half.set(
+        &["spec"],
+        map! {
+            "minAvailable" => "60%", "selector" => half["spec"]["selector"].clone(),
+        },
+    );
     story.write("kcm", BUDGETS, half.clone()).wait(5_000);
     story.set("user", WEB, &["spec", "replicas"], 5).wait(millis);
     let mut gone = story.get(&PODS, "web-0");

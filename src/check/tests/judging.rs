@@ -108,10 +108,9 @@ fn who_was_never_told_anything_is_not_guilty_at_once() {
 
 #[test]
 fn an_expected_failure_is_not_met_where_the_fault_never_bit() {
-    for (phase, expected) in [
-        (FaultPhase::Bit, Outcome::Met),
-        (FaultPhase::Missed, Outcome::Unknown),
-    ] {
+    for (phase, expected) in
+        [(FaultPhase::Bit, Outcome::Met), (FaultPhase::Missed, Outcome::Unknown)]
+    {
         let mut story = story("disruption-bounded", false).unwrap();
         story.history.events.retain(|event| !matches!(event.body, Body::Fault(_)));
         story.fault(phase, true);
