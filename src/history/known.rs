@@ -62,7 +62,7 @@ impl Known {
     /// Whether anything was ever delivered to this role.
     pub fn is_told(&self, role: &str) -> bool {
         let role = self.roles.get(role);
-        role.is_some_and(|role| !role.lists.is_empty() || !role.objects.is_empty())
+        role.is_some_and(|role| !role.lists.is_empty() || !role.objects.0.is_empty())
     }
 
     pub(super) fn take(&mut self, event: &Event) {
