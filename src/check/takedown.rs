@@ -20,6 +20,7 @@ use kubesim_model::{Millis, Text, object};
 
 use crate::history::{Body, Change, Event, RequestEvent};
 
+use super::lag::{SLACK, is_another_wish, is_told};
 use super::observe::{ObserveError, Scene};
 use super::pods::{InPlace, changed_images, gates_hold, min_ready, pod_changes};
 
@@ -69,15 +70,13 @@ pub(super) struct Disruption {
     reached: BTreeMap<Text, i64>,
     /// By uid of the object between: the last time it was lowered, and whether wrongly.
     lowered: BTreeMap<Text, (u64, bool)>,
-    /// By uid of a workload: when availability last changed, for histories without deliveries.
-    moved: BTreeMap<Text, (Millis, Text)>,
+    /// By uid of a workload and by actor: when he last changed how many pods are available or are
+    /// wanted, for histories without deliveries.
+    moved: BTreeMap<Text, BTreeMap<Text, Millis>>,
 }
 
 /// Whether counts are past a limit.
 pub(super) type IsPast<'a> = &'a dyn Fn(Count, &Tree) -> Result<bool, ObserveError>;
-
-/// Without deliveries, a change younger than this may not have been known, in milliseconds.
-const SLACK: Millis = 5_000;
 
 impl Disruption {
     /// Takes the next event in and answers whom it took down. What is decided about objects between
@@ -104,27 +103,38 @@ impl Disruption {
             };
             let (before, after) = (up(&change.before, &was), up(&change.after, &self.in_place));
             if let (true, false, Some(pod)) = (before, after, &change.before)
-                && !object::is_terminating(workload)
+                && !is_leaving(workload, scene)
                 && is_decided(pod, change.after.as_ref())
             {
                 takedowns.push(Takedown { change, pod, workload: workload.clone() });
             }
-            self.reach(workload, scene)?;
+            if before != after {
+                let moved = self.moved.entry(Text::new(object::uid(workload))).or_default();
+                moved.insert(request.actor.clone(), event.t);
+            }
+            // Pods become available with time alone, so that this may be the first event since.
+            self.reach(workload, i64::from(before && !after), scene)?;
         }
         for change in &request.changes {
+            if change.resource == *scene.subject.resource() && is_another_wish(change) {
+                let state = change.after.as_ref().or(change.before.as_ref());
+                let uid = Text::new(state.map(object::uid).unwrap_or_default());
+                self.moved.entry(uid).or_default().insert(request.actor.clone(), event.t);
+            }
             self.lower(event, request, change, is_past, scene)?;
         }
         Ok(takedowns)
     }
 
-    /// Notes that a takedown or recovery was judged, for histories without deliveries.
-    pub(super) fn moved(&mut self, workload: &Tree, actor: &Text, now: Millis) {
-        self.moved.insert(Text::new(object::uid(workload)), (now, actor.clone()));
-    }
-
-    fn reach(&mut self, workload: &Tree, scene: &Scene<'_>) -> Result<(), ObserveError> {
+    /// Notes how many pods are available, and so many more were until now.
+    fn reach(
+        &mut self,
+        workload: &Tree,
+        until_now: i64,
+        scene: &Scene<'_>,
+    ) -> Result<(), ObserveError> {
         let replicas = scene.replicas(workload)?.unwrap_or(i64::MAX);
-        let available = self.available(workload, scene)?;
+        let available = self.available(workload, scene)? + until_now;
         let reached = self.reached.entry(Text::new(object::uid(workload))).or_default();
         *reached = (*reached).max(available).min(replicas);
         Ok(())
@@ -180,11 +190,10 @@ impl Disruption {
             // Who evicts asks; it is not for him to know.
             return Ok(Guilt::Known(None));
         }
-        if !scene.view.has_deliveries || !scene.view.known.is_told(&request.actor) {
-            let moved = self.moved.get(object::uid(workload));
-            let lag = moved.is_some_and(|(t, by)| {
-                *by != request.actor && scene.view.now.saturating_sub(*t) < SLACK
-            });
+        if !is_told(&request.actor, scene) {
+            let moved = self.moved.get(object::uid(workload)).into_iter().flatten();
+            let mut others = moved.filter(|(by, _)| **by != request.actor);
+            let lag = others.any(|(_, t)| scene.view.now.saturating_sub(*t) < SLACK);
             return Ok(if lag { Guilt::Undecided } else { Guilt::Known(None) });
         }
         let owner = object::controller_uid(takedown.pod);
@@ -291,6 +300,13 @@ impl InPlace {
 
 fn count<T>(items: impl Iterator<Item = T>) -> i64 {
     i64::try_from(items.count()).unwrap_or(i64::MAX)
+}
+
+/// Whether a workload is being deleted, itself or with its namespace: its pods go along.
+fn is_leaving(workload: &Tree, scene: &Scene<'_>) -> bool {
+    let key = ObjectKey::new("", object::namespace(workload));
+    let namespace = scene.view.objects.get(&Resource::NAMESPACES, &key);
+    object::is_terminating(workload) || namespace.is_some_and(object::is_terminating)
 }
 
 /// Whether the write that left a pod in this state took it down, by deleting it or changing it.

@@ -103,7 +103,11 @@ fn stories_at_the_edges_of_invariants_are_judged_as_they_should() {
         let mut story = Story::web(&format!("{invariant}, {name}"), 3);
         tell(&mut story);
         let check = judged_from_its_file(invariant, name, &story);
-        assert_eq!((check.verdict, check.stale), (*verdict, *stale), "{invariant}/{name}: {check:?}");
+        assert_eq!(
+            (check.verdict, check.stale),
+            (*verdict, *stale),
+            "{invariant}/{name}: {check:?}"
+        );
     }
 }
 
