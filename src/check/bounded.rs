@@ -72,11 +72,8 @@ impl Bounded {
         let is_bound = scene.is_subject(&request.actor)
             || self.actors.contains(&request.actor)
             || (request.subresource == "eviction" && self.binds_evictions);
-        for takedown in &takedowns {
-            if is_bound {
-                self.takedown(takedown, request, scene, findings)?;
-            }
-            self.disruption.moved(&takedown.workload, &request.actor, scene.view.now);
+        for takedown in takedowns.iter().filter(|_| is_bound) {
+            self.takedown(takedown, request, scene, findings)?;
         }
         Ok(())
     }

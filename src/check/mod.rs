@@ -13,6 +13,7 @@ mod finding;
 mod invariant;
 pub mod invariants;
 mod judge;
+mod lag;
 mod observe;
 mod observed;
 mod pods;

@@ -12,7 +12,7 @@
 //! deletes pods. Then the decision is the lowering, judged on what its actor could know then, and
 //! the deletion is judged on whether it chose pods that were down already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
@@ -20,6 +20,7 @@ use kubesim_model::{Millis, Text, object};
 
 use crate::history::{Body, Change, Event, RequestEvent};
 
+use super::lag::{SLACK, is_another_wish, is_told};
 use super::observe::{ObserveError, Scene};
 use super::pods::{InPlace, changed_images, gates_hold, min_ready, pod_changes};
 
@@ -67,20 +68,18 @@ pub(super) struct Disruption {
     /// By uid of a workload: the most pods of it that were available at once since it was last
     /// scaled.
     reached: BTreeMap<Text, i64>,
-    /// By uid of a workload: how many pods of it are available, while nothing but single pods
-    /// changes.
-    counted: BTreeMap<Text, i64>,
+    /// By uid: the workloads of which `reached` is that of now, for nothing but single pods without
+    /// a change of their availability was written since it was counted.
+    settled: BTreeSet<Text>,
     /// By uid of the object between: the last time it was lowered, and whether wrongly.
     lowered: BTreeMap<Text, (u64, bool)>,
-    /// By uid of a workload: when availability last changed, for histories without deliveries.
-    moved: BTreeMap<Text, (Millis, Text)>,
+    /// By uid of a workload and by actor: when he last changed how many pods are available or are
+    /// wanted, for histories without deliveries.
+    moved: BTreeMap<Text, BTreeMap<Text, Millis>>,
 }
 
 /// Whether counts are past a limit.
 pub(super) type IsPast<'a> = &'a dyn Fn(Count, &Tree) -> Result<bool, ObserveError>;
-
-/// Without deliveries, a change younger than this may not have been known, in milliseconds.
-const SLACK: Millis = 5_000;
 
 impl Disruption {
     /// Takes the next event in and answers whom it took down. What is decided about objects between
@@ -94,7 +93,7 @@ impl Disruption {
         let Body::Request(request) = &event.body else { return Ok(Vec::new()) };
         let mut takedowns = Vec::new();
         if !changes_one_pod(request) {
-            self.counted.clear();
+            self.settled.clear();
         }
         let was = self.in_place.clone_if(pod_changes(event).next().is_some());
         self.in_place.take(event);
@@ -110,45 +109,45 @@ impl Disruption {
             };
             let (before, after) = (up(&change.before, &was), up(&change.after, &self.in_place));
             if let (true, false, Some(pod)) = (before, after, &change.before)
-                && !object::is_terminating(workload)
+                && !is_leaving(workload, scene)
                 && is_decided(pod, change.after.as_ref())
             {
                 takedowns.push(Takedown { change, pod, workload: workload.clone() });
             }
-            let moved = i64::from(after) - i64::from(before);
-            // Time alone makes pods available that have to be ready for a while.
-            let is_all = ready == 0 && !scene.subject.observes("owns");
-            self.reach(workload, is_all.then_some(moved), scene)?;
+            if before != after {
+                let moved = self.moved.entry(Text::new(object::uid(workload))).or_default();
+                moved.insert(request.actor.clone(), event.t);
+            }
+            // Pods that have to be ready for a while become available with time alone, so that
+            // this may be the first event since.
+            let is_settled = before == after && ready == 0 && !scene.subject.observes("owns");
+            if !is_settled || !self.settled.contains(object::uid(workload)) {
+                self.reach(workload, i64::from(before && !after), scene)?;
+            }
         }
         for change in &request.changes {
+            if change.resource == *scene.subject.resource() && is_another_wish(change) {
+                let state = change.after.as_ref().or(change.before.as_ref());
+                let uid = Text::new(state.map(object::uid).unwrap_or_default());
+                self.moved.entry(uid).or_default().insert(request.actor.clone(), event.t);
+                self.settled.clear();
+            }
             self.lower(event, request, change, is_past, scene)?;
         }
         Ok(takedowns)
     }
 
-    /// Notes that a takedown or recovery was judged, for histories without deliveries.
-    pub(super) fn moved(&mut self, workload: &Tree, actor: &Text, now: Millis) {
-        self.moved.insert(Text::new(object::uid(workload)), (now, actor.clone()));
-    }
-
-    /// Notes how many pods are available. `moved` is by how many these are more than at the change
-    /// before, where that is known.
+    /// Notes how many pods are available, and so many more were until now.
     fn reach(
         &mut self,
         workload: &Tree,
-        moved: Option<i64>,
+        until_now: i64,
         scene: &Scene<'_>,
     ) -> Result<(), ObserveError> {
         let uid = Text::new(object::uid(workload));
         let replicas = scene.replicas(workload)?.unwrap_or(i64::MAX);
-        let available = match (moved, self.counted.remove(&uid)) {
-            (Some(moved), Some(counted)) => counted + moved,
-            _ => self.available(workload, scene)?,
-        };
-        debug_assert_eq!(available, self.available(workload, scene)?, "pods of {uid}");
-        if moved.is_some() {
-            self.counted.insert(uid.clone(), available);
-        }
+        let available = self.available(workload, scene)? + until_now;
+        self.settled.insert(uid.clone());
         let reached = self.reached.entry(uid).or_default();
         *reached = (*reached).max(available).min(replicas);
         Ok(())
@@ -204,11 +203,10 @@ impl Disruption {
             // Who evicts asks; it is not for him to know.
             return Ok(Guilt::Known(None));
         }
-        if !scene.view.has_deliveries || !scene.view.known.is_told(&request.actor) {
-            let moved = self.moved.get(object::uid(workload));
-            let lag = moved.is_some_and(|(t, by)| {
-                *by != request.actor && scene.view.now.saturating_sub(*t) < SLACK
-            });
+        if !is_told(&request.actor, scene) {
+            let moved = self.moved.get(object::uid(workload)).into_iter().flatten();
+            let mut others = moved.filter(|(by, _)| **by != request.actor);
+            let lag = others.any(|(_, t)| scene.view.now.saturating_sub(*t) < SLACK);
             return Ok(if lag { Guilt::Undecided } else { Guilt::Known(None) });
         }
         let owner = object::controller_uid(takedown.pod);
@@ -315,6 +313,13 @@ impl InPlace {
 
 fn count<T>(items: impl Iterator<Item = T>) -> i64 {
     i64::try_from(items.count()).unwrap_or(i64::MAX)
+}
+
+/// Whether a workload is being deleted, itself or with its namespace: its pods go along.
+fn is_leaving(workload: &Tree, scene: &Scene<'_>) -> bool {
+    let key = ObjectKey::new("", object::namespace(workload));
+    let namespace = scene.view.objects.get(&Resource::NAMESPACES, &key);
+    object::is_terminating(workload) || namespace.is_some_and(object::is_terminating)
 }
 
 /// Whether the write that left a pod in this state took it down, by deleting it or changing it.

@@ -8,6 +8,7 @@ use kubesim_model::{Text, object};
 
 use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Capability, Definition, Invariant};
+use crate::check::lag::{Lag, is_told};
 use crate::check::observe::{ObserveError, Scene};
 use crate::check::pods::pod_changes;
 use crate::check::takedown::{any_since, known_pods, known_workload, known_workloads, state_known};
@@ -35,13 +36,14 @@ pub const DEFINITION: Definition = Definition {
 struct MaxSurge {
     /// By uid of the object between: the last time it was raised, and whether too far.
     raised: BTreeMap<Text, (u64, bool)>,
+    lag: Lag,
 }
 
 impl Invariant for MaxSurge {
     fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
         let Body::Request(request) = &event.body else { return };
         if !scene.is_subject(&request.actor) {
-            return;
+            return self.lag.take(event, scene);
         }
         let mut judge = || -> Result<(), ObserveError> {
             for change in &request.changes {
@@ -55,6 +57,7 @@ impl Invariant for MaxSurge {
         if let Err(error) = judge() {
             findings.undecided(Blame::Suite, error.to_string());
         }
+        self.lag.take(event, scene);
     }
 }
 
@@ -75,9 +78,16 @@ impl MaxSurge {
             return Ok(());
         }
         let role = &request.actor;
+        if self.lag.hides(role, scene) {
+            let text = "without deliveries, what the actor knew can't be told";
+            findings.undecided(Blame::Environment, text);
+            return Ok(());
+        }
         let owner = object::controller_uid(pod);
         let mut evidence = Vec::new();
-        let guilty = if owner != object::uid(workload)
+        let guilty = if !is_told(role, scene) {
+            true
+        } else if owner != object::uid(workload)
             && let Some((resource, key, set)) = scene.view.objects.by_uid(owner)
         {
             let known = state_known(role, resource, key, scene).unwrap_or(set);

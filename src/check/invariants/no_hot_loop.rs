@@ -25,8 +25,9 @@ pub const DEFINITION: Definition = Definition {
         ],
     },
     doc: "An actor of the subject sends at most `writes` requests in `per` that get nowhere for one \
-          object: that change nothing, that restore a state which the object had within that time, \
-          or that fail with the same client error. Conflicts, throttling and answers made by a \
+          object: that change nothing, that restore a state which the object had within that time \
+          although nobody else changed another object since the actor wrote it last, or that fail \
+          with a client error. Conflicts, throttling and answers made by a \
           fault do not count. A work queue that backs off as client-go's does (5 ms doubling, v1.36) \
           retries 14 times in the first minute; 20 leave room for a second cause.",
     needs: &[Capability::Actors],
@@ -40,6 +41,10 @@ struct NoHotLoop {
     per: Millis,
     idle: BTreeMap<Target, VecDeque<(Millis, u64)>>,
     seen: BTreeMap<Target, VecDeque<(Millis, u64)>>,
+    /// The event of the last write of each object by an actor.
+    wrote: BTreeMap<Target, u64>,
+    /// The last two objects that each actor changed, the newest first, with the event.
+    changed: BTreeMap<Text, Vec<(u64, Resource, ObjectKey)>>,
     is_told: BTreeMap<Target, Millis>,
 }
 
@@ -51,13 +56,16 @@ impl NoHotLoop {
             per: args.duration("per").unwrap_or(60_000),
             idle: BTreeMap::new(),
             seen: BTreeMap::new(),
+            wrote: BTreeMap::new(),
+            changed: BTreeMap::new(),
             is_told: BTreeMap::new(),
         }
     }
 
     fn is_idle(&mut self, now: Millis, target: &Target, request: &RequestEvent) -> bool {
         if (400..500).contains(&request.code) {
-            return request.code != 409 && request.code != 429;
+            let is_conflict = request.code == 409 && request.reason != "AlreadyExists";
+            return !is_conflict && request.code != 429;
         }
         if !(200..300).contains(&request.code) {
             return false;
@@ -78,8 +86,34 @@ impl NoHotLoop {
         let digest = essence(after).digest();
         let again = seen.iter().any(|(_, have)| *have == digest);
         seen.push_back((now, digest));
-        again
+        // A status that follows what happens elsewhere comes back to what it was.
+        again && !self.has_cause(target)
     }
+
+    /// Whether somebody else changed another object since the actor wrote this one last.
+    fn has_cause(&self, target: &Target) -> bool {
+        let (actor, resource, key) = target;
+        let Some(last) = self.wrote.get(target) else { return true };
+        let others = self.changed.iter().filter(|(by, _)| *by != actor);
+        others
+            .flat_map(|(_, objects)| objects)
+            .any(|(n, of, name)| n > last && (of, name) != (resource, key))
+    }
+
+    /// Notes what a request changed.
+    fn note(&mut self, n: u64, request: &RequestEvent) {
+        for change in request.changes.iter().filter(|change| counts(&change.resource)) {
+            let objects = self.changed.entry(request.actor.clone()).or_default();
+            objects.retain(|(_, of, name)| (of, name) != (&change.resource, &change.key));
+            objects.insert(0, (n, change.resource.clone(), change.key.clone()));
+            objects.truncate(2);
+        }
+    }
+}
+
+/// Whether writes of a resource are looked at: leases are renewed and Events told all the time.
+fn counts(resource: &Resource) -> bool {
+    ![Resource::LEASES, Resource::EVENTS].contains(resource)
 }
 
 /// An object without what every write changes.
@@ -94,15 +128,18 @@ fn essence(object: &Tree) -> Tree {
 impl Invariant for NoHotLoop {
     fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
         let Body::Request(request) = &event.body else { return };
-        let counts = request.verb.is_write()
+        let is_meant = request.verb.is_write()
             && !request.injected
-            && request.resource != Resource::LEASES
-            && request.resource != Resource::EVENTS;
-        if !counts || !scene.is_subject(&request.actor) {
-            return;
+            && counts(&request.resource)
+            && scene.is_subject(&request.actor);
+        if !is_meant {
+            return self.note(event.n, request);
         }
         let target = (request.actor.clone(), request.resource.clone(), request.key.clone());
-        if !self.is_idle(event.t, &target, request) {
+        let is_idle = self.is_idle(event.t, &target, request);
+        self.wrote.insert(target.clone(), event.n);
+        self.note(event.n, request);
+        if !is_idle {
             return;
         }
         let since = event.t.saturating_sub(self.per);

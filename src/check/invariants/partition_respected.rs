@@ -8,6 +8,7 @@ use kubesim_model::{Text, object};
 
 use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Capability, Definition, Invariant};
+use crate::check::lag::{Lag, is_told};
 use crate::check::observe::{ObserveError, Scene};
 use crate::check::pods::pod_changes;
 use crate::check::takedown::{any_since, known_pods, known_workloads};
@@ -34,6 +35,7 @@ pub const DEFINITION: Definition = Definition {
 struct PartitionRespected {
     /// By uid of a workload: the last revision that all its pods had.
     settled: BTreeMap<Text, Text>,
+    lag: Lag,
 }
 
 impl Invariant for PartitionRespected {
@@ -44,14 +46,12 @@ impl Invariant for PartitionRespected {
                 findings.undecided(Blame::Suite, error.to_string());
             }
         }
-        if !scene.is_subject(&request.actor) {
-            return;
-        }
-        for change in pod_changes(event) {
+        for change in pod_changes(event).filter(|_| scene.is_subject(&request.actor)) {
             if let Err(error) = self.judge(request, change, scene, findings) {
                 findings.undecided(Blame::Suite, error.to_string());
             }
         }
+        self.lag.take(event, scene);
     }
 }
 
@@ -108,6 +108,11 @@ impl PartitionRespected {
         if have <= limit {
             return Ok(());
         }
+        if self.lag.hides(&request.actor, scene) {
+            let text = "without deliveries, what the actor knew can't be told";
+            findings.undecided(Blame::Environment, text);
+            return Ok(());
+        }
         if !could_know(&request.actor, workload, &update, scene)? {
             findings.stale();
             return Ok(());
@@ -148,7 +153,7 @@ fn could_know(
     update: &Text,
     scene: &Scene<'_>,
 ) -> Result<bool, ObserveError> {
-    if !scene.view.has_deliveries {
+    if !is_told(role, scene) {
         return Ok(true);
     }
     let mut have = 0;

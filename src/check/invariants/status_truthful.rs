@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kubesim_model::object;
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, object};
 
 use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Definition, Invariant};
@@ -26,19 +26,22 @@ pub const DEFINITION: Definition = Definition {
     },
     doc: "The numbers that the subject's observation `status` names (`replicas`, `readyReplicas`, \
           `availableReplicas`, `updatedReplicas`) do not differ from a count of the pods for longer \
-          than `within`, if the status speaks of the present generation. Terminating pods may count \
-          or not: built-in controllers differ there. While a part of the subject is down, stands \
+          than `within`, nor does the status speak of another generation for longer. Terminating pods \
+          may count or not: built-in controllers differ there. Of a workload that is being deleted \
+          nothing is asked. While a part of the subject is down, stands \
           still or has a fault upon it, nothing is asked of it. 30 seconds are ample for a work \
           queue with back-off (client-go v1.36: 5 ms doubling) and the reading of a stale cache.",
     needs: &[],
     make: |args| {
         let within = args.duration("within").unwrap_or(30_000);
-        Box::new(StatusTruthful { wrong: Overdue::new(within) })
+        Box::new(StatusTruthful { wrong: Overdue::new(within), due: None })
     },
 };
 
 struct StatusTruthful {
     wrong: Overdue<(ObjectKey, &'static str)>,
+    /// When pods become available next, with time alone.
+    due: Option<Millis>,
 }
 
 impl StatusTruthful {
@@ -58,6 +61,27 @@ impl StatusTruthful {
     }
 }
 
+impl StatusTruthful {
+    /// Looks at what became of the pods since a time at which some became available.
+    fn look_if_due(&mut self, scene: &Scene<'_>, findings: &mut Findings) {
+        if let Some(due) = self.due.filter(|due| *due <= scene.view.now) {
+            self.look(due, scene, findings);
+        }
+    }
+
+    /// Notes what is wrong, since `at`.
+    fn look(&mut self, at: Millis, scene: &Scene<'_>, findings: &mut Findings) {
+        let wrong = if is_hindered(scene) { Ok(BTreeMap::new()) } else { wrong(scene) };
+        match wrong.and_then(|wrong| Ok((wrong, next_available(scene)?))) {
+            Ok((wrong, due)) => {
+                self.wrong.set(scene.view.n, at, wrong);
+                self.due = due;
+            }
+            Err(error) => findings.undecided(Blame::Suite, error.to_string()),
+        }
+    }
+}
+
 impl Invariant for StatusTruthful {
     fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
         self.tell(event.t, scene, findings);
@@ -68,17 +92,15 @@ impl Invariant for StatusTruthful {
             }),
             _ => false,
         };
-        if !matters {
-            return;
-        }
-        let wrong = if is_hindered(scene) { Ok(BTreeMap::new()) } else { wrong(scene) };
-        match wrong {
-            Ok(wrong) => self.wrong.set(event.n, event.t, wrong),
-            Err(error) => findings.undecided(Blame::Suite, error.to_string()),
+        if matters {
+            self.look(event.t, scene, findings);
+        } else {
+            self.look_if_due(scene, findings);
         }
     }
 
     fn finish(&mut self, scene: &Scene<'_>, findings: &mut Findings) {
+        self.look_if_due(scene, findings);
         self.tell(scene.view.now, scene, findings);
     }
 }
@@ -95,8 +117,14 @@ fn wrong(scene: &Scene<'_>) -> Result<BTreeMap<(ObjectKey, &'static str), String
     let mut wrong = BTreeMap::new();
     for workload in scene.workloads()? {
         let Some(status) = scene.status(workload)? else { continue };
+        if object::is_terminating(workload) {
+            continue;
+        }
+        let present = object::generation(workload);
         let observed = scene.observed_generation(workload)?;
-        if observed.is_some_and(|observed| observed != object::generation(workload)) {
+        if let Some(observed) = observed.filter(|observed| *observed != present) {
+            let what = format!("is {observed}, not {present}");
+            wrong.insert((object::key(workload), "observedGeneration"), what);
             continue;
         }
         for (field, least, most) in counts(workload, scene)? {
@@ -113,6 +141,25 @@ fn wrong(scene: &Scene<'_>) -> Result<BTreeMap<(ObjectKey, &'static str), String
         }
     }
     Ok(wrong)
+}
+
+/// When the next ready pod becomes available, if nothing happens to it.
+fn next_available(scene: &Scene<'_>) -> Result<Option<Millis>, ObserveError> {
+    let mut next = None;
+    for workload in scene.workloads()? {
+        let wait = 1000 * Millis::try_from(min_ready(workload)).unwrap_or(0);
+        if wait == 0 {
+            continue;
+        }
+        let pods = scene.pods(workload)?;
+        let ready = pods.iter().filter_map(|(_, pod)| object::condition(pod, "Ready"));
+        let since = ready
+            .filter(|ready| ready["status"] == "True")
+            .filter_map(|ready| object::parse_time(ready["lastTransitionTime"].str()));
+        let later = since.map(|since| since + wait).filter(|at| *at > scene.view.now);
+        next = next.into_iter().chain(later).min();
+    }
+    Ok(next)
 }
 
 /// The least and the most that a number may be: without and with terminating pods.

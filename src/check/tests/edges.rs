@@ -2,13 +2,13 @@
 //! They are stored beside the plain ones, in `fixtures/histories`.
 
 use kubesim_model::request::Verb;
-use kubesim_model::resource::Resource;
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{list, map, object};
 
 use super::story::{Story, budget, image, pod, workload};
 use crate::check::Verdict;
-use crate::history::FaultPhase;
+use crate::history::{Body, Change, FaultPhase, StepPhase};
 
 const WEB: (Resource, &str) = (Resource::CLONE_SETS, "web");
 const PODS: Resource = Resource::PODS;
@@ -41,6 +41,8 @@ pub(super) const EDGES: &[Edge] = &[
     holds("max-unavailable", "taken-back-before-the-kubelet-acted", taken_back),
     broken("max-unavailable", "readiness-gates-taken-away", gates_taken_away),
     holds("max-unavailable", "workload-deleted-in-the-foreground", deleted_in_the_foreground),
+    holds("max-unavailable", "namespace-deleted", namespace_deleted),
+    broken("max-unavailable", "available-with-time-alone", available_with_time_alone),
     holds("disruption-bounded", "told-of-as-lost", told_of_as_lost),
     holds("disruption-bounded", "evicted-for-a-taint", evicted_for_a_taint),
     holds("disruption-bounded", "made-anew-under-its-name", made_anew),
@@ -52,6 +54,10 @@ pub(super) const EDGES: &[Edge] = &[
     broken("bystander-containers-untouched", "fault-long-ago", |story| after_a_fault(story, 600)),
     holds("bystander-containers-untouched", "fault-just-before", |story| after_a_fault(story, 10)),
     holds("no-orphans", "owner-was-never-seen", owner_was_never_seen),
+    broken("status-truthful", "available-with-time-alone", said_with_time_alone),
+    broken("status-truthful", "of-an-old-generation", said_of_an_old_generation),
+    holds("no-hot-loop", "follows-what-happens", follows_what_happens),
+    broken("no-hot-loop", "made-again-and-again", made_again_and_again),
 ];
 
 /// The image of a container is changed and changed back while its kubelet is away.
@@ -87,6 +93,22 @@ fn gates_taken_away(story: &mut Story) {
 fn deleted_in_the_foreground(story: &mut Story) {
     let time = object::timestamp(10_000);
     story.set("user", WEB, &["metadata", "deletionTimestamp"], time).wait(5_000);
+    for name in ["web-0", "web-1", "web-2"] {
+        story.delete("cloneset", name);
+    }
+}
+
+fn namespace_deleted(story: &mut Story) {
+    let metadata = map! { "name" => "default", "deletionTimestamp" => object::timestamp(10_000) };
+    let namespace = map! { "kind" => "Namespace", "metadata" => metadata };
+    let (resource, key) = (Resource::NAMESPACES, ObjectKey::new("", "default"));
+    let after = Some(namespace);
+    let change = Change { rv: 1_000, resource, key, before: None, after };
+    story.request("user", (Verb::Delete, "", 200), (Resource::NAMESPACES, "default"), Vec::new());
+    if let Some(Body::Request(request)) = story.history.events.last_mut().map(|e| &mut e.body) {
+        request.changes.push(change);
+    }
+    story.wait(2_000);
     for name in ["web-0", "web-1", "web-2"] {
         story.delete("cloneset", name);
     }
@@ -159,12 +181,8 @@ fn up_for_a_moment(story: &mut Story) {
 /// The budget wants more pods since the workload was scaled out, which its controller is told of.
 fn scaled_out(story: &mut Story, millis: u64) {
     let mut half = budget(1);
-    half.set(
-        &["spec"],
-        map! {
-            "minAvailable" => "60%", "selector" => half["spec"]["selector"].clone(),
-        },
-    );
+    let selector = half["spec"]["selector"].clone();
+    half.set(&["spec"], map! { "minAvailable" => "60%", "selector" => selector });
     story.write("kcm", BUDGETS, half.clone()).wait(5_000);
     story.set("user", WEB, &["spec", "replicas"], 5).wait(millis);
     let mut gone = story.get(&PODS, "web-0");
@@ -191,4 +209,50 @@ fn after_a_fault(story: &mut Story, seconds: u64) {
 fn owner_was_never_seen(story: &mut Story) {
     story.write("user", PODS, pod_of("job-1", "uid-job")).ready("job-1", true);
     story.wait(400_000).status(3);
+}
+
+/// Pods become available after a while, and nothing happens then.
+fn available_with_time_alone(story: &mut Story) {
+    story.set("user", WEB, &["spec", "minReadySeconds"], 30);
+    for name in ["web-0", "web-1", "web-2"] {
+        story.ready(name, false).wait(1_000).ready(name, true);
+    }
+    story.wait(60_000).delete("cloneset", "web-0").delete("cloneset", "web-1");
+}
+
+/// The subject does not look again when pods become available.
+fn said_with_time_alone(story: &mut Story) {
+    for name in ["web-0", "web-1", "web-2"] {
+        story.ready(name, false).wait(1_000).ready(name, true);
+    }
+    story.set("user", WEB, &["spec", "minReadySeconds"], 30);
+    story.set("cloneset", WEB, &["status", "availableReplicas"], 0);
+    story.wait(120_000).step("wait", StepPhase::Finished);
+}
+
+/// The subject does not look at the new spec, so what it says is right of the old one.
+fn said_of_an_old_generation(story: &mut Story) {
+    story.set("user", WEB, &["metadata", "generation"], 2).wait(60_000);
+    story.step("wait", StepPhase::Finished);
+}
+
+/// A status comes back to what it was, for so does what it tells of.
+fn follows_what_happens(story: &mut Story) {
+    for n in 0..60 {
+        story.ready("web-0", n % 2 == 0).wait(50);
+        story
+            .set("cloneset", WEB, &["status", "readyReplicas"], 2 + i64::from(n % 2 == 0))
+            .wait(50);
+    }
+}
+
+/// A create that fails because what it makes is there already.
+fn made_again_and_again(story: &mut Story) {
+    for _ in 0..30 {
+        story.request("cloneset", (Verb::Create, "", 409), (PODS, "web-0"), Vec::new());
+        if let Some(Body::Request(request)) = story.history.events.last_mut().map(|e| &mut e.body) {
+            request.reason = "AlreadyExists".into();
+        }
+        story.wait(100);
+    }
 }

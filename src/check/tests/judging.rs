@@ -12,6 +12,8 @@ use crate::suite::checks::{CelCheck, Check, CheckSpec};
 use crate::suite::model::Across;
 use crate::suite::vocabulary::KnownRequirement;
 
+const WEB: (Resource, &str) = (Resource::CLONE_SETS, "web");
+
 fn verdict(history: &History, ident: &str) -> Verdict {
     judged(history, &[ident]).checks[0].verdict
 }
@@ -107,6 +109,39 @@ fn who_was_never_told_anything_is_not_guilty_at_once() {
 }
 
 #[test]
+fn without_deliveries_what_happened_a_moment_ago_leaves_a_takedown_undecided() {
+    for (wait, expected) in [(50, Verdict::Unknown), (60_000, Verdict::Fail)] {
+        let mut story = Story::web("no deliveries", 3);
+        story.history.header.capabilities.retain(|have| have != "deliveries");
+        story.ready("web-0", false).wait(wait).delete("cloneset", "web-1");
+        story.history.events.retain(|event| !matches!(event.body, Body::Deliver(_)));
+        assert_eq!(verdict(&story.history, "max-unavailable"), expected);
+    }
+}
+
+#[test]
+fn without_deliveries_what_passes_a_limit_is_found_unless_something_changed_just_before() {
+    for (ident, wait, expected) in [
+        ("max-surge", 60_000, Verdict::Fail),
+        ("max-surge", 50, Verdict::Unknown),
+        ("partition-respected", 60_000, Verdict::Fail),
+        ("partition-respected", 50, Verdict::Unknown),
+    ] {
+        let mut story = Story::web("no deliveries", 3);
+        story.history.header.capabilities.retain(|have| have != "deliveries");
+        story.set("user", WEB, &["spec", "updateStrategy", "partition"], 2).release();
+        story.update_in_place("web-0").wait(60_000);
+        story.set("user", WEB, &["spec", "template", "x"], "y").wait(wait);
+        match ident {
+            "max-surge" => story.pod("web-9", "r1", true),
+            _ => story.update_in_place("web-1"),
+        };
+        story.history.events.retain(|event| !matches!(event.body, Body::Deliver(_)));
+        assert_eq!(verdict(&story.history, ident), expected, "{ident} after {wait} ms");
+    }
+}
+
+#[test]
 fn an_expected_failure_is_not_met_where_the_fault_never_bit() {
     for (phase, expected) in
         [(FaultPhase::Bit, Outcome::Met), (FaultPhase::Missed, Outcome::Unknown)]
@@ -196,6 +231,28 @@ fn an_expression_is_not_asked_while_the_world_is_prepared() {
         let spec = CheckSpec { check: Check::Cel(check), ..super::fixtures::check("three") };
         assert_eq!(super::fixtures::judged_by(&story.history, &[spec]).verdict, expected, "{step}");
     }
+}
+
+#[test]
+fn an_expression_that_can_not_be_evaluated_is_undecided_and_the_suites_fault() {
+    let mut story = Story::web("cel", 1);
+    story.set("user", (Resource::CLONE_SETS, "web"), &["spec", "replicas"], 2);
+    let expr = Program::compile("object.spec.nothing.here == 1").unwrap();
+    let check = CelCheck { expr, kind: None, message: None };
+    let spec = CheckSpec { check: Check::Cel(check), ..super::fixtures::check("nothing") };
+    let judgement = super::fixtures::judged_by(&story.history, &[spec]);
+    assert_eq!((judgement.verdict, judgement.outcome), (Verdict::Unknown, Outcome::Unknown));
+    assert!(judgement.checks[0].reasons.iter().all(|reason| reason.blame == Blame::Suite));
+}
+
+#[test]
+fn a_violation_stays_one_beside_whatever_is_undecided() {
+    let mut story = story("disruption-bounded", false).unwrap();
+    story.push(Body::Gap(Gap { from: 0, missing: "objects".into(), reason: "cut off".into() }));
+    let judgement = judged(&story.history, &["disruption-bounded", "no-orphans"]);
+    let verdicts: Vec<Verdict> = judgement.checks.iter().map(|check| check.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Fail, Verdict::Unknown]);
+    assert_eq!((judgement.verdict, judgement.outcome), (Verdict::Fail, Outcome::Unexpected));
 }
 
 /// Prints how many events a second are judged by all invariants; run it with `--ignored`.

@@ -131,7 +131,7 @@ pub enum Fate {
         /// Seeds of which the verdict was unknown.
         unknown: u64,
     },
-    /// The check failed without the bug too, so it proves nothing.
+    /// The trial does not pass without the bug either, so it proves nothing.
     FalseAlarm {
         /// The seed.
         seed: u64,
@@ -225,7 +225,7 @@ fn fate(prey: &Prey, provider: &dyn Provider, options: HuntOptions<'_>, trials: 
         if let Some(finding) = found(&judgement, prey.mutant.caught_by) {
             return match prey.judge(seed, false, provider) {
                 Err(error) => Fate::Broken(error.to_string()),
-                Ok(without) => match found(&without, prey.mutant.caught_by) {
+                Ok(without) => match not_passed(&without) {
                     Some(finding) => Fate::FalseAlarm { seed, finding },
                     None => Fate::Caught { seed, finding },
                 },
@@ -237,6 +237,23 @@ fn fate(prey: &Prey, provider: &dyn Provider, options: HuntOptions<'_>, trials: 
         }
     }
     Fate::Survived { others, unknown }
+}
+
+/// Why a trial without the bug proves nothing: it has to pass as a whole.
+fn not_passed(judgement: &Judgement) -> Option<String> {
+    if judgement.verdict == Verdict::Pass {
+        return None;
+    }
+    let mut checks = judgement.checks.iter();
+    let failed = checks.find(|check| check.verdict == Verdict::Fail);
+    let finding = failed.and_then(|check| check.findings.first());
+    let reasons = judgement.checks.iter().flat_map(|check| &check.reasons);
+    let reason = judgement.reasons.iter().chain(reasons).next();
+    Some(match (finding, reason) {
+        (Some(finding), _) => format!("{}: {}", finding.invariant, finding.message),
+        (None, Some(reason)) => format!("undecided: {}", reason.text),
+        (None, None) => "it is undecided".to_owned(),
+    })
 }
 
 /// What the check of this name found first.

@@ -51,7 +51,7 @@ fn escaped(hunt: &Hunt) -> Option<String> {
             format!("{why}; {failed}; {unknown} seeds were unknown")
         }
         Fate::FalseAlarm { seed, finding } => {
-            format!("`{by}` fails without the bug too (seed {seed} of {scenario}): {finding}")
+            format!("{scenario} does not pass without the bug (seed {seed}): {finding}")
         }
         Fate::Broken(why) => why.clone(),
         Fate::Interrupted => "the hunt was ended before it was over".to_owned(),

@@ -17,6 +17,11 @@ pub enum Bug {
     EdgeTriggered,
     RevisionFlaps,
     HotLoop,
+    OffByOnePartition,
+    IgnoresMinReadySeconds,
+    CountsTerminating,
+    ReportsWishes,
+    RewritesStatus,
 }
 
 /// Each bug's name and what it does wrong.
@@ -34,10 +39,15 @@ pub const BUGS: &[(&str, &str)] = &[
     ("edge-triggered", "looks away from the pods once a spec was carried out"),
     ("revision-flaps", "goes back to the old revision while a pod of the new one is not ready"),
     ("hot-loop", "writes the time into the status each second"),
+    ("off-by-one-partition", "updates one pod more than the partition lets"),
+    ("ignores-min-ready-seconds", "takes a pod for available as soon as it is ready"),
+    ("counts-terminating", "counts pods that terminate as long as they are ready"),
+    ("reports-wishes", "reports as many ready pods as are wanted"),
+    ("rewrites-status", "writes the status each second, changed or not"),
 ];
 
 impl Bug {
-    const ALL: [Bug; 13] = [
+    const ALL: [Bug; 18] = [
         Bug::OffByOneUnavailable,
         Bug::IgnoresNotReady,
         Bug::ExceedsSurge,
@@ -51,6 +61,11 @@ impl Bug {
         Bug::EdgeTriggered,
         Bug::RevisionFlaps,
         Bug::HotLoop,
+        Bug::OffByOnePartition,
+        Bug::IgnoresMinReadySeconds,
+        Bug::CountsTerminating,
+        Bug::ReportsWishes,
+        Bug::RewritesStatus,
     ];
 
     /// The bug of this name in [`BUGS`].

@@ -121,7 +121,8 @@ pub fn decide(view: &View<'_>) -> Plan {
         Ok(revisions) => revisions,
         Err(first) => return Plan { actions: vec![first], again: None },
     };
-    let active = view.pods.iter().filter(|pod| object::is_active(pod));
+    let lingers = |pod: &Tree| view.bug == Some(Bug::CountsTerminating) && object::is_ready(pod);
+    let active = view.pods.iter().filter(|pod| object::is_active(pod) || lingers(pod));
     let pods: Vec<_> = active.map(|pod| PodFacts::of(pod, &spec, view.now)).collect();
     if view.bug == Some(Bug::RevisionFlaps)
         && pods.iter().any(|pod| pod.revision == revisions.update && !pod.ready)
@@ -165,6 +166,7 @@ fn soonest(
     view: &View<'_>,
 ) -> Option<Millis> {
     let available = census.pods.iter().filter_map(|pod| pod.available_in(spec, view.now));
-    let hot = (view.bug == Some(Bug::HotLoop)).then_some(1000);
+    let is_hot = matches!(view.bug, Some(Bug::HotLoop | Bug::RewritesStatus));
+    let hot = is_hot.then_some(1000);
     available.chain(again).chain(hot).min()
 }

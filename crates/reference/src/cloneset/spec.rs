@@ -107,6 +107,8 @@ impl Spec {
             Some(Bug::OffByOneUnavailable) => read.max_unavailable += 1,
             Some(Bug::ExceedsSurge) if !paused => read.max_surge += 1,
             Some(Bug::IgnoresPartition) => read.partition = 0,
+            Some(Bug::OffByOnePartition) => read.partition = read.partition.saturating_sub(1),
+            Some(Bug::IgnoresMinReadySeconds) => read.min_ready_seconds = 0,
             _ => {}
         }
         Ok(read)

@@ -38,11 +38,16 @@ pub(super) fn plan(
         "currentRevision" => if done { &revisions.update } else { &revisions.current },
         "labelSelector" => selector_text(&view.set["spec"]["selector"]),
     };
-    if view.bug == Some(Bug::HotLoop) {
-        status.set(&["lastReconcileTime"], object::timestamp(view.now));
+    match view.bug {
+        Some(Bug::HotLoop) => {
+            status.set(&["lastReconcileTime"], object::timestamp(view.now));
+        }
+        Some(Bug::ReportsWishes) => status.set(&["readyReplicas"], spec.replicas),
+        _ => {}
     }
     let old = &view.set["status"];
-    let changed = status.fields().any(|(field, value)| old.get(field) != Some(value));
+    let changed = status.fields().any(|(field, value)| old.get(field) != Some(value))
+        || view.bug == Some(Bug::RewritesStatus);
     let patch = map! { "status" => status };
     changed.then(|| Action::UpdateStatus { key: object::key(view.set), patch })
 }

@@ -27,6 +27,7 @@ pub const BUGS: &[(&str, &str)] = &[
     ("exceeds-surge", "makes one pod more than maxSurge allows"),
     ("ignores-rollback-template", "takes the latest ReplicaSet for new when an older one fits"),
     ("observed-generation-early", "reports a generation as observed before it acts on it"),
+    ("rounds-unavailable-up", "rounds a maxUnavailable in percent up instead of down"),
 ];
 
 /// The Deployment controller of v1.36, with this bug of [`BUGS`].
@@ -41,6 +42,7 @@ pub(super) enum Bug {
     ExceedsSurge,
     IgnoresRollbackTemplate,
     ObservedGenerationEarly,
+    RoundsUnavailableUp,
 }
 
 impl Bug {
@@ -51,6 +53,7 @@ impl Bug {
             "exceeds-surge" => Bug::ExceedsSurge,
             "ignores-rollback-template" => Bug::IgnoresRollbackTemplate,
             "observed-generation-early" => Bug::ObservedGenerationEarly,
+            "rounds-unavailable-up" => Bug::RoundsUnavailableUp,
             _ => return None,
         })
     }

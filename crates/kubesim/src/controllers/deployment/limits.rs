@@ -31,7 +31,13 @@ impl Limits {
         let (surge, unavailable) =
             fenceposts(&rolling["maxSurge"], &rolling["maxUnavailable"], replicas);
         let surge = surge + i64::from(bug == Some(Bug::ExceedsSurge));
-        let unavailable = unavailable + i64::from(bug == Some(Bug::OffByOneUnavailable));
+        let unavailable = match bug {
+            Some(Bug::OffByOneUnavailable) => unavailable + 1,
+            Some(Bug::RoundsUnavailableUp) => {
+                share(&rolling["maxUnavailable"], replicas, Rounding::Up).unwrap_or(unavailable)
+            }
+            _ => unavailable,
+        };
         Limits { replicas, surge, unavailable: unavailable.min(replicas) }
     }
 

@@ -174,6 +174,16 @@ fn the_planted_bugs_of_the_bounds_go_past_them() {
     assert_eq!(run("exceeds-surge").0, 13);
     assert_eq!(run("off-by-one-unavailable").1, 8);
     assert!(run("ignores-not-ready").1 < 9);
+    let quarter = |bug| {
+        let mut bench = with(bug, 10, |deployment| {
+            rolling(0, 0)(deployment);
+            let path = ["spec", "strategy", "rollingUpdate", "maxUnavailable"];
+            deployment.set(&path, "25%");
+        });
+        bench.edit(ALL, "web", release("app:2"));
+        extremes(&mut bench, 120_000).1
+    };
+    assert_eq!((quarter(None), quarter(Some("rounds-unavailable-up"))), (8, 7));
 }
 
 #[test]

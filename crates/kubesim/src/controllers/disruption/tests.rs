@@ -79,6 +79,18 @@ fn percentages_round_up_in_both_forms() {
 }
 
 #[test]
+fn a_new_scale_counts_from_the_next_pod_on() {
+    let mut bed = cluster(None, "minAvailable", "50%".into(), 4, 4);
+    assert_eq!(numbers(&bed), [4, 4, 2, 2]);
+    bed.edit(Resource::REPLICA_SETS, "n", "rs", |set| set.set(&["spec", "replicas"], 8));
+    bed.run(1_000);
+    assert_eq!(numbers(&bed), [4, 4, 2, 2]);
+    bed.put(&Resource::PODS, owned(4, "ReplicaSet", "apps/v1", "rs", false));
+    bed.run(1_000);
+    assert_eq!(numbers(&bed), [8, 4, 4, 0]);
+}
+
+#[test]
 fn only_ready_pods_that_stay_are_healthy() {
     let mut bed = cluster(None, "minAvailable", 2.into(), 4, 3);
     assert_eq!(numbers(&bed), [4, 3, 2, 1]);
@@ -161,4 +173,5 @@ fn the_planted_bugs_allow_too_much_or_too_little() {
     assert_eq!(allowed("off-by-one-budget", "minAvailable", 4.into(), 4), 1);
     assert_eq!(allowed("counts-not-ready-as-healthy", "minAvailable", 2.into(), 2), 2);
     assert_eq!(allowed("percent-rounds-down", "minAvailable", "51%".into(), 4), 2);
+    assert_eq!(allowed("allows-one-too-few", "maxUnavailable", 1.into(), 4), 0);
 }

@@ -16,8 +16,10 @@ use super::taints::{self, Swap};
 use super::zones::{self, State, Zone, Zones};
 
 /// Planted bugs: name, and what it does wrong.
-pub const BUGS: &[(&str, &str)] =
-    &[("never-recovers", "the NoExecute taint stays when a node is healthy again")];
+pub const BUGS: &[(&str, &str)] = &[
+    ("never-recovers", "the NoExecute taint stays when a node is healthy again"),
+    ("ignores-zones", "evicts at full speed, however many nodes of a zone are lost"),
+];
 
 /// `--node-monitor-period`.
 const PERIOD: Millis = 5_000;
@@ -30,12 +32,14 @@ const WATCHED: [Resource; 3] = [Resource::NODES, Resource::PODS, Resource::LEASE
 /// The node lifecycle controller, with a planted bug if one of [`BUGS`] is named.
 pub fn actor(bug: Option<&str>) -> Box<dyn Actor> {
     let never_recovers = bug == Some("never-recovers");
-    Box::new(NodeLifecycle { never_recovers, ..NodeLifecycle::default() })
+    let ignores_zones = bug == Some("ignores-zones");
+    Box::new(NodeLifecycle { never_recovers, ignores_zones, ..NodeLifecycle::default() })
 }
 
 #[derive(Clone, Default)]
 struct NodeLifecycle {
     never_recovers: bool,
+    ignores_zones: bool,
     cache: Cache,
     pods: PodsByNode,
     health: BTreeMap<Text, Health>,
@@ -145,7 +149,9 @@ impl NodeLifecycle {
                 }
             }
         }
-        self.judge_zones(zones, io);
+        if !self.ignores_zones {
+            self.judge_zones(zones, io);
+        }
         self.plan_poll(io);
     }
 

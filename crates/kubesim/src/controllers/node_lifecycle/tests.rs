@@ -116,6 +116,18 @@ fn a_node_that_is_back_loses_all_its_taints_unless_a_bug_keeps_them() {
 }
 
 #[test]
+fn a_partly_disrupted_zone_is_left_alone_unless_a_bug_ignores_zones() {
+    for (bug, tainted) in [(None, false), (Some("ignores-zones"), true)] {
+        let mut bed = cluster(bug, 5);
+        for node in ["w1", "w2", "w3"] {
+            bed.alive.remove(node);
+        }
+        bed.run(200_000);
+        assert_eq!(is_tainted(&bed, "w1"), tainted);
+    }
+}
+
+#[test]
 fn a_cordoned_node_is_tainted_no_schedule_and_freed_after() {
     let mut bed = cluster(None, 3);
     bed.edit(Resource::NODES, "", "w1", |node| node.set(&["spec", "unschedulable"], true));

@@ -31,6 +31,8 @@ pub const BUGS: &[(&str, &str)] = &[
     ("deletes-ready-first", "scales in by deleting ready pods before those that are not ready"),
     ("deletes-newest", "scales in by age alone, newest first, ready or not"),
     ("loses-failed-creates", "takes a create for done when it was sent, and never tries again"),
+    ("ignores-min-ready-seconds", "reports pods as available as soon as they are ready"),
+    ("acts-before-its-pods-are-listed", "starts to create before it knows the pods there are"),
 ];
 
 /// The ReplicaSet controller of v1.36, with this bug of [`BUGS`].
@@ -45,6 +47,7 @@ pub fn actor_with(bug: Option<&str>, stale_reads: StaleReads) -> Box<dyn Actor> 
     let stale_reads = if forgets { StaleReads::Allowed } else { stale_reads };
     Box::new(Controller::new(ReplicaSets {
         bug,
+        asked_for_pods: false,
         expectations: Expectations::default(),
         writes: OwnWrites::new(stale_reads),
         syncs: BTreeMap::new(),
@@ -57,6 +60,8 @@ enum Bug {
     DeletesReadyFirst,
     DeletesNewest,
     LosesFailedCreates,
+    IgnoresMinReadySeconds,
+    ActsBeforeItsPodsAreListed,
 }
 
 impl Bug {
@@ -66,6 +71,8 @@ impl Bug {
             "deletes-ready-first" => Bug::DeletesReadyFirst,
             "deletes-newest" => Bug::DeletesNewest,
             "loses-failed-creates" => Bug::LosesFailedCreates,
+            "ignores-min-ready-seconds" => Bug::IgnoresMinReadySeconds,
+            "acts-before-its-pods-are-listed" => Bug::ActsBeforeItsPodsAreListed,
             _ => return None,
         })
     }
@@ -74,6 +81,8 @@ impl Bug {
 #[derive(Clone)]
 struct ReplicaSets {
     bug: Option<Bug>,
+    /// Whether pods are watched, with the bug that does not wait for them.
+    asked_for_pods: bool,
     expectations: Expectations,
     writes: OwnWrites,
     syncs: BTreeMap<ObjectKey, Sync>,
@@ -99,7 +108,17 @@ enum Stage {
 
 impl Reconcile for ReplicaSets {
     fn watches(&self) -> Vec<WatchSpec> {
-        [Resource::REPLICA_SETS, Resource::PODS].map(WatchSpec::all).to_vec()
+        let mut watches = vec![WatchSpec::all(Resource::REPLICA_SETS)];
+        if self.bug != Some(Bug::ActsBeforeItsPodsAreListed) {
+            watches.push(WatchSpec::all(Resource::PODS));
+        }
+        watches
+    }
+
+    fn also_watches(&mut self, change: &Change) -> Option<WatchSpec> {
+        let is_late = self.bug == Some(Bug::ActsBeforeItsPodsAreListed) && !self.asked_for_pods;
+        self.asked_for_pods |= change.resource == Resource::REPLICA_SETS;
+        is_late.then(|| WatchSpec::all(Resource::PODS))
     }
 
     fn changed(&mut self, change: &Change, cache: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {
@@ -272,7 +291,13 @@ impl ReplicaSets {
             let wait = next_available(&sync.active, min_ready_seconds(&sync.set), now);
             wait.into_iter().for_each(|wait| work.again_after(wait));
         }
-        let status = status_of(&sync.set, &sync.active, sync.terminating, sync.failed, now);
+        let mut status = status_of(&sync.set, &sync.active, sync.terminating, sync.failed, now);
+        if self.bug == Some(Bug::IgnoresMinReadySeconds) {
+            let ready = status["readyReplicas"].clone();
+            if !ready.is_null() {
+                status.set(&["availableReplicas"], ready);
+            }
+        }
         if status != sync.set["status"] {
             let write = StatusWrite::start(&Resource::REPLICA_SETS, &sync.set, status, work);
             sync.stage = Stage::Status(write);

@@ -120,6 +120,18 @@ fn the_planted_edge_triggered_bug_never_repeats_a_failed_create() {
 }
 
 #[test]
+fn pods_are_available_after_min_ready_seconds_unless_a_bug_ignores_them() {
+    for (bug, expected) in [(None, None), (Some("ignores-min-ready-seconds"), Some(3))] {
+        let mut bench = with(bug, 3);
+        bench.edit(SETS, "web", |set| set.set(&["spec", "minReadySeconds"], 100));
+        bench.run(20_000);
+        let status = bench.get(SETS, "web")["status"].clone();
+        assert_eq!(status["readyReplicas"].as_i64(), Some(3));
+        assert_eq!(status["availableReplicas"].as_i64(), expected);
+    }
+}
+
+#[test]
 fn a_replacement_is_made_when_a_pod_terminates_not_when_it_is_gone() {
     let mut bench = with(None, 3);
     bench.run(10_000);

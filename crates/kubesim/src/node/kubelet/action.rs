@@ -60,10 +60,17 @@ fn of_running(worker: &Worker, at: usize, bug: Option<Bug>) -> Option<Action> {
     let unit = &worker.units[at];
     let running = unit.seen.running()?;
     let bystander = bug == Some(Bug::RestartsBystanders) && unit.bystander;
-    if running.image != worker.spec(at)["image"].str() || bystander {
+    let again = bug == Some(Bug::ReplacesTwice) && is_first_of_its_image(unit);
+    if running.image != worker.spec(at)["image"].str() || bystander || again {
         return Some(Action::Replace(at));
     }
     unit.unhealthy.map(|grace| Action::Restart(at, grace))
+}
+
+/// Whether the container ran another image before this life.
+fn is_first_of_its_image(unit: &Unit) -> bool {
+    let (now, before) = (&unit.seen.current, &unit.seen.previous);
+    before.as_ref().zip(now.as_ref()).is_some_and(|(before, now)| before.image != now.image)
 }
 
 /// Whether a container that does not run is to be started.

@@ -42,6 +42,7 @@ pub const BUGS: &[(&str, &str)] = &[
     ("reports-new-image-early", "the new image is reported while the old container still runs"),
     ("forgets-orphans", "containers of pods that the API does not know go on running"),
     ("ready-while-terminated", "a container that ended still counts as ready"),
+    ("replaces-twice", "a container whose image changed is started, stopped and started again"),
 ];
 
 /// The planted bug.
@@ -51,6 +52,7 @@ pub(super) enum Bug {
     ReportsNewImageEarly,
     ForgetsOrphans,
     ReadyWhileTerminated,
+    ReplacesTwice,
 }
 
 impl Bug {
@@ -60,6 +62,7 @@ impl Bug {
             "reports-new-image-early" => Some(Bug::ReportsNewImageEarly),
             "forgets-orphans" => Some(Bug::ForgetsOrphans),
             "ready-while-terminated" => Some(Bug::ReadyWhileTerminated),
+            "replaces-twice" => Some(Bug::ReplacesTwice),
             _ => None,
         }
     }

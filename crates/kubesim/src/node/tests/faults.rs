@@ -205,6 +205,8 @@ fn planted_bugs_show() {
     let good = release(None);
     assert!(good.starts("cache").len() == 1 && !early(&good));
     assert_eq!(release(Some("restarts-bystanders")).starts("cache").len(), 2);
+    assert_eq!(good.starts("app").len(), 2);
+    assert_eq!(release(Some("replaces-twice")).starts("app").len(), 3);
     assert!(early(&release(Some("reports-new-image-early"))));
     let crash = |bug| {
         let mut bench = one_running(bug);

@@ -66,6 +66,54 @@ fn budgets() {
 }
 
 #[test]
+fn numbers() {
+    tells("off-by-one-partition", |bug| {
+        let strategy = map! { "type" => "InPlaceIfPossible", "partition" => 2 };
+        let mut world = running_with(bug, 3, strategy);
+        release(&mut world, "app:2");
+        world.run(20_000);
+        with_image(&world, "app:1") == 2
+    });
+    tells("ignores-min-ready-seconds", |bug| {
+        let mut world = running_with(bug, 5, in_place());
+        world.merge(SETS, "web", map! { "spec" => map! { "minReadySeconds" => 60 } });
+        world.run(120_000);
+        release(&mut world, "app:2");
+        world.run(100_000);
+        with_image(&world, "app:1") > 0
+    });
+    tells("reports-wishes", |bug| {
+        let mut world = running_with(bug, 3, in_place());
+        let broken = object::name(world.active()[0]).to_owned();
+        lose(&mut world, &broken);
+        world.run(1_000);
+        world.get(SETS, "web")["status"]["readyReplicas"].as_i64() == Some(2)
+    });
+    tells("rewrites-status", |bug| {
+        let mut world = running_with(bug, 3, in_place());
+        let writes = world.log.len();
+        world.run(60_000);
+        world.log.len() - writes < 10
+    });
+    tells("counts-terminating", |bug| {
+        let mut world = running_with(bug, 5, in_place());
+        let leaving = object::name(world.active()[0]).to_owned();
+        lose(&mut world, &leaving);
+        let ready = list![map! { "type" => "Ready", "status" => "True" }];
+        let key = kubesim_model::resource::ObjectKey::new("default", leaving);
+        let patch = map! { "status" => map! { "conditions" => ready } };
+        world.user(Request::strategic_patch(Resource::PODS, key.clone(), patch));
+        world.kubelet_delay = 5_000;
+        world.user(Request::delete(Resource::PODS, key));
+        release(&mut world, "app:2");
+        world.run(500);
+        world.measure_anew();
+        world.run(2_000);
+        world.least_ready >= 4
+    });
+}
+
+#[test]
 fn scaling() {
     tells("forgets-expectations", |bug| {
         let mut world = running_with(bug, 3, in_place());
