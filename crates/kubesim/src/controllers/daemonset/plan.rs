@@ -87,6 +87,11 @@ impl<'a> View<'a> {
                         _ => running.push(pod),
                     }
                 }
+                // With surge, a node must always have a pod that stays.
+                let surges = self.surge_and_unavailable().0 > 0;
+                if surges && running.is_empty() && nodes::place(self.set, node) == Place::Wanted {
+                    plan.create.push(Text::new(object::name(node)));
+                }
                 plan.delete.extend(self.too_many(&running).into_iter().cloned());
             }
         }
@@ -143,28 +148,48 @@ impl<'a> View<'a> {
         Plan { delete, ..Plan::default() }
     }
 
-    /// Makes new pods beside old ones, and deletes the old ones when the new ones are available.
+    /// Makes new pods beside old ones, and deletes the old ones when the new ones are available. On
+    /// a node where no pod is made any more, an old one goes when it is not available, or when
+    /// enough others are.
     fn surge(&self, by_node: &[(Text, Vec<&Tree>)], max_surge: usize) -> Plan {
-        let mut surging = 0;
-        let (mut plan, mut candidates) = (Plan::default(), Vec::new());
+        let (mut surging, mut available) = (0, 0);
+        let (mut plan, mut candidates, mut retired) = (Plan::default(), Vec::new(), Vec::new());
         for (node, pods) in by_node {
-            match self.new_and_old(pods) {
-                None => surging += 1,
-                Some((_, None)) => {}
-                Some((None, Some(old))) if self.is_available(old) => candidates.push(node.clone()),
-                Some((None, Some(_))) => plan.create.push(node.clone()),
-                Some((Some(new), Some(old))) => {
-                    if self.is_available(old) && !self.is_available(new) {
-                        surging += 1;
-                    } else {
-                        plan.delete.push(old.clone());
-                    }
-                }
+            let Some((new, old)) = self.new_and_old(pods) else {
+                surging += 1;
+                continue;
+            };
+            let works = old.or(new).is_some_and(|pod| self.is_available(pod));
+            available += usize::from(works);
+            match (new, old) {
+                (_, None) => {}
+                (None, Some(old)) => match (works, self.is_wanted_on(node)) {
+                    (true, true) => candidates.push(node.clone()),
+                    (true, false) => retired.push(old.clone()),
+                    (false, true) => plan.create.push(node.clone()),
+                    (false, false) => plan.delete.push(old.clone()),
+                },
+                (Some(new), Some(_)) if !self.is_available(new) => surging += 1,
+                (Some(_), Some(old)) => plan.delete.push(old.clone()),
             }
         }
+        let spare = available.saturating_sub(self.wanted());
+        plan.delete.extend(retired.into_iter().take(spare));
         let room = max_surge.saturating_sub(surging);
         plan.create.extend(candidates.into_iter().take(room));
         plan
+    }
+
+    /// Whether a pod belongs on the node of this name.
+    fn is_wanted_on(&self, name: &str) -> bool {
+        let mut nodes = self.nodes.iter();
+        let node = nodes.find(|node| object::name(node) == name);
+        node.is_some_and(|node| nodes::place(self.set, node) == Place::Wanted)
+    }
+
+    /// On how many nodes a pod belongs.
+    fn wanted(&self) -> usize {
+        self.nodes.iter().filter(|node| nodes::place(self.set, node) == Place::Wanted).count()
     }
 
     /// The new and the old pod of a node; `None` if there are two of a kind.
@@ -176,8 +201,7 @@ impl<'a> View<'a> {
 
     /// `maxSurge` and `maxUnavailable` in pods; both are rounded up, and not both are 0.
     fn surge_and_unavailable(&self) -> (usize, usize) {
-        let wanted =
-            self.nodes.iter().filter(|n| nodes::place(self.set, n) == Place::Wanted).count();
+        let wanted = self.wanted();
         let total = i64::try_from(wanted).unwrap_or(i64::MAX);
         let rolling = &self.set["spec"]["updateStrategy"]["rollingUpdate"];
         let of = |field: &str, default: i64| {

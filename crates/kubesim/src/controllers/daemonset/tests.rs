@@ -179,6 +179,32 @@ fn surge_makes_the_new_pod_before_the_old_one_goes() {
 }
 
 #[test]
+fn with_surge_a_node_never_waits_for_the_end_of_a_pod() {
+    let mut bench = with(None, 2, rolling(0.into(), 1.into()));
+    bench.stop = None;
+    let name = bench.names()[0].clone();
+    bench.delete(Resource::PODS, &name);
+    bench.run(10_000);
+    assert_eq!((bench.pods().len(), bench.count(object::is_active)), (3, 2));
+}
+
+#[test]
+fn with_surge_an_old_pod_that_is_down_goes_from_a_node_that_takes_no_more() {
+    let mut bench = with(None, 3, rolling(0.into(), 1.into()));
+    bench.remove(&Resource::NODES, &ObjectKey::new("", "node-0"));
+    let taints = list![taint("node.kubernetes.io/unreachable", "NoSchedule")];
+    bench.create(Resource::NODES, node("node-0", taints));
+    let lost = |pod: &Tree| super::nodes::node_of(pod) == "node-0";
+    let name = bench.pods().iter().find(|pod| lost(pod)).map(|pod| object::name(pod).to_owned());
+    let name = name.expect("each node has a pod");
+    bench.edit(Resource::PODS, &name, |pod| pod.set(&["status", "conditions"], list![]));
+    bench.edit(SETS, "web", release("app:2"));
+    bench.run(60_000);
+    assert_eq!(bench.count(lost), 0, "and none is made there");
+    assert_eq!(bench.count(|pod| image(pod) == "app:2" && object::is_ready(pod)), 2);
+}
+
+#[test]
 fn a_broken_update_stops_at_the_limit() {
     let mut bench = with(None, 5, |_| {});
     bench.start = None;

@@ -6,7 +6,7 @@
 use kubesim_model::actor::Io;
 use kubesim_model::host::{HostCommand, ProbeKind};
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, Text};
+use kubesim_model::{Millis, Text, object};
 
 use super::actor::{Asked, Due, Kubelet};
 use super::unit::{Probe, Probing, Unit};
@@ -78,13 +78,14 @@ impl Kubelet {
             if running.id == unit.probing.id {
                 continue;
             }
-            // What ran before this kubelet keeps what was said of it
-            // (`ChangeContainerStatusOnKubeletRestart` is off since v1.35).
+            // What ran before this kubelet keeps what was said of it, unless the whole pod was
+            // said not to be ready (`ChangeContainerStatusOnKubeletRestart` is off since v1.35).
             let same = known["containerID"] == running.id.as_str();
-            let was = |field: &str| same && known[field].is_true();
+            let was_started = same && known["started"].is_true();
+            let was_ready = same && object::is_ready(&worker.pod);
             let probe = |(kind, field): (ProbeKind, &str)| {
                 let spec = spec.get(field)?.clone();
-                let result = (kind == ProbeKind::Readiness).then(|| was("ready"));
+                let result = (kind == ProbeKind::Readiness).then_some(was_ready);
                 Some(Probe {
                     kind,
                     spec,
@@ -98,7 +99,7 @@ impl Kubelet {
             };
             let probes: Vec<Probe> = KINDS.into_iter().filter_map(probe).collect();
             let started =
-                probes.iter().all(|probe| probe.kind != ProbeKind::Startup) || was("started");
+                probes.iter().all(|probe| probe.kind != ProbeKind::Startup) || was_started;
             unit.unhealthy = None;
             unit.probing = Probing { id: running.id.clone(), started, probes };
             self.activate(worker, at, io);
