@@ -106,7 +106,9 @@ impl Reconcile for EndpointSlices {
         }
         let mut kept = BTreeSet::new();
         for (ports, group) in wanted {
-            let of_group = |slice: &&Tree| slice["ports"].to_string() == ports;
+            // A slice without ports has no list of them.
+            let of_group =
+                |slice: &&Tree| Tree::from(slice["ports"].items().to_vec()).to_string() == ports;
             let slices: Vec<&Tree> = existing.iter().filter(of_group).collect();
             kept.extend(write_group(&service, group, &slices, work));
         }
