@@ -63,7 +63,11 @@ impl Bounded {
         scene: &Scene<'_>,
         findings: &mut Findings,
     ) -> Result<(), ObserveError> {
-        let takedowns = self.disruption.event(event, scene)?;
+        let limit = self.limit;
+        let is_past = |count: Count, workload: &Tree| {
+            past(limit, count, workload, scene).map(|limit| limit.is_some())
+        };
+        let takedowns = self.disruption.event(event, &is_past, scene)?;
         let Body::Request(request) = &event.body else { return Ok(()) };
         let is_bound = scene.is_subject(&request.actor)
             || self.actors.contains(&request.actor)
@@ -85,11 +89,13 @@ impl Bounded {
         findings: &mut Findings,
     ) -> Result<(), ObserveError> {
         let truth = self.disruption.truth(&takedown.workload, scene)?;
-        let Some(limit) = self.past(truth, &takedown.workload, scene)? else { return Ok(()) };
-        let past = |count: Count, workload: &Tree| {
-            self.past(count, workload, scene).map(|limit| limit.is_some())
+        let Some(limit) = past(self.limit, truth, &takedown.workload, scene)? else {
+            return Ok(());
         };
-        let because = match self.disruption.guilt(takedown, request, past, scene)? {
+        let is_past = |count: Count, workload: &Tree| {
+            past(self.limit, count, workload, scene).map(|limit| limit.is_some())
+        };
+        let because = match self.disruption.guilt(takedown, request, &is_past, scene)? {
             Guilt::Known(because) => because,
             Guilt::Stale => {
                 findings.stale();
@@ -120,24 +126,24 @@ impl Bounded {
         );
         Ok(())
     }
+}
 
-    /// The limit, if these counts are past it.
-    fn past(
-        &self,
-        count: Count,
-        workload: &Tree,
-        scene: &Scene<'_>,
-    ) -> Result<Option<String>, ObserveError> {
-        let most = match self.limit {
-            Limit::OfTheWorkload => scene.max_unavailable(workload)?,
-            Limit::Unavailable(amount) => scene.replicas(workload)?.map(|all| amount.round_up(all)),
-            Limit::Available(amount) => {
-                let least = amount.round_up(scene.replicas(workload)?.unwrap_or(count.expected));
-                let is_past = count.available < least && count.expected >= least;
-                return Ok(is_past.then(|| format!("at least {least} available")));
-            }
-        };
-        let past = most.filter(|most| count.unavailable() > *most);
-        Ok(past.map(|most| format!("at most {most} unavailable")))
-    }
+/// The limit, if these counts are past it.
+fn past(
+    limit: Limit,
+    count: Count,
+    workload: &Tree,
+    scene: &Scene<'_>,
+) -> Result<Option<String>, ObserveError> {
+    let most = match limit {
+        Limit::OfTheWorkload => scene.max_unavailable(workload)?,
+        Limit::Unavailable(amount) => scene.replicas(workload)?.map(|all| amount.round_up(all)),
+        Limit::Available(amount) => {
+            let least = amount.round_up(scene.replicas(workload)?.unwrap_or(count.expected));
+            let is_past = count.available < least && count.expected >= least;
+            return Ok(is_past.then(|| format!("at least {least} available")));
+        }
+    };
+    let past = most.filter(|most| count.unavailable() > *most);
+    Ok(past.map(|most| format!("at most {most} unavailable")))
 }

@@ -168,7 +168,7 @@ fn counts(change: &Change, scene: &Scene<'_>) -> bool {
         return false;
     }
     match (&change.before, &change.after) {
-        (Some(before), Some(after)) => essence(before) != essence(after),
+        (Some(before), Some(after)) => !are_alike(before, after),
         _ => true,
     }
 }
@@ -197,28 +197,22 @@ fn concerns(change: &Change, scene: &Scene<'_>) -> bool {
     })
 }
 
-/// The parts of an object of which a change counts. Objects without spec and status count whole,
+/// Whether two states differ in nothing that counts. Objects without spec and status count whole,
 /// but for their metadata.
-fn essence(object: &Tree) -> Tree {
-    let mut rest = object.clone();
-    let metadata = &object["metadata"];
-    let mut kept = kubesim_model::map! {};
-    for field in ["labels", "deletionTimestamp", "uid"] {
-        kept.set(&[field], &metadata[field]);
-    }
-    rest.set(&["metadata"], kept);
-    let conditions = object["status"]["conditions"].items();
-    if !conditions.is_empty() {
-        let quiet: Vec<Tree> = conditions.iter().map(without_heartbeat).collect();
-        rest.set(&["status", "conditions"], quiet);
-    }
-    rest
+fn are_alike(before: &Tree, after: &Tree) -> bool {
+    let same = |field: &str| before["metadata"][field] == after["metadata"][field];
+    before.equals_but_for(&["metadata", "status"], after)
+        && ["labels", "deletionTimestamp", "uid"].into_iter().all(same)
+        && are_statuses_alike(&before["status"], &after["status"])
 }
 
-fn without_heartbeat(condition: &Tree) -> Tree {
-    let mut condition = condition.clone();
-    for field in ["lastHeartbeatTime", "lastProbeTime"] {
-        condition.remove(&[field]);
-    }
-    condition
+fn are_statuses_alike(before: &Tree, after: &Tree) -> bool {
+    const HEARTBEATS: &[&str] = &["lastHeartbeatTime", "lastProbeTime"];
+    let (old, new) = (before["conditions"].items(), after["conditions"].items());
+    let mut both = old.iter().zip(new);
+    before == after
+        || before.equals_but_for(&["conditions"], after)
+            && old.len() == new.len()
+            && !old.is_empty()
+            && both.all(|(old, new)| old.equals_but_for(HEARTBEATS, new))
 }

@@ -105,6 +105,19 @@ pub struct FaultResult {
     pub evidence: String,
 }
 
+impl Judgement {
+    /// The checks that failed, but for those that decide nothing else than requirements that were
+    /// expected to fail.
+    pub fn unexpected_failures(&self) -> impl Iterator<Item = &CheckResult> {
+        let failed = self.checks.iter().filter(|check| check.verdict == Verdict::Fail);
+        failed.filter(|check| {
+            let mut decided =
+                self.requirements.iter().filter(|r| r.decided_by.contains(&check.name)).peekable();
+            decided.peek().is_none() || decided.any(|requirement| !requirement.expected_to_fail)
+        })
+    }
+}
+
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
@@ -142,7 +155,11 @@ pub fn judge(history: &History, plan: &Plan<'_>) -> Judgement {
     let undecided = (!reasons.is_empty()).then_some(Verdict::Unknown);
     let verdict = Verdict::worst(checks.iter().map(|check| check.verdict).chain(undecided));
     let requirements = requirements(&checks, plan, !reasons.is_empty());
-    let outcome = outcome(verdict, &checks, &requirements, plan);
+    let outcome = match outcome(verdict, &checks, &requirements, plan) {
+        // What was expected to fail did, but not in the trial that the scenario describes.
+        Outcome::Met if !reasons.is_empty() => Outcome::Unknown,
+        outcome => outcome,
+    };
     let (events, ended) = (history.events.len() as u64, view.now);
     Judgement { verdict, outcome, checks, requirements, faults, reasons, events, ended }
 }
@@ -176,6 +193,12 @@ impl Running {
         };
         for gap in gaps.iter().filter(needed) {
             let text = format!("{} may be missing: {}", gap.missing, gap.reason);
+            self.findings.undecided(Blame::Environment, text);
+        }
+        // What was excused because nobody could know may have been told while nothing was recorded.
+        let told = Capability::Deliveries.word();
+        if let Some(gap) = gaps.iter().find(|gap| gap.missing == told && self.findings.stale > 0) {
+            let text = format!("what passed a limit may have been known: {}", gap.reason);
             self.findings.undecided(Blame::Environment, text);
         }
         let reasons: Vec<Reason> = self.findings.undecided.into_iter().collect();

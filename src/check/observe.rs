@@ -124,7 +124,7 @@ impl<'a> Scene<'a> {
     pub fn pods(&self, workload: &Tree) -> Result<Vec<(&'a ObjectKey, &'a Tree)>, ObserveError> {
         if !self.subject.observes("owns") {
             let uid = object::uid(workload);
-            return Ok(self.view.objects.descendants(uid, &Resource::PODS).into_iter().collect());
+            return Ok(self.view.objects.descendants(uid, &Resource::PODS));
         }
         let mut found = Vec::new();
         for (key, pod) in self.view.objects.all(&Resource::PODS) {

@@ -17,8 +17,12 @@ pub(super) struct InPlace {
 
 #[derive(Clone, Debug)]
 struct Pending {
+    /// The versions of the pod in which the container is to be replaced: from this one on.
     rv: u64,
+    /// Until that one, if its own image was asked for again before anybody acted.
+    until: u64,
     old_id: Text,
+    old_image: Text,
 }
 
 impl InPlace {
@@ -34,11 +38,23 @@ impl InPlace {
     }
 
     fn compare(&mut self, before: &Tree, after: &Tree, rv: u64) {
-        for (name, _) in changed_images(before, after) {
+        for (name, image) in changed_images(before, after) {
             let old_id = container_id(before, &name);
-            if !old_id.is_empty() {
-                let uid = Text::new(object::uid(after));
-                self.changes.entry(uid).or_default().insert(name, Pending { rv, old_id });
+            if old_id.is_empty() {
+                continue;
+            }
+            let changes = self.changes.entry(Text::new(object::uid(after))).or_default();
+            let open = |pending: &&mut Pending| pending.old_id == old_id && pending.until == STAYS;
+            match changes.get_mut(&name).filter(open) {
+                // The kubelet compares what runs with what is wanted (v1.36, `HashContainer`), so
+                // nothing is left to do.
+                Some(pending) if pending.old_image == image => pending.until = rv,
+                Some(_) => {}
+                None => {
+                    let old_image = image_of(before, &name);
+                    let pending = Pending { rv, until: STAYS, old_id, old_image };
+                    changes.insert(name, pending);
+                }
             }
         }
     }
@@ -47,17 +63,28 @@ impl InPlace {
     pub(super) fn is_changing(&self, pod: &Tree) -> bool {
         let Some(changes) = self.changes.get(object::uid(pod)) else { return false };
         let rv = object::resource_version(pod);
-        changes
-            .iter()
-            .any(|(name, pending)| pending.rv <= rv && container_id(pod, name) == pending.old_id)
+        changes.iter().any(|(name, pending)| {
+            (pending.rv..pending.until).contains(&rv) && container_id(pod, name) == pending.old_id
+        })
     }
 
     /// Whether a state of a pod counts as available.
     pub(super) fn is_available(&self, pod: &Tree, min_ready_seconds: i64, now: Millis) -> bool {
         object::is_active(pod)
             && object::is_available(pod, min_ready_seconds, now)
+            && gates_hold(pod)
             && !self.is_changing(pod)
     }
+}
+
+/// [`Pending::until`] while nobody asked for the old image again.
+const STAYS: u64 = u64::MAX;
+
+/// Whether all readiness gates of a pod are true. Who takes one away has taken the pod down, though
+/// it is the kubelet that says so in `Ready` a moment later.
+pub(super) fn gates_hold(pod: &Tree) -> bool {
+    let mut gates = pod["spec"]["readinessGates"].items().iter();
+    gates.all(|gate| object::has_condition(pod, gate["conditionType"].str()))
 }
 
 /// What a request changed of pods.
@@ -82,6 +109,12 @@ pub(super) fn changed_images(before: &Tree, after: &Tree) -> Vec<(Text, Text)> {
         .filter(|c| image(&c["name"]).is_some_and(|image| *image != c["image"]))
         .map(|c| (c["name"].text(), c["image"].text()))
         .collect()
+}
+
+fn image_of(pod: &Tree, name: &str) -> Text {
+    let containers = pod["spec"]["containers"].items();
+    let container = containers.iter().find(|container| container["name"] == name);
+    container.map(|container| container["image"].text()).unwrap_or_default()
 }
 
 /// `status.containerStatuses[name].containerID`, or the empty text.

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
-use kubesim_model::{Text, object};
+use kubesim_model::{Millis, Text, object};
 
-use crate::history::{Body, Change, Event, FaultPhase, HostFact, RequestEvent};
+use crate::history::{
+    Body, Change, Event, FaultEvent, FaultPhase, FaultState, HostFact, RequestEvent,
+};
 
 use super::observe::{ObserveError, Scene};
 use super::pods::pod_changes;
@@ -31,15 +33,22 @@ pub(super) struct Release {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Releases {
     by_workload: BTreeMap<ObjectKey, Release>,
-    /// Pods upon which a fault was, by uid.
-    touched: BTreeSet<Text>,
-    /// Pods of which a probe failed, by namespace and name.
-    probed: BTreeSet<Text>,
+    /// The faults in force: their nodes and pods.
+    faults: BTreeMap<Text, (Vec<Text>, Vec<Text>)>,
+    /// Pods upon which a fault was, by uid, and when it was last.
+    touched: BTreeMap<Text, Millis>,
+    /// Pods of which a probe failed, by namespace and name, and when one did last.
+    probed: BTreeMap<Text, Millis>,
     /// Containers, by name, that were seen to end by themselves.
     ending: BTreeSet<Text>,
     /// Pods that the subject took away without a reason, by uid, and the event.
     taken: BTreeMap<Text, u64>,
 }
+
+/// For how long after its end a fault may still be felt in a pod that says that it is ready: until
+/// the kubelet has looked at all its containers anew (v1.36: resync every minute, and half of that
+/// for jitter). A pod that is not ready again feels it for longer.
+const AFTERMATH: Millis = 90_000;
 
 /// The subject took a pod away that a release is to keep.
 pub(super) struct Taken<'e> {
@@ -57,14 +66,12 @@ impl Releases {
         scene: &Scene<'_>,
     ) -> Result<Vec<Taken<'e>>, ObserveError> {
         match &event.body {
-            Body::Fault(fault) if matches!(fault.phase, FaultPhase::Injected | FaultPhase::Bit) => {
-                self.touch(scene);
-            }
+            Body::Fault(fault) => self.fault(fault, scene),
             Body::Note(note) if note.reason == "Unhealthy" => {
                 // A failed readiness probe takes nothing down.
                 let kinds = ["Liveness", "Startup"];
                 if kinds.iter().any(|kind| note.message.starts_with(kind)) {
-                    self.probed.insert(note.about.clone());
+                    self.probed.insert(note.about.clone(), event.t);
                 }
             }
             Body::Host(host) => {
@@ -105,7 +112,8 @@ impl Releases {
 
     /// Whether something happened to the pod for reasons of its own: a fault, or a failed probe.
     pub(super) fn is_excused(&self, uid: &str, pod: &ObjectKey) -> bool {
-        self.touched.contains(uid) || self.probed.contains(&Text::from(format!("pods {pod}")))
+        self.touched.contains_key(uid)
+            || self.probed.contains_key(&Text::from(format!("pods {pod}")))
     }
 
     /// Whether a container that ended so was stopped by its kubelet: with the exit code of SIGTERM
@@ -120,14 +128,47 @@ impl Releases {
         self.taken.get(uid).copied()
     }
 
+    fn fault(&mut self, fault: &FaultEvent, scene: &Scene<'_>) {
+        match fault.phase {
+            FaultPhase::Injected | FaultPhase::Bit => {
+                if let Some(FaultState { event, .. }) = scene.view.faults.get(&fault.fault) {
+                    let targets = (event.nodes.clone(), event.pods.clone());
+                    self.faults.insert(fault.fault.clone(), targets);
+                }
+                self.touch(scene);
+            }
+            FaultPhase::Healed | FaultPhase::Missed => {
+                self.touch(scene);
+                self.faults.remove(&fault.fault);
+            }
+            FaultPhase::Armed => {}
+        }
+    }
+
+    /// Notes the pods upon which faults are now.
     fn touch(&mut self, scene: &Scene<'_>) {
         for (_, pod) in scene.view.objects.all(&Resource::PODS) {
-            let node = pod["spec"]["nodeName"].str();
-            let uid = object::uid(pod);
-            if scene.view.node_fault(node).is_some() || scene.view.pod_fault(uid).is_some() {
-                self.touched.insert(Text::new(uid));
+            let (node, uid) = (pod["spec"]["nodeName"].str(), object::uid(pod));
+            let is_upon = |(nodes, pods): &(Vec<Text>, Vec<Text>)| {
+                nodes.iter().any(|have| have == node) || pods.iter().any(|have| have == uid)
+            };
+            if self.faults.values().any(is_upon) {
+                self.touched.insert(Text::new(uid), scene.view.now);
             }
         }
+    }
+
+    /// What happened to pods before a release, and is over, excuses nothing in it.
+    fn forget(&mut self, scene: &Scene<'_>) {
+        let now = scene.view.now;
+        let objects = &scene.view.objects;
+        let is_felt = |pod: &Tree, since: Millis| {
+            !object::is_ready(pod) || now.saturating_sub(since) < AFTERMATH
+        };
+        self.touched.retain(|uid, t| objects.by_uid(uid).is_some_and(|(.., pod)| is_felt(pod, *t)));
+        let pods = objects.all(&Resource::PODS).map(|(key, pod)| (format!("pods {key}"), pod));
+        let pods: BTreeMap<String, &Tree> = pods.collect();
+        self.probed.retain(|about, t| pods.get(about.as_str()).is_some_and(|pod| is_felt(pod, *t)));
     }
 
     fn begin(
@@ -151,6 +192,7 @@ impl Releases {
             self.by_workload.remove(&change.key);
             return Ok(());
         }
+        self.forget(scene);
         self.touch(scene);
         // What an overtaken release changes is still to be changed in the pods that it did not
         // reach.

@@ -4,6 +4,10 @@
 //! Pods that a workload never had do not count as lost: of a workload that was just scaled up, the
 //! pods that never were available yet are no disruption.
 //!
+//! A write that only tells that a pod is down, as kubelets and the node controller do, took nothing
+//! down; nor are pods disrupted that go for a taint, for a lost node or for a pod of higher
+//! priority, which ask no limit, or with their workload.
+//!
 //! A subject may act through other objects: a Deployment lowers a ReplicaSet, whose controller
 //! deletes pods. Then the decision is the lowering, judged on what its actor could know then, and
 //! the deletion is judged on whether it chose pods that were down already.
@@ -17,7 +21,7 @@ use kubesim_model::{Millis, Text, object};
 use crate::history::{Body, Change, Event, RequestEvent};
 
 use super::observe::{ObserveError, Scene};
-use super::pods::{InPlace, min_ready, pod_changes};
+use super::pods::{InPlace, changed_images, gates_hold, min_ready, pod_changes};
 
 /// An available pod of a workload was taken down by a request.
 pub(super) struct Takedown<'e> {
@@ -60,26 +64,38 @@ pub(super) enum Guilt {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disruption {
     in_place: InPlace,
-    /// The most pods of a workload that were available at once since it was last scaled.
-    reached: BTreeMap<ObjectKey, i64>,
+    /// By uid of a workload: the most pods of it that were available at once since it was last
+    /// scaled.
+    reached: BTreeMap<Text, i64>,
+    /// By uid of a workload: how many pods of it are available, while nothing but single pods
+    /// changes.
+    counted: BTreeMap<Text, i64>,
     /// By uid of the object between: the last time it was lowered, and whether wrongly.
     lowered: BTreeMap<Text, (u64, bool)>,
-    /// When availability last changed, for histories without deliveries.
-    moved: BTreeMap<ObjectKey, (Millis, Text)>,
+    /// By uid of a workload: when availability last changed, for histories without deliveries.
+    moved: BTreeMap<Text, (Millis, Text)>,
 }
+
+/// Whether counts are past a limit.
+pub(super) type IsPast<'a> = &'a dyn Fn(Count, &Tree) -> Result<bool, ObserveError>;
 
 /// Without deliveries, a change younger than this may not have been known, in milliseconds.
 const SLACK: Millis = 5_000;
 
 impl Disruption {
-    /// Takes the next event in and answers whom it took down.
+    /// Takes the next event in and answers whom it took down. What is decided about objects between
+    /// workload and pods is judged by `is_past`.
     pub(super) fn event<'e>(
         &mut self,
         event: &'e Event,
+        is_past: IsPast<'_>,
         scene: &Scene<'_>,
     ) -> Result<Vec<Takedown<'e>>, ObserveError> {
         let Body::Request(request) = &event.body else { return Ok(Vec::new()) };
         let mut takedowns = Vec::new();
+        if !changes_one_pod(request) {
+            self.counted.clear();
+        }
         let was = self.in_place.clone_if(pod_changes(event).next().is_some());
         self.in_place.take(event);
         for change in pod_changes(event) {
@@ -93,26 +109,47 @@ impl Disruption {
                 pod.as_ref().is_some_and(|pod| in_place.is_available(pod, ready, scene.view.now))
             };
             let (before, after) = (up(&change.before, &was), up(&change.after, &self.in_place));
-            if let (true, false, Some(pod)) = (before, after, &change.before) {
+            if let (true, false, Some(pod)) = (before, after, &change.before)
+                && !object::is_terminating(workload)
+                && is_decided(pod, change.after.as_ref())
+            {
                 takedowns.push(Takedown { change, pod, workload: workload.clone() });
             }
-            self.reach(workload, scene)?;
+            let moved = i64::from(after) - i64::from(before);
+            // Time alone makes pods available that have to be ready for a while.
+            let is_all = ready == 0 && !scene.subject.observes("owns");
+            self.reach(workload, is_all.then_some(moved), scene)?;
         }
         for change in &request.changes {
-            self.lower(event, request, change, scene)?;
+            self.lower(event, request, change, is_past, scene)?;
         }
         Ok(takedowns)
     }
 
     /// Notes that a takedown or recovery was judged, for histories without deliveries.
     pub(super) fn moved(&mut self, workload: &Tree, actor: &Text, now: Millis) {
-        self.moved.insert(object::key(workload), (now, actor.clone()));
+        self.moved.insert(Text::new(object::uid(workload)), (now, actor.clone()));
     }
 
-    fn reach(&mut self, workload: &Tree, scene: &Scene<'_>) -> Result<(), ObserveError> {
+    /// Notes how many pods are available. `moved` is by how many these are more than at the change
+    /// before, where that is known.
+    fn reach(
+        &mut self,
+        workload: &Tree,
+        moved: Option<i64>,
+        scene: &Scene<'_>,
+    ) -> Result<(), ObserveError> {
+        let uid = Text::new(object::uid(workload));
         let replicas = scene.replicas(workload)?.unwrap_or(i64::MAX);
-        let available = self.available(workload, scene)?;
-        let reached = self.reached.entry(object::key(workload)).or_default();
+        let available = match (moved, self.counted.remove(&uid)) {
+            (Some(moved), Some(counted)) => counted + moved,
+            _ => self.available(workload, scene)?,
+        };
+        debug_assert_eq!(available, self.available(workload, scene)?, "pods of {uid}");
+        if moved.is_some() {
+            self.counted.insert(uid.clone(), available);
+        }
+        let reached = self.reached.entry(uid).or_default();
         *reached = (*reached).max(available).min(replicas);
         Ok(())
     }
@@ -131,36 +168,27 @@ impl Disruption {
     }
 
     fn expected(&self, workload: &Tree, scene: &Scene<'_>) -> Result<i64, ObserveError> {
-        let reached = self.reached.get(&object::key(workload)).copied().unwrap_or(0);
+        let reached = self.reached.get(object::uid(workload)).copied().unwrap_or(0);
         Ok(scene.replicas(workload)?.map_or(reached, |replicas| replicas.min(reached)))
     }
 
-    /// The counts as a role could know them after the event.
-    pub(super) fn known(
-        &self,
-        role: &str,
-        workload: &Tree,
-        scene: &Scene<'_>,
-    ) -> Result<(Count, Tree), ObserveError> {
-        let workload = known_workload(role, workload, scene);
-        let (ready, now) = (min_ready(&workload), scene.view.now);
+    /// The counts as a role could know them after the event, for a state of the workload that it
+    /// may have acted upon.
+    fn known(&self, role: &str, workload: &Tree, scene: &Scene<'_>) -> Result<Count, ObserveError> {
+        let (ready, now) = (min_ready(workload), scene.view.now);
         let mut available = 0;
         for pod in known_pods(role, scene) {
-            if self.may_be_up(pod, ready, now, scene) && scene.owns(&workload, pod)? {
+            if self.may_be_up(pod, ready, now, scene) && scene.owns(workload, pod)? {
                 available += 1;
             }
         }
-        Ok((Count { expected: self.expected(&workload, scene)?, available }, workload))
+        Ok(Count { expected: self.expected(workload, scene)?, available })
     }
 
-    /// Whether a pod in this state, or as it is by now, counts as available. What is certain to be
+    /// Whether a pod counts as available in this state or in a later one. What is certain to be
     /// known may be worse than what the actor was told a moment ago and acts upon.
     fn may_be_up(&self, pod: &Tree, ready: i64, now: Millis, scene: &Scene<'_>) -> bool {
-        let newest = scene.view.objects.by_uid(object::uid(pod)).map(|(_, _, pod)| pod);
-        [Some(pod), newest]
-            .into_iter()
-            .flatten()
-            .any(|pod| self.in_place.is_available(pod, ready, now))
+        any_since(pod, scene, |pod| self.in_place.is_available(pod, ready, now))
     }
 
     /// Whether the actor of a takedown that is past the limit could know.
@@ -168,12 +196,16 @@ impl Disruption {
         &self,
         takedown: &Takedown<'_>,
         request: &RequestEvent,
-        is_past: impl Fn(Count, &Tree) -> Result<bool, ObserveError>,
+        is_past: IsPast<'_>,
         scene: &Scene<'_>,
     ) -> Result<Guilt, ObserveError> {
         let workload = &takedown.workload;
-        if !scene.view.has_deliveries {
-            let moved = self.moved.get(&object::key(workload));
+        if request.subresource == "eviction" && !scene.is_subject(&request.actor) {
+            // Who evicts asks; it is not for him to know.
+            return Ok(Guilt::Known(None));
+        }
+        if !scene.view.has_deliveries || !scene.view.known.is_told(&request.actor) {
+            let moved = self.moved.get(object::uid(workload));
             let lag = moved.is_some_and(|(t, by)| {
                 *by != request.actor && scene.view.now.saturating_sub(*t) < SLACK
             });
@@ -191,8 +223,12 @@ impl Disruption {
             let chose_wrongly = self.chose_wrongly(&request.actor, set, scene);
             return Ok(if chose_wrongly { Guilt::Known(None) } else { Guilt::Stale });
         }
-        let (known, workload) = self.known(&request.actor, workload, scene)?;
-        Ok(if is_past(known, &workload)? { Guilt::Known(None) } else { Guilt::Stale })
+        for workload in known_workloads(&request.actor, workload, scene) {
+            if !is_past(self.known(&request.actor, workload, scene)?, workload)? {
+                return Ok(Guilt::Stale);
+            }
+        }
+        Ok(Guilt::Known(None))
     }
 
     /// Whether a ReplicaSet's controller spared pods that it could know to be down. It may know
@@ -208,8 +244,7 @@ impl Disruption {
             |pod: &&Tree| object::controller_uid(pod) == object::uid(set) && object::is_active(pod);
         let active: Vec<&Tree> = known_pods(role, scene).filter(mine).collect();
         let is_up = |pod: &Tree| {
-            let now = objects.by_uid(object::uid(pod)).map(|(_, _, pod)| pod);
-            object::is_ready(pod) || now.is_none_or(object::is_ready)
+            objects.by_uid(object::uid(pod)).is_none() || any_since(pod, scene, object::is_ready)
         };
         let down = count(active.iter().filter(|pod| !is_up(pod)));
         down > (count(active.iter()) - wanted).max(0)
@@ -221,6 +256,7 @@ impl Disruption {
         event: &Event,
         request: &RequestEvent,
         change: &Change,
+        is_past: IsPast<'_>,
         scene: &Scene<'_>,
     ) -> Result<(), ObserveError> {
         let (Some(before), Some(after)) = (&change.before, &change.after) else { return Ok(()) };
@@ -235,11 +271,28 @@ impl Disruption {
             return Ok(());
         }
         let role = &request.actor;
-        let workload = known_workload(role, workload, scene);
-        let (ready, now) = (min_ready(&workload), scene.view.now);
+        let mut is_wrong = true;
+        for workload in known_workloads(role, workload, scene) {
+            let available = self.available_by_sizes(role, workload, &change.resource, scene);
+            let known = Count { expected: self.expected(workload, scene)?, available };
+            is_wrong &= is_past(known, workload)?;
+        }
+        self.lowered.insert(Text::new(object::uid(after)), (event.n, is_wrong));
+        Ok(())
+    }
+
+    /// How many pods a role could count on that decides by the sizes of the objects between.
+    fn available_by_sizes(
+        &self,
+        role: &str,
+        workload: &Tree,
+        between: &Resource,
+        scene: &Scene<'_>,
+    ) -> i64 {
+        let (ready, now) = (min_ready(workload), scene.view.now);
         let mut available = 0;
-        for (key, newest) in objects.controlled(object::uid(&workload), &change.resource) {
-            let set = state_known(role, &change.resource, key, scene).unwrap_or(newest);
+        for (key, newest) in scene.view.objects.controlled(object::uid(workload), between) {
+            let set = state_known(role, between, key, scene).unwrap_or(newest);
             let up = count(known_pods(role, scene).filter(|pod| {
                 object::controller_uid(pod) == object::uid(set)
                     && self.may_be_up(pod, ready, now, scene)
@@ -247,13 +300,9 @@ impl Disruption {
             // What it reads may be the status, which follows the pods with a delay of its own.
             let said = |set: &Tree| set["status"]["availableReplicas"].as_i64().unwrap_or(0);
             let said = said(set).max(said(newest));
-            available += up.max(said).min(replicas(set).unwrap_or(0));
+            available += up.max(said).min(set["spec"]["replicas"].as_i64().unwrap_or(0));
         }
-        let known = Count { expected: self.expected(&workload, scene)?, available };
-        let limit = scene.max_unavailable(&workload)?;
-        let is_wrong = limit.is_some_and(|limit| known.unavailable() > limit);
-        self.lowered.insert(Text::new(object::uid(after)), (event.n, is_wrong));
-        Ok(())
+        available
     }
 }
 
@@ -266,6 +315,80 @@ impl InPlace {
 
 fn count<T>(items: impl Iterator<Item = T>) -> i64 {
     i64::try_from(items.count()).unwrap_or(i64::MAX)
+}
+
+/// Whether the write that left a pod in this state took it down, by deleting it or changing it.
+fn is_decided(before: &Tree, after: Option<&Tree>) -> bool {
+    let Some(after) = after.filter(|pod| !object::is_terminating(pod)) else {
+        return !is_involuntary(after.unwrap_or(before));
+    };
+    !changed_images(before, after).is_empty() || (gates_hold(before) && !gates_hold(after))
+}
+
+/// Whether a pod goes for a reason that asks no limit (`DisruptionTarget`, Kubernetes v1.36).
+fn is_involuntary(pod: &Tree) -> bool {
+    let target = object::condition(pod, "DisruptionTarget");
+    target.filter(|target| target["status"] == "True").is_some_and(|target| {
+        matches!(
+            target["reason"].str(),
+            "DeletionByTaintManager"
+                | "DeletionByPodGC"
+                | "PreemptionByScheduler"
+                | "TerminationByKubelet"
+        )
+    })
+}
+
+/// Whether something is true of a pod in this state or in a later one. A role may have acted upon
+/// any state since the one that it is certain to know.
+pub(super) fn any_since(pod: &Tree, scene: &Scene<'_>, is: impl Fn(&Tree) -> bool) -> bool {
+    let (key, rv) = (object::key(pod), object::resource_version(pod));
+    is(pod)
+        || scene
+            .view
+            .objects
+            .since(&Resource::PODS, &key, rv)
+            .flatten()
+            .any(|later| object::uid(later) == object::uid(pod) && is(later))
+}
+
+/// The states of the workload that a role may have acted upon: the one that it is certain to know
+/// and all later ones; as it is if the role does not look at workloads.
+pub(super) fn known_workloads<'a>(
+    role: &str,
+    workload: &'a Tree,
+    scene: &Scene<'a>,
+) -> Vec<&'a Tree> {
+    let (resource, key) = (scene.subject.resource(), object::key(workload));
+    let rv = scene.view.known.newest(role, resource, &key);
+    if rv == 0 {
+        return vec![workload];
+    }
+    let same = |state: &&Tree| object::uid(state) == object::uid(workload);
+    let states = scene.view.objects.since(resource, &key, rv).flatten().filter(same);
+    let mut states: Vec<&Tree> = states.collect();
+    // Most writes change only the status, and no limit with it.
+    let same = |a: &&Tree, b: &&Tree| {
+        a["spec"].is_same(&b["spec"])
+            && a["data"].is_same(&b["data"])
+            && scene.replicas(a) == scene.replicas(b)
+    };
+    states.dedup_by(|a, b| same(a, b));
+    if states.is_empty() { vec![workload] } else { states }
+}
+
+/// Whether a request changed nothing that decides which pods a workload has, but for one pod that
+/// keeps its owners.
+fn changes_one_pod(request: &RequestEvent) -> bool {
+    let of_pods = request.changes.iter().filter(|change| change.resource == Resource::PODS);
+    of_pods.count() <= 1
+        && request.changes.iter().all(|change| match (&change.before, &change.after) {
+            (Some(before), Some(after)) => {
+                let owners = |object: &Tree| object["metadata"]["ownerReferences"].clone();
+                object::uid(before) == object::uid(after) && owners(before) == owners(after)
+            }
+            _ => change.resource == Resource::PODS,
+        })
 }
 
 /// The workload as the role could know it; as it is if the role does not look at workloads.

@@ -37,6 +37,11 @@ impl<K: Ord + Clone> Overdue<K> {
         Overdue { within, since: BTreeMap::new() }
     }
 
+    /// Whether nothing is wrong.
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_empty()
+    }
+
     /// The time that is allowed.
     pub(super) fn within(&self) -> Millis {
         self.within

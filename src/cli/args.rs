@@ -152,7 +152,7 @@ pub(crate) enum Format {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Stored histories
+    /// Stored histories, or folders of runs and trials that hold some
     #[arg(required = true, value_name = "HISTORY")]
     pub(crate) histories: Vec<Utf8PathBuf>,
     /// Judge by this scenario instead of the one in the history

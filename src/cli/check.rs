@@ -1,9 +1,9 @@
 //! `shakedown check`: judges stored histories again. Runs nothing.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::args::{CheckArgs, Format};
 use super::catalogue;
@@ -20,15 +20,18 @@ use crate::report::table::{self, Detail};
 use crate::run::{TrialOutcome, TrialResult};
 use crate::suite::{Scenario, resolve, rows};
 
+/// The file of a trial's history in its folder.
+const HISTORY: &str = "history.jsonl";
+
 /// Judges the histories that `args` name. One that can't be read hinders no other.
 pub(super) fn command(args: &CheckArgs, detail: Detail) -> Exit {
     let over = match args.scenario.as_deref().map(scenario).transpose() {
         Ok(over) => over,
         Err(exit) => return exit,
     };
-    let mut exit = Exit::Met;
+    let (paths, mut exit) = found(&args.histories);
     let mut trials = Vec::new();
-    for path in &args.histories {
+    for path in &paths {
         match judged(path, over.as_ref()) {
             Ok(trial) => trials.push(trial),
             Err(wrong) => exit = exit.worst(wrong),
@@ -45,7 +48,7 @@ pub(super) fn command(args: &CheckArgs, detail: Detail) -> Exit {
         started: String::new(),
         took: 0,
         provider: String::new(),
-        planned: args.histories.len(),
+        planned: paths.len(),
         interrupted: false,
         counts: counts(&trials),
         never_failed: Vec::new(),
@@ -57,6 +60,39 @@ pub(super) fn command(args: &CheckArgs, detail: Detail) -> Exit {
         Format::Junit => Terminal.print(&junit::render(&report)),
     }
     exit.worst(exit_of(&report))
+}
+
+/// The histories that are meant: of a folder those in it and in the folders of its trials.
+fn found(given: &[Utf8PathBuf]) -> (Vec<Utf8PathBuf>, Exit) {
+    let (mut paths, mut exit) = (Vec::new(), Exit::Met);
+    for path in given {
+        if !path.is_dir() {
+            paths.push(path.clone());
+            continue;
+        }
+        match in_folder(path) {
+            Ok(inside) if !inside.is_empty() => paths.extend(inside),
+            Ok(_) => {
+                let help = "give a run, a trial of it, or the file itself";
+                Terminal.error(format!("`{path}` holds no `{HISTORY}`"), help);
+                exit = Exit::Invalid;
+            }
+            Err(error) => {
+                Terminal.error(format!("`{path}` can't be read: {error}"), "");
+                exit = Exit::Invalid;
+            }
+        }
+    }
+    (paths, exit)
+}
+
+fn in_folder(folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
+    let entries = folder.read_dir_utf8()?.collect::<io::Result<Vec<_>>>()?;
+    let mut found: Vec<_> = entries.iter().map(|entry| entry.path().join(HISTORY)).collect();
+    found.push(folder.join(HISTORY));
+    found.retain(|path| path.is_file());
+    found.sort();
+    Ok(found)
 }
 
 /// The scenario in `path`, and the catalogues around it.

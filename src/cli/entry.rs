@@ -29,8 +29,8 @@ pub fn main() -> ExitCode {
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
     std::panic::set_hook(Box::new(|panic| Terminal.note(&format!("internal error: {panic}"))));
-    let done = std::panic::catch_unwind(|| command(&cli));
-    done.unwrap_or(Exit::Internal).into()
+    let done = std::panic::catch_unwind(|| command(&cli)).unwrap_or(Exit::Internal);
+    done.worst(if Terminal.has_lost() { Exit::Environment } else { Exit::Met }).into()
 }
 
 fn command(cli: &Cli) -> Exit {
@@ -50,7 +50,7 @@ fn command(cli: &Cli) -> Exit {
         Command::Schema(args) => schema::command(args),
         Command::Mutants(args) => mutants::command(args),
         Command::Bench(args) => measure::command(args),
-        Command::Soak(args) => soak::command(args),
+        Command::Soak(args) => soak::command(args, cli.quiet),
         Command::Docs(args) => docs::command(args),
     }
 }

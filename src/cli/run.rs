@@ -18,7 +18,7 @@ use crate::report::{junit, text};
 use crate::run::{Event, RunOptions, TrialOutcome, run};
 
 /// Set by Ctrl-C: no further trial begins.
-static STOP: AtomicBool = AtomicBool::new(false);
+pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Runs what `args` say.
 pub(super) fn command(args: &RunArgs, detail: Detail) -> Exit {
@@ -77,7 +77,8 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn stop_at_interrupt() {
+/// Lets Ctrl-C end a run early, with a report of what was done.
+pub(super) fn stop_at_interrupt() {
     // The second time it ends the process, as people expect.
     let _ = ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::SeqCst) {

@@ -1,11 +1,15 @@
 //! Where the command line prints: results to standard output, all else to standard error. A reader
-//! that went away is no error.
+//! that went away is no error; a result that could not be printed is one.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::report::text::{BAD, BOLD, styled};
 use crate::suite::render::{Colour, render};
 use crate::suite::{Diagnostic, Severity};
+
+/// Set when a result could not be printed.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// The terminal, or whatever the streams lead to.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +19,19 @@ impl Terminal {
     /// A result.
     pub(super) fn print(self, text: &str) {
         let mut out = anstream::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                if !LOST.swap(true, Ordering::Relaxed) {
+                    self.error(format!("the result can't be printed: {error}"), "");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a result could not be printed.
+    pub(super) fn has_lost(self) -> bool {
+        LOST.load(Ordering::Relaxed)
     }
 
     /// Something beside the result, in a line of its own.

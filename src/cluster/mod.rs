@@ -12,6 +12,7 @@ pub use kubesim::world::{
     WatchEffect,
 };
 pub use provider::{
-    Advance, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program, Provider, Ticket,
+    Advance, CONTROL_PLANE, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program,
+    Provider, Ticket,
 };
 pub use sim::Sim;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use kubesim_model::actor::Actor;
 use kubesim_model::request::{Answer, Request};
+use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 use thiserror::Error;
 
@@ -16,6 +17,9 @@ use crate::history::{Body, Clock};
 pub trait Provider: Send + Sync {
     /// `sim`, `local`, `kind` or `kubeconfig`.
     fn name(&self) -> &'static str;
+
+    /// The one version of Kubernetes that it has, e.g. `1.36`; `None` if it takes any.
+    fn version(&self) -> Option<&'static str>;
 
     /// What its clusters can do and record.
     fn capabilities(&self) -> Capabilities;
@@ -68,7 +72,7 @@ pub trait Cluster: Send {
 pub struct ClusterSpec {
     /// The entropy of all that the provider draws.
     pub seed: u64,
-    /// The worker nodes.
+    /// The nodes that run pods.
     pub nodes: Vec<NodeSpec>,
     /// Planted bugs: a component of the cluster, and the name of its bug. Simulation only.
     pub bugs: Vec<(Text, Text)>,
@@ -76,15 +80,25 @@ pub struct ClusterSpec {
     pub record_deliveries_of: Option<Vec<Text>>,
 }
 
-/// A worker node.
+/// The label, and the key of the taint, of the control plane's nodes (kubeadm v1.36).
+pub const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+
+/// A node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeSpec {
     /// Its name.
     pub name: Text,
+    /// Whether it is one of the control plane's.
+    pub is_control_plane: bool,
     /// Its labels.
     pub labels: Vec<(Text, Text)>,
     /// Its zone, if it has one.
     pub zone: Option<Text>,
+    /// Its taints, as `v1` `Taint`s.
+    pub taints: Vec<Tree>,
+    /// What it has, as quantities by the resource's name; for what is not named, the provider's
+    /// default.
+    pub capacity: Vec<(Text, Text)>,
 }
 
 /// A program under test that a provider is to run.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use kubesim::world::{ActorSpec, NodeConfig, Record, World, WorldConfig};
 use kubesim_client::{ProgramSpec, Programs};
-use kubesim_model::Millis;
 use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::{Millis, Text, map};
 
 use super::sim_record::observation;
 use super::{
-    Advance, Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Lever, LeverError,
-    NodeSpec, Program, Provider, Ticket, Touched,
+    Advance, CONTROL_PLANE, Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Lever,
+    LeverError, NodeSpec, Program, Provider, Ticket, Touched,
 };
 use crate::history::Clock;
 
@@ -23,9 +23,16 @@ const OPERATOR: &str = "kubectl";
 const OPERATOR_USER: &str = "kubernetes-admin";
 const OPERATOR_AGENT: &str = "kubectl/v1.36";
 
+/// What is simulated.
+const VERSION: &str = "1.36";
+
 impl Provider for Sim {
     fn name(&self) -> &'static str {
         "sim"
+    }
+
+    fn version(&self) -> Option<&'static str> {
+        Some(VERSION)
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -50,8 +57,15 @@ impl Provider for Sim {
 
 fn node_config(node: &NodeSpec) -> NodeConfig {
     let mut config = NodeConfig::new(node.name.clone());
-    config.zone = node.zone.clone().unwrap_or_default();
-    config.labels.clone_from(&node.labels);
+    let kubelet = &mut config.kubelet;
+    kubelet.zone.clone_from(&node.zone);
+    kubelet.labels.clone_from(&node.labels);
+    kubelet.taints.clone_from(&node.taints);
+    kubelet.capacity.extend(node.capacity.iter().cloned());
+    if node.is_control_plane {
+        kubelet.labels.push((Text::new_static(CONTROL_PLANE), Text::default()));
+        kubelet.taints.push(map! { "key" => CONTROL_PLANE, "effect" => "NoSchedule" });
+    }
     config
 }
 

@@ -43,6 +43,20 @@ pub(super) fn running_on(view: &View, nodes: &[Text]) -> usize {
     view.hosts.running().filter(|running| nodes.contains(&running.node)).count()
 }
 
+/// Proves that a pod needs a machine of `nodes` that is down: no container may run on it just then,
+/// because they are still to be started or are being replaced.
+pub(super) fn pod_bound(moment: &Moment<'_>, nodes: &[Text]) -> Option<String> {
+    let mut pods = moment.view.objects.all(&Resource::PODS);
+    let (key, pod) = pods.find(|(_, pod)| {
+        let node = pod["spec"]["nodeName"].str();
+        nodes.iter().any(|have| have == node)
+            && moment.view.hosts.is_down(node)
+            && !object::is_terminal(pod)
+    })?;
+    let node = pod["spec"]["nodeName"].str();
+    Some(moment.proof(format!("pod {key} is bound to {node}, which is down")))
+}
+
 /// Proves that a living kubelet on these nodes lost a renewal of its lease. Renewals need not be
 /// recorded, so silence alone proves nothing: the kubelet must have been alive all the time, and
 /// no other request of the node may have come through.

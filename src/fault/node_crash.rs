@@ -12,7 +12,8 @@ pub(super) const FAULT: Fault = Fault {
     details: "Containers, kubelet and agents end at once, the API goes on believing in them. Some 40 to 55 seconds \
               later the node is `Unknown`, after five minutes more its pods are evicted by taint. \
               When it boots, containers are started anew in new sandboxes. Proof: containers ended \
-              with the power, or the node became `Unknown`.",
+              with the power, a pod is bound to it, or the node \
+              became `Unknown`.",
     params: node::PARAMS,
     needs: &[Capability::HostFaults],
     ends: Ends::WhenAsked,
@@ -28,6 +29,9 @@ fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
         let off = matches!(evidence::fact_on(moment.event, &nodes), Some(HostFact::PoweredOff));
         if off && containers > 0 {
             return Some(moment.proof(format!("power off, {containers} containers ended")));
+        }
+        if let Some(proof) = evidence::pod_bound(moment, &nodes) {
+            return Some(proof);
         }
         let unknown = evidence::unknown_node(moment, &nodes)?;
         Some(moment.proof(format!("node {unknown} is Unknown")))

@@ -11,7 +11,8 @@ pub(super) const FAULT: Fault = Fault {
     doc: "The machine stands still; healing lets it go on where it stood.",
     details: "Containers neither work nor end, connections stay open and silent, leases are not renewed. What was \
               sent meanwhile arrives when it thaws, and its containers still run then, also those that \
-              the API has replaced. Proof: containers stood still, or the node became `Unknown`.",
+              the API has replaced. Proof: containers stood still, a pod is bound to it, or the node \
+              became `Unknown`.",
     params: node::PARAMS,
     needs: &[Capability::HostFaults],
     ends: Ends::WhenAsked,
@@ -27,6 +28,9 @@ fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
         let frozen = matches!(evidence::fact_on(moment.event, &nodes), Some(HostFact::Frozen));
         if frozen && containers > 0 {
             return Some(moment.proof(format!("frozen with {containers} containers")));
+        }
+        if let Some(proof) = evidence::pod_bound(moment, &nodes) {
+            return Some(proof);
         }
         let unknown = evidence::unknown_node(moment, &nodes)?;
         Some(moment.proof(format!("node {unknown} is Unknown")))

@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     doc: "The machine loses its power and boots again by itself.",
     details: "By default it is back after 30 seconds, before its node becomes `Unknown`: containers are started \
               anew in new sandboxes with new addresses. `for` says how long it is down. Proof: \
-              containers ended with the power.",
+              containers ended with the power, or a pod is bound to the machine while it is down.",
     params: node::PARAMS,
     needs: &[Capability::HostFaults],
     ends: Ends::After(30_000),
@@ -25,7 +25,9 @@ fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
     let containers = evidence::running_on(scene.view, &nodes);
     Ok(injection.proved_by(move |moment| {
         let off = matches!(evidence::fact_on(moment.event, &nodes), Some(HostFact::PoweredOff));
-        (off && containers > 0)
-            .then(|| moment.proof(format!("power off, {containers} containers ended")))
+        if off && containers > 0 {
+            return Some(moment.proof(format!("power off, {containers} containers ended")));
+        }
+        evidence::pod_bound(moment, &nodes)
     }))
 }

@@ -7,14 +7,13 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
 
+use crate::cluster::CONTROL_PLANE;
 use crate::history::View;
 use crate::subject::{pods_of, workload};
 use crate::suite::Subject;
 use crate::suite::cel::{Bindings, Program};
 use crate::suite::select::{Mode, Select};
 
-/// The label that marks nodes of the control plane (kubeadm v1.36).
-const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 /// The label of a node's or pod's zone.
 const ZONE: &str = "topology.kubernetes.io/zone";
 

@@ -27,9 +27,23 @@ pub struct Known {
 #[derive(Clone, Debug, Default)]
 struct Role {
     lists: BTreeMap<Resource, Vec<(Text, u64)>>,
-    objects: BTreeMap<(Resource, ObjectKey), u64>,
+    objects: Versions,
     /// Own writes that no answer was delivered for yet.
-    unanswered: BTreeMap<(Resource, ObjectKey), u64>,
+    unanswered: Versions,
+}
+
+/// A resourceVersion of each object.
+#[derive(Clone, Debug, Default)]
+struct Versions(BTreeMap<Resource, BTreeMap<ObjectKey, u64>>);
+
+impl Versions {
+    fn get(&self, resource: &Resource, key: &ObjectKey) -> u64 {
+        self.0.get(resource).and_then(|of| of.get(key)).copied().unwrap_or(0)
+    }
+
+    fn of(&mut self, resource: Resource) -> &mut BTreeMap<ObjectKey, u64> {
+        self.0.entry(resource).or_default()
+    }
 }
 
 impl Known {
@@ -41,14 +55,14 @@ impl Known {
             .filter(|(namespace, _)| namespace.is_empty() || *namespace == key.namespace)
             .map(|(_, rv)| *rv)
             .max();
-        let at = (resource.clone(), key.clone());
-        let told = [role.objects.get(&at), role.unanswered.get(&at)].into_iter().flatten().max();
-        listed.unwrap_or(0).max(told.copied().unwrap_or(0))
+        let told = role.objects.get(resource, key).max(role.unanswered.get(resource, key));
+        listed.unwrap_or(0).max(told)
     }
 
     /// Whether anything was ever delivered to this role.
     pub fn is_told(&self, role: &str) -> bool {
-        self.roles.contains_key(role)
+        let role = self.roles.get(role);
+        role.is_some_and(|role| !role.lists.is_empty() || !role.objects.0.is_empty())
     }
 
     pub(super) fn take(&mut self, event: &Event) {
@@ -62,7 +76,7 @@ impl Known {
             Body::Request(request) if !request.injected => self.wrote(request),
             Body::Actor(actor) if actor.phase == ActorPhase::Crashed => {
                 if let Some(role) = self.roles.get_mut(&actor.actor) {
-                    role.unanswered.clear();
+                    role.unanswered.0.clear();
                 }
             }
             _ => {}
@@ -75,7 +89,7 @@ impl Known {
         }
         let role = self.roles.entry(request.actor.clone()).or_default();
         for change in &request.changes {
-            role.unanswered.insert((change.resource.clone(), change.key.clone()), change.rv);
+            role.unanswered.of(change.resource.clone()).insert(change.key.clone(), change.rv);
         }
     }
 
@@ -89,7 +103,7 @@ impl Known {
                 None => lists.push((key.namespace, rv)),
             }
         } else {
-            let newest = role.objects.entry((resource, key)).or_default();
+            let newest = role.objects.of(resource).entry(key).or_default();
             *newest = rv.max(*newest);
         }
     }

@@ -1,7 +1,7 @@
 //! The objects of the API at one point of a history, found by name, uid and owner, and every state
 //! that each of them had before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kubesim_model::Text;
 use kubesim_model::object;
@@ -18,7 +18,7 @@ const OWNERS: usize = 4;
 pub struct Objects {
     now: BTreeMap<Resource, BTreeMap<ObjectKey, Tree>>,
     by_uid: BTreeMap<Text, (Resource, ObjectKey)>,
-    by_owner: BTreeMap<Text, BTreeSet<(Resource, ObjectKey)>>,
+    by_owner: BTreeMap<Text, BTreeMap<Resource, BTreeMap<ObjectKey, Tree>>>,
     states: BTreeMap<Resource, BTreeMap<ObjectKey, Vec<State>>>,
 }
 
@@ -58,14 +58,9 @@ impl Objects {
     pub fn controlled<'a>(
         &'a self,
         uid: &str,
-        resource: &'a Resource,
-    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Tree)> {
-        self.by_owner
-            .get(uid)
-            .into_iter()
-            .flatten()
-            .filter(move |(of, _)| of == resource)
-            .filter_map(|(of, key)| Some((key, self.get(of, key)?)))
+        resource: &Resource,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Tree)> + use<'a> {
+        self.by_owner.get(uid).and_then(|of| of.get(resource)).into_iter().flatten()
     }
 
     /// The objects of a resource that `uid` controls, itself or through others, by name.
@@ -73,32 +68,34 @@ impl Objects {
         &'a self,
         uid: &str,
         resource: &Resource,
-    ) -> BTreeMap<&'a ObjectKey, &'a Tree> {
-        let mut found = BTreeMap::new();
+    ) -> Vec<(&'a ObjectKey, &'a Tree)> {
+        let mut found = Vec::new();
         let mut owners = vec![uid];
         for _ in 0..OWNERS {
             let mut below = Vec::new();
-            for (of, key) in owners.iter().filter_map(|uid| self.by_owner.get(*uid)).flatten() {
-                let Some(object) = self.get(of, key) else { continue };
+            for (of, objects) in owners.iter().filter_map(|uid| self.by_owner.get(*uid)).flatten() {
                 if of == resource {
-                    found.insert(key, object);
+                    found.extend(objects);
                 } else {
-                    below.push(object::uid(object));
+                    below.extend(objects.values().map(object::uid));
                 }
             }
             owners = below;
         }
+        found.sort_by_key(|(key, _)| *key);
         found
     }
 
     /// The uids of the controllers above an object, nearest first, also of those that are gone.
     pub fn owners(&self, object: &Tree) -> Vec<Text> {
         let mut owners = Vec::new();
-        let mut uid = Text::new(object::controller_uid(object));
+        let controller = |object| {
+            object::controller(object).map(|owner| owner["uid"].text()).unwrap_or_default()
+        };
+        let mut uid = controller(object);
         while !uid.is_empty() && owners.len() < OWNERS {
-            let above = self.by_uid(&uid).map(|(_, _, owner)| object::controller_uid(owner));
-            let above = Text::new(above.unwrap_or_default());
-            owners.push(std::mem::replace(&mut uid, above));
+            let above = self.by_uid(&uid).map(|(_, _, owner)| controller(owner));
+            owners.push(std::mem::replace(&mut uid, above.unwrap_or_default()));
         }
         owners
     }
@@ -111,6 +108,20 @@ impl Objects {
         states[..newer].last()?.object.as_ref()
     }
 
+    /// The state that [`Objects::at`] answers and all later ones, oldest first; `None` while the
+    /// object was gone.
+    pub fn since<'a>(
+        &'a self,
+        resource: &Resource,
+        key: &ObjectKey,
+        rv: u64,
+    ) -> impl Iterator<Item = Option<&'a Tree>> + use<'a> {
+        let states = self.states.get(resource).and_then(|states| states.get(key));
+        let states = states.map(Vec::as_slice).unwrap_or_default();
+        let newer = states.partition_point(|state| state.rv <= rv);
+        states[newer.saturating_sub(1)..].iter().map(|state| state.object.as_ref())
+    }
+
     /// The names of all objects of a resource that there are or were.
     pub fn ever<'a>(
         &'a self,
@@ -121,38 +132,40 @@ impl Objects {
 
     /// Takes a write in.
     pub(super) fn take(&mut self, change: &Change) {
-        let at = (change.resource.clone(), change.key.clone());
-        if let Some(before) = &change.before {
-            self.unlink(before, &at);
+        let Change { rv, resource, key, before, after } = change;
+        if let Some(before) = before {
+            self.unlink(before, resource, key);
         }
-        let now = self.now.entry(change.resource.clone()).or_default();
-        let states = self.states.entry(change.resource.clone()).or_default();
-        let states = states.entry(change.key.clone()).or_default();
-        if states.is_empty() && change.before.is_some() {
+        let states = self.states.entry(resource.clone()).or_default();
+        let states = states.entry(key.clone()).or_default();
+        if states.is_empty() && before.is_some() {
             // Older than the history: known from when it was first told of.
-            states.push(State { rv: 0, object: change.before.clone() });
+            states.push(State { rv: 0, object: before.clone() });
         }
-        states.push(State { rv: change.rv, object: change.after.clone() });
-        match &change.after {
+        states.push(State { rv: *rv, object: after.clone() });
+        let now = self.now.entry(resource.clone()).or_default();
+        match after {
             Some(after) => {
-                now.insert(change.key.clone(), after.clone());
-                self.link(after, at);
+                now.insert(key.clone(), after.clone());
+                self.link(after, resource, key);
             }
-            None => drop(now.remove(&change.key)),
+            None => drop(now.remove(key)),
         }
     }
 
-    fn link(&mut self, object: &Tree, at: (Resource, ObjectKey)) {
-        let owner = object::controller_uid(object);
-        if !owner.is_empty() {
-            self.by_owner.entry(Text::new(owner)).or_default().insert(at.clone());
+    fn link(&mut self, object: &Tree, resource: &Resource, key: &ObjectKey) {
+        if let Some(owner) = object::controller(object) {
+            let owned = self.by_owner.entry(owner["uid"].text()).or_default();
+            owned.entry(resource.clone()).or_default().insert(key.clone(), object.clone());
         }
-        self.by_uid.insert(Text::new(object::uid(object)), at);
+        let uid = object["metadata"]["uid"].text();
+        self.by_uid.insert(uid, (resource.clone(), key.clone()));
     }
 
-    fn unlink(&mut self, object: &Tree, at: &(Resource, ObjectKey)) {
-        if let Some(owned) = self.by_owner.get_mut(object::controller_uid(object)) {
-            owned.remove(at);
+    fn unlink(&mut self, object: &Tree, resource: &Resource, key: &ObjectKey) {
+        let owned = self.by_owner.get_mut(object::controller_uid(object));
+        if let Some(owned) = owned.and_then(|of| of.get_mut(resource)) {
+            owned.remove(key);
         }
         self.by_uid.remove(object::uid(object));
     }

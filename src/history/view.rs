@@ -24,6 +24,7 @@ pub struct View {
     pub hosts: Hosts,
     /// What the roles know.
     pub known: Known,
+    ignores_known: bool,
     /// The faults that are in force, by their injection.
     pub faults: BTreeMap<Text, FaultState>,
     /// The steps that have begun and not ended, by where they stand.
@@ -56,11 +57,19 @@ impl View {
         View { params: header.params.clone(), has_deliveries, ..View::default() }
     }
 
+    /// The same without what the roles know: that is for judging only, and most events are
+    /// deliveries.
+    pub fn for_conducting(header: &Header) -> View {
+        View { ignores_known: true, ..View::new(header) }
+    }
+
     /// Takes the next event in.
     pub fn take(&mut self, event: &Event) {
         self.now = event.t;
         self.n = event.n;
-        self.known.take(event);
+        if !self.ignores_known {
+            self.known.take(event);
+        }
         match &event.body {
             Body::Request(request) => {
                 request.changes.iter().for_each(|change| self.objects.take(change));

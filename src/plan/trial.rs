@@ -39,7 +39,10 @@ pub struct Trial {
     pub bugs: Vec<(Text, Text)>,
     checks: Vec<CheckSpec>,
     expected: Vec<(String, Across)>,
-    needs: Vec<Text>,
+    /// What the scenario requires of subjects and this one can't.
+    lacking: Vec<Text>,
+    /// What the scenario requires of the provider.
+    required: Vec<Text>,
     names: Names,
 }
 
@@ -59,13 +62,10 @@ impl Trial {
             .filter_map(|id| catalogue.iter().find(|known| *known.id == **id).cloned());
         let of_subject = row.expect.iter().filter(|e| e.subject.value == subject.name.value);
         let expected = of_subject.flat_map(|e| e.fails.iter().map(|id| (id.to_string(), e.across)));
-        let lacks = scenario
-            .requires
-            .subject
+        let (of_provider, of_subject) = (&scenario.requires.provider, &scenario.requires.subject);
+        let lacking = of_subject
             .iter()
             .filter(|need| !subject.capabilities.iter().any(|have| have.value == need.value));
-        let mut needs: Vec<Text> = Vec::new();
-        needs.extend(lacks.map(|need| Text::from(format!("the subject can't `{}`", need.value))));
         Trial {
             requirements: proved.collect(),
             expected: expected.collect(),
@@ -74,11 +74,8 @@ impl Trial {
             files: scenario.files.clone(),
             subject: subject.clone(),
             programs: programs(),
-            needs: {
-                let provider = scenario.requires.provider.iter();
-                needs.extend(provider.map(|need| need.value.clone()).map(required));
-                needs
-            },
+            lacking: lacking.map(|need| need.value.clone()).collect(),
+            required: of_provider.iter().map(|need| need.value.clone()).collect(),
             names: names(scenario, subject),
             scenario: row,
             seed,
@@ -105,41 +102,48 @@ impl Trial {
 
     /// Why the trial can't run with this provider; `None` if it can.
     pub fn skipped(&self, provider: &dyn Provider) -> Option<String> {
-        let have = provider.capabilities();
+        let (have, name) = (provider.capabilities(), provider.name());
         let named = have.names();
-        for need in &self.needs {
-            match need.strip_prefix(PROVIDER) {
-                Some(word) if named.iter().any(|have| have == word) => {}
-                Some(word) => return Some(format!("`{}` can't `{word}`", provider.name())),
-                None => return Some(need.to_string()),
-            }
+        if let Some(need) = self.lacking.first() {
+            return Some(format!("the subject can't `{need}`"));
+        }
+        let has = |need: &str| named.iter().any(|have| have == need);
+        if let Some(need) = self.required.iter().find(|need| !has(need)) {
+            return Some(format!("`{name}` can't `{need}`"));
+        }
+        if let Some(version) = self.other_version(provider) {
+            return Some(version);
         }
         for spec in &self.scenario.faults {
             let needs = fault::fault(&spec.name).map_or(&[][..], |fault| fault.needs);
             if let Some(lack) = have.lacks(needs).first() {
-                let (name, fault) = (provider.name(), &spec.name.value);
+                let fault = &spec.name.value;
                 return Some(format!("`{name}` lacks `{lack}`, which `{fault}` needs"));
             }
         }
-        let steps = self.scenario.given.iter().chain(&self.scenario.when);
-        if steps.clone().any(has_script) && !named.iter().any(|have| have == "script") {
-            return Some(format!("`{}` can't run scripts", provider.name()));
-        }
-        let nodes = &self.scenario.cluster.nodes;
-        let special = |node: &crate::suite::model::NodeSpec| {
-            !node.taints.is_empty() || !node.capacity.is_empty() || node.role != "worker"
-        };
-        nodes.iter().find(|node| special(node)).map(|node| {
-            format!("`{}` has no nodes with taints or capacities ({})", provider.name(), node.name)
-        })
+        let mut steps = self.scenario.given.iter().chain(&self.scenario.when);
+        (!has("script") && steps.any(has_script)).then(|| format!("`{name}` can't run scripts"))
+    }
+
+    /// Says so if the scenario wants a version of Kubernetes that the provider does not have.
+    fn other_version(&self, provider: &dyn Provider) -> Option<String> {
+        let wanted = self.scenario.cluster.version.as_deref()?;
+        let there = provider.version()?;
+        let minor = wanted.trim_start_matches('v').splitn(3, '.').take(2).collect::<Vec<_>>();
+        let is_other = minor.join(".") != there;
+        is_other.then(|| format!("`{}` has Kubernetes {there}, not {wanted}", provider.name()))
     }
 
     /// The cluster that it runs in.
     pub fn cluster_spec(&self) -> ClusterSpec {
+        let pairs = |map: &BTreeMap<Text, Text>| map.clone().into_iter().collect();
         let node = |node: &crate::suite::model::NodeSpec| NodeSpec {
             name: node.name.clone(),
-            labels: node.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            is_control_plane: node.role == "control-plane",
+            labels: pairs(&node.labels),
             zone: node.zone.clone(),
+            taints: node.taints.clone(),
+            capacity: pairs(&node.capacity),
         };
         ClusterSpec {
             seed: self.seed,
@@ -185,13 +189,6 @@ impl Trial {
             findings: usize::try_from(self.scenario.limits.findings).unwrap_or(FINDINGS),
         }
     }
-}
-
-/// Marks a need of the provider, not of the subject.
-const PROVIDER: &str = "provider ";
-
-fn required(word: Text) -> Text {
-    Text::from(format!("{PROVIDER}{word}"))
 }
 
 /// What the names in the scenario mean; nothing that it does not name.

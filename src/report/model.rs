@@ -108,30 +108,23 @@ pub struct TrialReport {
 impl TrialReport {
     /// The report of a trial.
     pub fn new(trial: &Trial, outcome: &TrialOutcome, folder: Option<String>) -> TrialReport {
-        let (verdict, met, reason, judgement, baseline) = match outcome {
-            TrialOutcome::Judged(result) => {
+        let baseline = matches!(outcome, TrialOutcome::BaselineFailed(_));
+        let (verdict, reason, judgement) = match outcome {
+            TrialOutcome::Judged(result) | TrialOutcome::BaselineFailed(result) => {
                 let judgement = &result.judgement;
-                (judgement.verdict, judgement.outcome, None, Some(short(judgement)), false)
-            }
-            TrialOutcome::BaselineFailed(result) => {
-                let judgement = &result.judgement;
-                let outcome = match judgement.verdict {
-                    Verdict::Fail => Outcome::Unexpected,
-                    _ => Outcome::Unknown,
-                };
-                (judgement.verdict, outcome, None, Some(short(judgement)), true)
+                (judgement.verdict, None, Some(short(judgement)))
             }
             TrialOutcome::Skipped(reason) => {
                 let reason = Reason::new(Blame::Suite, reason.clone());
-                (Verdict::Skipped, Outcome::Skipped, Some(reason), None, false)
+                (Verdict::Skipped, Some(reason), None)
             }
             TrialOutcome::Environment(text) => {
                 let reason = Reason::new(Blame::Environment, text.clone());
-                (Verdict::Unknown, Outcome::Unknown, Some(reason), None, false)
+                (Verdict::Unknown, Some(reason), None)
             }
             TrialOutcome::Broken(text) => {
                 let reason = Reason::new(Blame::Harness, text.clone());
-                (Verdict::Unknown, Outcome::Unknown, Some(reason), None, false)
+                (Verdict::Unknown, Some(reason), None)
             }
         };
         TrialReport {
@@ -144,7 +137,7 @@ impl TrialReport {
             subject: trial.subject.name.to_string(),
             seed: trial.seed,
             verdict,
-            outcome: met,
+            outcome: outcome.outcome(),
             baseline,
             reason,
             judgement,

@@ -1,6 +1,7 @@
 //! What a run tells while it goes on: all that reporters ever see.
 
 use super::trial::TrialResult;
+use crate::check::Outcome;
 
 /// Something that happened in a run.
 #[derive(Debug)]
@@ -49,4 +50,20 @@ pub enum TrialOutcome {
     Environment(String),
     /// The harness itself failed, with what it said.
     Broken(String),
+}
+
+impl TrialOutcome {
+    /// What it is against what was expected. A baseline is asked only for what fails unexpectedly:
+    /// what is expected to fail may need the faults.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            TrialOutcome::Judged(result) => result.judgement.outcome,
+            TrialOutcome::BaselineFailed(result) => {
+                let mut failures = result.judgement.unexpected_failures();
+                failures.next().map_or(Outcome::Unknown, |_| Outcome::Unexpected)
+            }
+            TrialOutcome::Skipped(_) => Outcome::Skipped,
+            TrialOutcome::Environment(_) | TrialOutcome::Broken(_) => Outcome::Unknown,
+        }
+    }
 }

@@ -25,7 +25,7 @@ impl Journal {
     pub(super) fn new(header: &Header) -> Self {
         Journal {
             events: Vec::new(),
-            view: View::new(header),
+            view: View::for_conducting(header),
             convergence: Convergence::new(0),
             numbers: Vec::new(),
             bytes: 0,

@@ -66,8 +66,9 @@ enum Message {
     Finished(usize, Box<TrialOutcome>),
 }
 
-/// The baseline of a case: run once, by whoever needs it first.
-type Baseline = OnceLock<Result<TrialResult, TrialError>>;
+/// The baseline of a case: run once, by whoever needs it first. One that is sound leaves nothing
+/// behind.
+type Baseline = OnceLock<Result<Option<TrialResult>, TrialError>>;
 
 struct Shared<'a> {
     trials: &'a [Trial],
@@ -127,10 +128,10 @@ impl<'a> Shared<'a> {
         }
         match self.baseline(trial) {
             Some(Err(error)) => return TrialOutcome::Environment(error.to_string()),
-            Some(Ok(result)) if !is_sound(result) => {
+            Some(Ok(Some(result))) => {
                 return TrialOutcome::BaselineFailed(Box::new(result.clone()));
             }
-            _ => {}
+            Some(Ok(None)) | None => {}
         }
         match record_trial(trial, false, self.provider) {
             Ok(result) => TrialOutcome::Judged(Box::new(result)),
@@ -139,14 +140,17 @@ impl<'a> Shared<'a> {
     }
 
     /// The case's baseline; `None` if there are no faults to leave out.
-    fn baseline(&self, trial: &Trial) -> Option<&Result<TrialResult, TrialError>> {
+    fn baseline(&self, trial: &Trial) -> Option<&Result<Option<TrialResult>, TrialError>> {
         if !self.options.baselines || trial.scenario.faults.is_empty() {
             return None;
         }
         let case = trial.case();
         let first = &self.trials[*self.first.get(&case)?];
         let cell = self.baselines.get(&case)?;
-        Some(cell.get_or_init(|| record_trial(first, true, self.provider)))
+        Some(cell.get_or_init(|| {
+            let result = record_trial(first, true, self.provider)?;
+            Ok((!is_sound(&result)).then_some(result))
+        }))
     }
 }
 
@@ -164,30 +168,13 @@ fn unbroken(run: impl FnOnce() -> TrialOutcome) -> TrialOutcome {
 /// Expected failures that did not happen are for the disturbed trials to show.
 fn is_sound(result: &TrialResult) -> bool {
     let judgement = &result.judgement;
-    let expected = |id: &str| {
-        let known = judgement.requirements.iter().find(|requirement| requirement.id == id);
-        known.is_some_and(|requirement| requirement.expected_to_fail)
-    };
-    let failed = judgement.requirements.iter().filter(|r| r.verdict == Verdict::Fail);
-    let excused: Vec<&str> =
-        failed.clone().filter(|r| expected(&r.id)).map(|r| r.id.as_str()).collect();
-    let covers = |name: &str| {
-        let mut requirements = judgement.requirements.iter();
-        requirements
-            .any(|r| excused.contains(&r.id.as_str()) && r.decided_by.iter().any(|by| by == name))
-    };
-    judgement.verdict != Verdict::Unknown
-        && judgement.checks.iter().all(|check| match check.verdict {
-            Verdict::Fail => covers(&check.name),
-            Verdict::Unknown => false,
-            Verdict::Pass | Verdict::Skipped => true,
-        })
+    let is_undecided = |verdict| verdict == Verdict::Unknown;
+    !is_undecided(judgement.verdict)
+        && judgement.reasons.is_empty()
+        && !judgement.checks.iter().any(|check| is_undecided(check.verdict))
+        && judgement.unexpected_failures().next().is_none()
 }
 
 fn is_unexpected(outcome: &TrialOutcome) -> bool {
-    match outcome {
-        TrialOutcome::Judged(result) => result.judgement.outcome == Outcome::Unexpected,
-        TrialOutcome::BaselineFailed(_) | TrialOutcome::Broken(_) => true,
-        TrialOutcome::Skipped(_) | TrialOutcome::Environment(_) => false,
-    }
+    matches!(outcome, TrialOutcome::Broken(_)) || outcome.outcome() == Outcome::Unexpected
 }

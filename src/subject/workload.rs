@@ -37,7 +37,7 @@ pub fn pods_of<'a>(
 ) -> Vec<(&'a ObjectKey, &'a Tree)> {
     let Some(owns) = subject.observe.get("owns") else {
         let uid = object::uid(workload);
-        return view.objects.descendants(uid, &Resource::PODS).into_iter().collect();
+        return view.objects.descendants(uid, &Resource::PODS);
     };
     let mut bindings = Bindings::new().with("object", workload).with("objects", Tree::map());
     let pods = view.objects.all(&Resource::PODS);

@@ -2,6 +2,7 @@
 //! which variables a program reads, and evaluates it over trees with the functions that Kubernetes
 //! offers. Which variables exist where is decided by those who compile.
 
+mod direct;
 mod mask;
 mod mentions;
 mod values;
@@ -16,6 +17,7 @@ use kubesim_model::Text;
 use kubesim_model::tree::Tree;
 use thiserror::Error;
 
+use self::direct::Plain;
 use self::mask::{Mask, masks_of};
 use self::mentions::Mentions;
 use self::values::{tree_of, value_of};
@@ -63,8 +65,8 @@ struct Inner {
     references: Vec<Text>,
     fields: BTreeSet<(Text, Option<Text>)>,
     masks: BTreeMap<Text, Mask>,
-    /// The fields, if it is nothing but a variable and fields of it, one in the other.
-    path: Option<Vec<Text>>,
+    /// The same, if it needs nothing of the CEL crate.
+    plain: Option<Plain>,
 }
 
 /// The variables that an expression may read.
@@ -120,9 +122,9 @@ impl Program {
         }
         let references: Vec<Text> = free.into_iter().collect();
         let masks = masks_of(compiled.expression());
-        let path = path_of(text, &references);
+        let plain = Plain::of(compiled.expression());
         let text = Text::new(text);
-        Ok(Program(Arc::new(Inner { text, compiled, references, fields, masks, path })))
+        Ok(Program(Arc::new(Inner { text, compiled, references, fields, masks, plain })))
     }
 
     /// The expression as it was written.
@@ -147,31 +149,27 @@ impl Program {
     /// An unbound variable, or whatever CEL calls an error: a missing key, types that don't go
     /// together, a division by zero.
     pub fn eval(&self, bindings: &Bindings) -> Result<Tree, CelError> {
-        if let Some(found) = self.along_the_path(bindings) {
-            return Ok(found);
+        let unbound = self.0.references.iter().find(|name| bindings.get(name).is_none());
+        if let Some(name) = unbound {
+            return Err(CelError::UnknownVariable(name.clone()));
         }
+        match self.0.plain.as_ref().and_then(|plain| plain.eval(bindings)) {
+            Some(answer) => Ok(answer),
+            None => self.eval_with_the_crate(bindings),
+        }
+    }
+
+    fn eval_with_the_crate(&self, bindings: &Bindings) -> Result<Tree, CelError> {
         ROOT.with(|root| {
             let mut scope = root.new_inner_scope();
             for name in &self.0.references {
-                let value = bindings.get(name);
-                let value = value.ok_or_else(|| CelError::UnknownVariable(name.clone()))?;
+                let value = bindings.get(name).unwrap_or(&Tree::Null);
                 let value = value_of(value, self.0.masks.get(name));
                 scope.add_variable_from_value(name.as_str(), value);
             }
             let answer = self.0.compiled.execute(&scope).map_err(|error| failed(&error))?;
             tree_of(&answer)
         })
-    }
-
-    /// What a plain path leads to; `None` where it leads nowhere or is none, which the evaluation
-    /// explains.
-    fn along_the_path(&self, bindings: &Bindings) -> Option<Tree> {
-        let path = self.0.path.as_ref()?;
-        let mut at = bindings.get(self.0.references.first()?)?;
-        for field in path {
-            at = at.get(field)?;
-        }
-        Some(at.clone())
     }
 
     /// Evaluates it to `true` or `false`.
@@ -211,20 +209,6 @@ fn exists(function: &str) -> bool {
     let Ok(call) = Compiled::compile(&format!("{function}()")) else { return true };
     let answer = ROOT.with(|root| call.execute(root));
     !matches!(answer, Err(ExecutionError::UndeclaredReference(name)) if *name == function)
-}
-
-/// The fields of `object.spec.replicas`: of a text that is the one variable and names after it.
-fn path_of(text: &str, references: &[Text]) -> Option<Vec<Text>> {
-    let [variable] = references else { return None };
-    let rest = text.trim().strip_prefix(variable.as_str())?;
-    let is_name = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    let mut fields = rest.split('.');
-    let before = fields.next()?;
-    let fields: Vec<Text> = fields.map(Text::new).collect();
-    (before.is_empty() && fields.iter().all(|field| is_name(field))).then_some(fields)
 }
 
 fn syntax(text: &str, errors: &kube_cel::cel::ParseErrors) -> CelError {

@@ -193,6 +193,14 @@ impl Tree {
         }
     }
 
+    /// Whether two objects have the same fields but for those that are ignored; whether they are
+    /// equal, if one is no object.
+    pub fn equals_but_for(&self, ignored: &[&str], other: &Tree) -> bool {
+        let (Tree::Map(own), Tree::Map(others)) = (self, other) else { return self == other };
+        let counts = |(key, _): &(&Text, &Tree)| !ignored.contains(&key.as_str());
+        self.is_same(other) || own.iter().filter(counts).eq(others.iter().filter(counts))
+    }
+
     /// A stable 64-bit FNV-1a hash of the canonical JSON form.
     pub fn digest(&self) -> u64 {
         struct Fnv(u64);
@@ -448,6 +456,14 @@ mod tests {
         assert!(new["spec"].is_same(&old["spec"]));
         assert_eq!(old["status"]["b"].as_i64(), Some(2));
         assert_eq!(new["status"]["b"].as_i64(), Some(3));
+    }
+
+    #[test]
+    fn fields_that_are_ignored_may_differ_or_be_missing() {
+        let (a, b) = (map! { "a" => 1, "b" => 2, "c" => 3 }, map! { "a" => 1, "c" => 4 });
+        assert!(a.equals_but_for(&["b", "c"], &b) && b.equals_but_for(&["b", "c"], &a));
+        assert!(!a.equals_but_for(&["c"], &b) && !b.equals_but_for(&["c"], &a));
+        assert!(!a.equals_but_for(&["a", "b", "c"], &Tree::Null));
     }
 
     #[test]

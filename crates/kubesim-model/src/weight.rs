@@ -19,17 +19,25 @@ fn take(tree: &Tree, depth: usize, left: &mut usize) -> Option<()> {
     if depth > DEEPEST {
         return None;
     }
-    let own = match tree {
-        Tree::Str(text) => text.len() + 2,
-        Tree::Null | Tree::Bool(_) => 4,
-        Tree::Int(_) | Tree::Float(_) | Tree::List(_) | Tree::Map(_) => 2,
-    };
-    *left = left.checked_sub(own)?;
-    tree.items().iter().try_for_each(|item| take(item, depth + 1, left))?;
-    tree.fields().try_for_each(|(key, value)| {
-        *left = left.checked_sub(key.len() + 4)?;
-        take(value, depth + 1, left)
-    })
+    match tree {
+        Tree::Str(text) => *left = left.checked_sub(text.len() + 2)?,
+        Tree::Null | Tree::Bool(_) => *left = left.checked_sub(4)?,
+        Tree::Int(_) | Tree::Float(_) => *left = left.checked_sub(2)?,
+        Tree::List(items) => {
+            *left = left.checked_sub(2)?;
+            for item in items.iter() {
+                take(item, depth + 1, left)?;
+            }
+        }
+        Tree::Map(map) => {
+            *left = left.checked_sub(2)?;
+            for (key, value) in map.iter() {
+                *left = left.checked_sub(key.len() + 4)?;
+                take(value, depth + 1, left)?;
+            }
+        }
+    }
+    Some(())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Capability, Definition, Invariant};
 use crate::check::observe::Scene;
 use crate::check::pods::pod_changes;
-use crate::check::takedown::known_pods;
+use crate::check::takedown::{any_since, known_pods};
 use crate::history::{Body, Event};
 use crate::suite::faults::Args;
 use crate::suite::vocabulary::{Entry, Param, ParamKind};
@@ -99,8 +99,8 @@ impl Evictions {
             if !is_new || !object::is_active(pod) || !object::is_ready(pod) {
                 continue;
             }
-            for (key, budget) in budgets_of(pod, scene.view) {
-                let budget = Budget::new(budget, scene.view);
+            for (key, stored) in budgets_of(pod, scene.view) {
+                let budget = Budget::new(stored, scene.view);
                 let healthy = |pods: &mut dyn Iterator<Item = &Tree>| {
                     pods.filter(|pod| self.is_healthy(pod) && budget.selects(pod)).count() as i64
                 };
@@ -111,15 +111,13 @@ impl Evictions {
                 };
                 let writer = self.writers.get(key).map(Text::as_str).unwrap_or_default();
                 // It may also have acted on what it was told a moment ago.
-                let newest = |pod: &Tree| scene.view.objects.by_uid(object::uid(pod));
-                let may_be = |pod: &&Tree| {
-                    let newest = newest(pod).map(|(_, _, pod)| pod);
-                    [Some(*pod), newest].into_iter().flatten().any(|pod| self.is_healthy(pod))
-                };
+                let may_be = |pod: &&Tree| any_since(pod, scene, |pod| self.is_healthy(pod));
                 let known = known_pods(writer, scene).filter(|pod| budget.selects(pod));
                 let known = known.filter(may_be).count() as i64;
+                let known_wanted = Budget::known(stored, writer, scene).desired_healthy();
+                let could_know = known < known_wanted.unwrap_or(wanted).min(wanted);
                 let is_hindered = scene.view.actor_fault(writer).is_some();
-                if scene.view.has_deliveries && (known >= wanted || is_hindered) {
+                if scene.view.has_deliveries && (!could_know || is_hindered) {
                     findings.stale();
                     continue;
                 }

@@ -10,7 +10,7 @@ use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Capability, Definition, Invariant};
 use crate::check::observe::{ObserveError, Scene};
 use crate::check::pods::pod_changes;
-use crate::check::takedown::{known_pods, known_workload, state_known};
+use crate::check::takedown::{any_since, known_pods, known_workload, known_workloads, state_known};
 use crate::check::verdict::Blame;
 use crate::history::{Body, Change, Event, RequestEvent};
 use crate::suite::vocabulary::Entry;
@@ -81,20 +81,23 @@ impl MaxSurge {
             && let Some((resource, key, set)) = scene.view.objects.by_uid(owner)
         {
             let known = state_known(role, resource, key, scene).unwrap_or(set);
-            let mine = known_pods(role, scene).filter(|pod| object::controller_uid(pod) == owner);
+            let mine = known_active(role, scene).filter(|pod| object::controller_uid(pod) == owner);
             // It may have acted on what it was told a moment ago, which is not certain to be known.
             let size = |set: &Tree| set["spec"]["replicas"].as_i64().unwrap_or(1);
             let size = size(known).max(size(set));
             let raised = self.raised.get(owner).filter(|(_, too_far)| *too_far);
             evidence.extend(raised.map(|(n, _)| *n));
-            raised.is_some() || count(mine.filter(|pod| object::is_active(pod))) > size
+            raised.is_some() || count(mine) > size
         } else {
-            let known = known_workload(role, workload, scene);
             let mut active = 0;
-            for pod in known_pods(role, scene).filter(|pod| object::is_active(pod)) {
-                active += i64::from(scene.owns(&known, pod)?);
+            for pod in known_active(role, scene) {
+                active += i64::from(scene.owns(workload, pod)?);
             }
-            limit_of(&known, scene)?.is_some_and(|limit| active > limit)
+            let mut is_past = true;
+            for known in known_workloads(role, workload, scene) {
+                is_past &= limit_of(known, scene)?.is_some_and(|limit| active > limit);
+            }
+            is_past
         };
         if !guilty {
             findings.stale();
@@ -151,6 +154,15 @@ impl MaxSurge {
 fn limit_of(workload: &Tree, scene: &Scene<'_>) -> Result<Option<i64>, ObserveError> {
     let Some(replicas) = scene.replicas(workload)? else { return Ok(None) };
     Ok(Some(replicas + scene.max_surge(workload)?.unwrap_or(0)))
+}
+
+/// The pods that a role must have taken for active: so it knew them, and nothing that it may have
+/// been told since says otherwise.
+fn known_active<'a>(role: &'a str, scene: &'a Scene<'a>) -> impl Iterator<Item = &'a Tree> {
+    known_pods(role, scene).filter(|pod| {
+        scene.view.objects.by_uid(object::uid(pod)).is_some()
+            && !any_since(pod, scene, |pod| !object::is_active(pod))
+    })
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> i64 {

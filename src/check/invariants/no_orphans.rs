@@ -30,7 +30,8 @@ pub const DEFINITION: Definition = Definition {
     needs: &[Capability::Actors],
     make: |args| {
         let within = args.duration("within").unwrap_or(120_000);
-        Box::new(NoOrphans { orphans: Overdue::new(within), made: BTreeSet::new() })
+        let (made, gone) = (BTreeSet::new(), BTreeSet::new());
+        Box::new(NoOrphans { orphans: Overdue::new(within), made, gone })
     },
 };
 
@@ -38,6 +39,9 @@ struct NoOrphans {
     orphans: Overdue<ObjectKey>,
     /// The uids of the pods that the subject made.
     made: BTreeSet<Text>,
+    /// The uids of the objects that were removed. Of an owner that was never seen, as where a
+    /// recording leaves kinds out, nothing can be said.
+    gone: BTreeSet<Text>,
 }
 
 impl NoOrphans {
@@ -64,7 +68,7 @@ impl NoOrphans {
             }
             let owner = object::controller_uid(pod);
             if !owner.is_empty() {
-                if scene.view.objects.by_uid(owner).is_none() {
+                if self.gone.contains(owner) {
                     wrong.insert(key.clone(), "its owner is gone".to_owned());
                 }
             } else if self.made.contains(object::uid(pod)) && scene.workload_of(pod)?.is_none() {
@@ -84,6 +88,11 @@ impl Invariant for NoOrphans {
             let created = pod_changes(event).filter(|change| change.before.is_none());
             let uids = created.filter_map(|change| change.after.as_ref()).map(object::uid);
             self.made.extend(uids.map(Text::new));
+        }
+        if let Body::Request(request) = &event.body {
+            let removed = request.changes.iter().filter(|change| change.after.is_none());
+            let uids = removed.filter_map(|change| change.before.as_ref()).map(object::uid);
+            self.gone.extend(uids.map(Text::new));
         }
         let matters = match &event.body {
             Body::Fault(_) => true,

@@ -55,10 +55,24 @@ impl NoZombies {
 impl Invariant for NoZombies {
     fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
         self.tell(event.t, scene, findings);
+        let is_wanted = |uid: &str| {
+            let pod = scene.view.objects.by_uid(uid);
+            pod.is_some_and(|(_, _, pod)| !object::is_terminal(pod))
+        };
         let matters = match &event.body {
-            Body::Host(host) => {
-                !matches!(host.fact, HostFact::ImagePulled { .. } | HostFact::ImageFailed { .. })
-            }
+            Body::Host(host) => match &host.fact {
+                HostFact::ContainerStarted(container) => !is_wanted(&container.pod_uid),
+                HostFact::ContainerExited { .. } => !self.zombies.is_empty(),
+                HostFact::PoweredOff
+                | HostFact::PoweredOn
+                | HostFact::Frozen
+                | HostFact::Thawed => true,
+                HostFact::ContainerStuck { .. }
+                | HostFact::SandboxStarted { .. }
+                | HostFact::SandboxStopped { .. }
+                | HostFact::ImagePulled { .. }
+                | HostFact::ImageFailed { .. } => false,
+            },
             Body::Fault(_) => true,
             _ => pod_changes(event).any(|change| {
                 let ended = |pod: &Option<kubesim_model::tree::Tree>| {
@@ -73,11 +87,9 @@ impl Invariant for NoZombies {
         let mut wrong = BTreeMap::new();
         for running in scene.view.hosts.running() {
             let container = &running.container;
-            let pod = scene.view.objects.by_uid(&container.pod_uid);
-            let is_wanted = pod.is_some_and(|(_, _, pod)| !object::is_terminal(pod));
             let set_aside = scene.view.node_fault(&running.node).is_some()
                 || scene.view.hosts.is_down(&running.node);
-            if !is_wanted && !set_aside {
+            if !set_aside && !is_wanted(&container.pod_uid) {
                 let what =
                     format!("{} of pod {} on {}", container.name, container.pod, running.node);
                 wrong.insert(container.container_id.clone(), what);

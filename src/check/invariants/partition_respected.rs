@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
@@ -10,7 +10,7 @@ use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Capability, Definition, Invariant};
 use crate::check::observe::{ObserveError, Scene};
 use crate::check::pods::pod_changes;
-use crate::check::takedown::{known_pods, known_workload};
+use crate::check::takedown::{any_since, known_pods, known_workloads};
 use crate::check::verdict::Blame;
 use crate::history::{Body, Change, Event, RequestEvent};
 use crate::suite::vocabulary::Entry;
@@ -32,8 +32,8 @@ pub const DEFINITION: Definition = Definition {
 
 #[derive(Default)]
 struct PartitionRespected {
-    /// By workload: the last revision that all its pods had.
-    settled: BTreeMap<ObjectKey, Text>,
+    /// By uid of a workload: the last revision that all its pods had.
+    settled: BTreeMap<Text, Text>,
 }
 
 impl Invariant for PartitionRespected {
@@ -68,7 +68,7 @@ impl PartitionRespected {
             return Ok(());
         };
         let Some(update) = scene.update_revision(workload)? else { return Ok(()) };
-        let key = object::key(workload);
+        let key = Text::new(object::uid(workload));
         let replicas = scene.replicas(workload)?.unwrap_or(0);
         let counts = |pods: (i64, i64)| pods.0 == pods.1 && pods.0 >= replicas;
         if !self.settled.contains_key(&key) || counts(updated(workload, &update, scene)?) {
@@ -100,7 +100,7 @@ impl PartitionRespected {
         };
         let gains = scene.revision(workload, pod)?.as_ref() == Some(&update)
             && had.as_ref() != Some(&update);
-        if !gains || self.settled.get(&key) == Some(&update) {
+        if !gains || self.settled.get(object::uid(workload)) == Some(&update) {
             return Ok(());
         }
         let limit = (scene.replicas(workload)?.unwrap_or(0) - partition).max(0);
@@ -151,14 +151,21 @@ fn could_know(
     if !scene.view.has_deliveries {
         return Ok(true);
     }
-    let known = known_workload(role, workload, scene);
-    let partition = scene.partition(&known)?.unwrap_or(0);
-    let limit = (scene.replicas(&known)?.unwrap_or(0) - partition).max(0);
     let mut have = 0;
-    for pod in known_pods(role, scene).filter(|pod| object::is_active(pod)) {
-        let counts =
-            scene.owns(&known, pod)? && scene.revision(workload, pod)?.as_ref() == Some(update);
+    for pod in known_pods(role, scene) {
+        let goes = scene.view.objects.by_uid(object::uid(pod)).is_none()
+            || any_since(pod, scene, |pod| !object::is_active(pod));
+        let counts = !goes
+            && scene.owns(workload, pod)?
+            && scene.revision(workload, pod)?.as_ref() == Some(update);
         have += i64::from(counts);
     }
-    Ok(have > limit)
+    for known in known_workloads(role, workload, scene) {
+        let partition = scene.partition(known)?.unwrap_or(0);
+        let limit = (scene.replicas(known)?.unwrap_or(0) - partition).max(0);
+        if have <= limit {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

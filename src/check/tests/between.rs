@@ -3,9 +3,13 @@
 use kubesim_model::resource::Resource;
 use kubesim_model::{list, map};
 
-use super::fixtures::judged;
+use super::fixtures::{check, judged, judged_by};
 use super::story::{SUBJECT, Story, pod};
 use crate::check::Verdict;
+use crate::suite::checks::{Check, CheckSpec};
+use crate::suite::duration::Amount;
+use crate::suite::faults::{Arg, Args};
+use crate::suite::{Located, Place};
 
 const SET: (Resource, &str) = (Resource::REPLICA_SETS, "set");
 
@@ -98,4 +102,16 @@ fn a_replica_set_may_fill_up_while_the_deployment_is_scaled_in() {
     extra.set(&["metadata", "ownerReferences"], list![owner]);
     story.write("kcm", Resource::PODS, extra);
     assert_eq!(verdict(&story, "max-surge"), (Verdict::Pass, 1));
+}
+
+#[test]
+fn lowering_is_judged_by_the_limit_of_the_check_not_by_the_workloads_own() {
+    let mut story = deployment();
+    lower(&mut story, 2);
+    story.delete("kcm", "web-0");
+    let most = Located::new(Arg::Amount(Amount::Count(3)), Place::nowhere());
+    let args = Args([("available".into(), most)].into());
+    let all = CheckSpec { check: Check::Invariant(args), ..check("available-at-least") };
+    assert_eq!(judged_by(&story.history, &[all]).verdict, Verdict::Fail);
+    assert_eq!(verdict(&story, "max-unavailable"), (Verdict::Pass, 0));
 }

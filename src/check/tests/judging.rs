@@ -2,13 +2,15 @@
 
 use kubesim_model::resource::Resource;
 
-use super::fixtures::judged;
+use super::fixtures::{judged, judged_against};
 use super::stories::{empty, story};
 use super::story::{Story, image};
 use crate::check::{Blame, Outcome, Verdict};
-use crate::history::{Body, FaultPhase, Gap, History, StepPhase};
+use crate::history::{Body, Event, FaultPhase, Gap, History, StepPhase};
 use crate::suite::cel::Program;
 use crate::suite::checks::{CelCheck, Check, CheckSpec};
+use crate::suite::model::Across;
+use crate::suite::vocabulary::KnownRequirement;
 
 fn verdict(history: &History, ident: &str) -> Verdict {
     judged(history, &[ident]).checks[0].verdict
@@ -80,6 +82,45 @@ fn a_gap_leaves_undecided_what_needs_it_and_keeps_what_was_found() {
     let mut story = story("disruption-bounded", true).unwrap();
     story.push(gap("host"));
     assert_eq!(verdict(&story.history, "disruption-bounded"), Verdict::Pass);
+}
+
+#[test]
+fn what_was_excused_for_want_of_knowledge_is_undecided_where_deliveries_were_lost() {
+    let missing = "deliveries".into();
+    let mut story = Story::web("stale", 3);
+    story.ready("web-0", false).wait(50).delete("cloneset", "web-1");
+    story.push(Body::Gap(Gap { from: 0, missing, reason: "the proxy was restarted".into() }));
+    let judgement = judged(&story.history, &["disruption-bounded"]);
+    assert_eq!(judgement.verdict, Verdict::Unknown);
+    assert_eq!(judgement.checks[0].reasons[0].blame, Blame::Environment);
+}
+
+#[test]
+fn who_was_never_told_anything_is_not_guilty_at_once() {
+    let told = |event: &Event| !matches!(&event.body, Body::Deliver(to) if to.actor == "cloneset");
+    for (wait, expected) in [(50, Verdict::Unknown), (60_000, Verdict::Fail)] {
+        let mut story = Story::web("never told", 3);
+        story.delete("user", "web-0").wait(wait).delete("cloneset", "web-1");
+        story.history.events.retain(told);
+        assert_eq!(verdict(&story.history, "disruption-bounded"), expected);
+    }
+}
+
+#[test]
+fn an_expected_failure_is_not_met_where_the_fault_never_bit() {
+    for (phase, expected) in
+        [(FaultPhase::Bit, Outcome::Met), (FaultPhase::Missed, Outcome::Unknown)]
+    {
+        let mut story = story("disruption-bounded", false).unwrap();
+        story.history.events.retain(|event| !matches!(event.body, Body::Fault(_)));
+        story.fault(phase, true);
+        let invariants = vec!["disruption-bounded".to_owned()];
+        let requirement = KnownRequirement { id: "BUDGET-1".into(), invariants };
+        let fails = [("BUDGET-1".to_owned(), Across::Each)];
+        let judgement = judged_against(&story.history, &[requirement], &fails);
+        assert_eq!((judgement.verdict, judgement.outcome), (Verdict::Fail, expected));
+        assert_eq!(judgement.unexpected_failures().count(), 0);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! verdict that is expected of it. `BLESS=1` writes them anew from the stories.
 
 mod between;
+mod edges;
 mod fixtures;
 mod judging;
 mod stories;

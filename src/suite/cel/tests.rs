@@ -1,5 +1,6 @@
 //! Facts about expressions.
 
+use kubesim_model::tree::Map;
 use kubesim_model::{list, map};
 use proptest::prelude::*;
 
@@ -77,6 +78,92 @@ fn only_what_an_expression_looks_at_is_visible() {
         ("size(objects) == 2 && objects.pods.exists(p, true)", Tree::Bool(true)),
     ] {
         assert_eq!(eval(text, &bindings), Ok(answer), "{text}");
+    }
+}
+
+/// Trees with few names and values, so that expressions find something in them.
+fn trees() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        Just(Tree::Null),
+        any::<bool>().prop_map(Tree::from),
+        (-1i64..3).prop_map(Tree::from),
+        prop::sample::select(vec![1.0, 0.5]).prop_map(Tree::from),
+        prop::sample::select(vec!["", "a", "b"]).prop_map(Tree::from),
+    ];
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let fields = prop::collection::btree_map("[ab]", inner.clone(), 0..3);
+        let object = fields.prop_map(|fields| {
+            Tree::from(fields.into_iter().map(|(k, v)| (k.into(), v)).collect::<Map>())
+        });
+        prop_oneof![object, prop::collection::vec(inner, 0..3).prop_map(Tree::from)]
+    })
+}
+
+/// Expressions over the variables `x` and `y`, most of them plain.
+fn expressions() -> impl Strategy<Value = String> {
+    let words = ["x", "y", "true", "false", "null", "0", "1", "0.5", "'a'", "'b'", "{}", "p"];
+    let leaf = prop::sample::select(words.to_vec()).prop_map(str::to_owned);
+    leaf.prop_recursive(5, 32, 3, |inner| {
+        let operators = vec!["&&", "||", "==", "!=", "<", "<=", ">", ">=", "+", "in"];
+        let operators = prop::sample::select(operators);
+        let suffixes = vec![".a", ".b", "['a']", "[0]", "[1]", ".size()"];
+        let suffixes = prop::sample::select(suffixes);
+        prop_oneof![
+            (inner.clone(), suffixes).prop_map(|(a, suffix)| format!("{a}{suffix}")),
+            (inner.clone(), operators, inner.clone())
+                .prop_map(|(a, o, b)| format!("({a} {o} {b})")),
+            inner.clone().prop_map(|a| format!("!({a})")),
+            inner.clone().prop_map(|a| format!("has({a}.a)")),
+            inner.clone().prop_map(|a| format!("size({a})")),
+            (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+            (
+                inner.clone(),
+                prop::sample::select(vec!["all", "exists", "map", "exists_one"]),
+                inner
+            )
+                .prop_map(|(a, each, b)| format!("{a}.{each}(p, {b})")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_evaluated_without_the_crate_is_what_it_answers(
+        text in expressions(), x in trees(), y in trees(), p in trees(),
+    ) {
+        let Ok(program) = Program::compile(&text) else { return Ok(()) };
+        let bindings = Bindings::new().with("x", x).with("y", y).with("p", p);
+        let plain = program.0.plain.as_ref().and_then(|plain| plain.eval(&bindings));
+        if let Some(answer) = plain {
+            let told = program.eval_with_the_crate(&bindings).map(|told| told.to_string());
+            prop_assert_eq!(told, Ok(answer.to_string()), "{}", text);
+        }
+    }
+}
+
+#[test]
+fn what_subjects_say_most_is_evaluated_without_the_crate() {
+    let bindings = Bindings::new()
+        .with("object", map! { "spec" => map! { "replicas" => 1, "paused" => true } })
+        .with(
+            "pods",
+            list![map! { "spec" => map! { "containers" => list![map! { "n" => "a" }] } }],
+        );
+    for (text, answer) in [
+        ("object.spec.replicas", Tree::Int(1)),
+        ("has(object.spec.paused) && object.spec.paused", true.into()),
+        ("has(object.status) ? object.status : {}", Tree::map()),
+        (
+            "size(pods) == object.spec.replicas && pods.all(p, p.spec.containers.exists(c, c.n == 'a'))",
+            true.into(),
+        ),
+    ] {
+        let program = Program::compile(text).unwrap();
+        let plain = program.0.plain.as_ref().and_then(|plain| plain.eval(&bindings));
+        assert_eq!(plain, Some(answer), "{text}");
     }
 }
 

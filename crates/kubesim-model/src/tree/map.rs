@@ -20,6 +20,9 @@ struct Field {
     value: Tree,
 }
 
+/// Up to so many fields, looking at one after the other is faster than searching.
+const FEW: usize = 16;
+
 /// The first eight bytes of a key: where they differ, they are ordered as the keys are.
 #[inline]
 fn head(key: &str) -> u64 {
@@ -36,6 +39,13 @@ fn head(key: &str) -> u64 {
 impl Field {
     fn new(key: Text, value: Tree) -> Self {
         Field { head: head(&key), key, value }
+    }
+
+    #[inline]
+    fn is_named(&self, head: u64, key: &str) -> bool {
+        // Of two short keys the heads say everything but how many zero bytes they end in.
+        self.head == head
+            && if key.len() <= 8 { self.key.len() == key.len() } else { self.key == key }
     }
 
     #[inline]
@@ -61,7 +71,16 @@ impl Map {
     /// The value of `key`.
     #[inline]
     pub fn get(&self, key: &str) -> Option<&Tree> {
-        self.find(key).ok().map(|at| &self.0[at].value)
+        self.get_headed(head(key), key)
+    }
+
+    fn get_headed(&self, head: u64, key: &str) -> Option<&Tree> {
+        let found = if self.0.len() <= FEW {
+            self.0.iter().find(|field| field.is_named(head, key))
+        } else {
+            self.find(key).ok().map(|at| &self.0[at])
+        };
+        found.map(|field| &field.value)
     }
 
     /// The value of `key` for writing; a missing one is inserted as `Null`.
@@ -106,12 +125,8 @@ impl Map {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    #[inline]
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.find_headed(head(key), key)
-    }
-
-    fn find_headed(&self, head: u64, key: &str) -> Result<usize, usize> {
+        let head = head(key);
         self.0.binary_search_by(|field| field.cmp_key(head, key))
     }
 }

@@ -39,9 +39,8 @@ impl Selection {
 
     /// Whether an object of the resource is selected.
     pub fn matches(&self, object: &Tree) -> bool {
-        let labels = &object["metadata"]["labels"];
         (self.namespace.is_empty() || object::namespace(object) == self.namespace)
-            && self.labels.iter().all(|wanted| wanted.holds(labels))
+            && self.labels.iter().all(|wanted| wanted.holds(&object["metadata"]["labels"]))
             && self.fields.iter().all(|wanted| wanted.holds(object))
     }
 

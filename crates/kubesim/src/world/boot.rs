@@ -51,14 +51,7 @@ impl World {
         let index = index as u32;
         let host = Host::new(&node.name, index, self.config.seed);
         self.machines.push(Machine::new(node.name.clone(), host));
-        let settings = KubeletConfig {
-            address: node_address(index),
-            zone: node.zone.clone(),
-            labels: node.labels.clone(),
-            cpu: node.cpu.clone(),
-            memory: node.memory.clone(),
-            pods: node.pods,
-        };
+        let settings = KubeletConfig { address: node_address(index), ..node.kubelet.clone() };
         let name = node.name.clone();
         let bug = self.config.bug("kubelet").map(Text::new);
         self.add_actor(ActorSpec {

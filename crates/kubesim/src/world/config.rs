@@ -5,6 +5,8 @@ use std::sync::Arc;
 use kubesim_model::actor::Actor;
 use kubesim_model::{Millis, Text};
 
+use crate::node::KubeletConfig;
+
 /// How to make a world.
 #[derive(Clone, Debug)]
 pub struct WorldConfig {
@@ -26,29 +28,14 @@ pub struct WorldConfig {
 pub struct NodeConfig {
     /// Its name.
     pub name: Text,
-    /// Its zone (`topology.kubernetes.io/zone`).
-    pub zone: Text,
-    /// More labels.
-    pub labels: Vec<(Text, Text)>,
-    /// CPUs, as a quantity.
-    pub cpu: Text,
-    /// Memory, as a quantity.
-    pub memory: Text,
-    /// How many pods it takes.
-    pub pods: u32,
+    /// What its kubelet registers it with; the world gives it an address.
+    pub kubelet: KubeletConfig,
 }
 
 impl NodeConfig {
     /// A node of zone `zone-1` with 8 CPUs, 32 GiB and 110 pods.
     pub fn new(name: impl Into<Text>) -> Self {
-        NodeConfig {
-            name: name.into(),
-            zone: Text::new_static("zone-1"),
-            labels: Vec::new(),
-            cpu: Text::new_static("8"),
-            memory: Text::new_static("32Gi"),
-            pods: 110,
-        }
+        NodeConfig { name: name.into(), kubelet: KubeletConfig::new("") }
     }
 }
 

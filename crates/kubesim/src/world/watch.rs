@@ -186,18 +186,22 @@ impl World {
 
     /// Tells every watch of a write.
     pub(super) fn fan_out(&mut self, write: &Write) {
-        let Some(watchers) = self.watchers.get(&write.resource).cloned() else { return };
+        let Some(watchers) = self.watchers.get_mut(&write.resource).map(std::mem::take) else {
+            return;
+        };
         for (actor, id) in watchers.iter().copied() {
-            let watch = &self.slots[actor].watches[id];
-            if !watch.streams {
+            let slot = &self.slots[actor];
+            let watch = &slot.watches[id];
+            let Some(selection) = watch.selection.as_ref().filter(|_| watch.streams) else {
                 continue;
-            }
-            let Some(selection) = watch.selection.as_ref() else { continue };
+            };
             if let Some(event) = selection.translate(write) {
-                let (cause, begins) = (Some(self.next_record), selection.begins(write));
-                self.hold(actor, id, write.rv, event, cause, begins);
+                // Only clients tell what is new from what changed.
+                let begins = slot.is_client && selection.begins(write);
+                self.hold(actor, id, write.rv, event, Some(self.next_record), begins);
             }
         }
+        self.watchers.insert(write.resource.clone(), watchers);
     }
 
     /// Holds an event until its link has carried it.

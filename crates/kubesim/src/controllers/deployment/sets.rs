@@ -52,15 +52,13 @@ pub(super) fn by_creation(set: &Tree) -> (Text, Text) {
 
 /// Whether two templates differ in nothing but the hash label.
 pub(super) fn same_template(a: &Tree, b: &Tree) -> bool {
-    let bare = |template: &Tree| {
-        let mut template = template.clone();
-        template.remove(&["metadata", "labels", HASH]);
-        if template["metadata"]["labels"].as_map().is_some_and(|labels| labels.is_empty()) {
-            template.remove(&["metadata", "labels"]);
-        }
-        template
-    };
-    bare(a) == bare(b)
+    a.equals_but_for(&["metadata"], b)
+        && a["metadata"].equals_but_for(&["labels"], &b["metadata"])
+        && own_labels(a).eq(own_labels(b))
+}
+
+fn own_labels(template: &Tree) -> impl Iterator<Item = (&Text, &Tree)> {
+    template["metadata"]["labels"].fields().filter(|(key, _)| *key != HASH)
 }
 
 /// The revision of a set or of a Deployment, 0 if none was noted.

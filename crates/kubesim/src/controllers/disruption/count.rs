@@ -89,6 +89,9 @@ pub(super) fn demand(
 /// is no longer believed.
 pub(super) fn disrupted(budget: &Tree, pods: &[&Tree], now: Millis) -> (Map, Option<Millis>) {
     let (mut kept, mut next) = (Map::default(), None);
+    if budget["status"]["disruptedPods"].is_null() {
+        return (kept, next);
+    }
     for pod in pods.iter().filter(|pod| !object::is_terminating(pod)) {
         let name = object::name(pod);
         let Some(at) = budget["status"]["disruptedPods"].get(name) else { continue };

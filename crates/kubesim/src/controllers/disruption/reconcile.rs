@@ -98,11 +98,12 @@ impl Reconcile for Disruption {
             return take_back(&ObjectKey::new(key.namespace.clone(), name), work);
         }
         let Some(budget) = work.cache.get(&BUDGETS, key).cloned() else { return };
-        match ask_scales(&budget, work) {
+        let pods = count::pods(&budget, work.cache);
+        match ask_scales(&budget, &pods, work) {
             Ok(asked) if asked.unanswered > 0 => {
                 self.scales.insert(key.clone(), asked);
             }
-            Ok(asked) => self.judge(&budget, asked.known, work),
+            Ok(asked) => self.judge(&budget, &pods, asked.known, work),
             Err(reason) => fail(&budget, &reason, work),
         }
     }
@@ -140,7 +141,10 @@ impl Reconcile for Disruption {
         let asked = self.scales.remove(key).unwrap_or_default();
         let Some(budget) = work.cache.get(&BUDGETS, key).cloned() else { return Verdict::Fine };
         match asked.failure {
-            None => self.judge(&budget, asked.known, work),
+            None => {
+                let pods = count::pods(&budget, work.cache);
+                self.judge(&budget, &pods, asked.known, work);
+            }
             Some(reason) => fail(&budget, &reason, work),
         }
         Verdict::Fine
@@ -148,15 +152,14 @@ impl Reconcile for Disruption {
 }
 
 impl Disruption {
-    fn judge(&self, budget: &Tree, scale: i64, work: &mut Work<'_, '_>) {
-        let pods = count::pods(budget, work.cache);
+    fn judge(&self, budget: &Tree, pods: &[&Tree], scale: i64, work: &mut Work<'_, '_>) {
         let rounding = if self.rounds_down { Rounding::Down } else { Rounding::Up };
         let (expected, desired) = match count::demand(budget, pods.len(), scale, rounding) {
             Ok(demand) => demand,
             Err(reason) => return fail(budget, &reason, work),
         };
-        let (disrupted, next) = count::disrupted(budget, &pods, work.now());
-        let healthy = count::healthy(&pods, &disrupted, self.counts_not_ready);
+        let (disrupted, next) = count::disrupted(budget, pods, work.now());
+        let healthy = count::healthy(pods, &disrupted, self.counts_not_ready);
         let spare =
             healthy.saturating_sub(desired).saturating_add(i64::from(self.off_by_one)).max(0);
         let allowed = if expected <= 0 { 0 } else { spare };
@@ -176,13 +179,19 @@ impl Disruption {
 }
 
 /// The sum of the scales that are known; what is not is asked for.
-fn ask_scales(budget: &Tree, work: &mut Work<'_, '_>) -> Result<Asked, String> {
+fn ask_scales(budget: &Tree, pods: &[&Tree], work: &mut Work<'_, '_>) -> Result<Asked, String> {
     let mut asked = Asked::default();
     if !count::needs_scale(budget) {
         return Ok(asked);
     }
     let mut by_uid: BTreeMap<Text, Scale> = BTreeMap::new();
-    for pod in count::pods(budget, work.cache) {
+    // Most pods have the very same owners as the one before.
+    let mut owners = &Tree::Null;
+    for pod in pods {
+        let own = &pod["metadata"]["ownerReferences"];
+        if own.is_same(std::mem::replace(&mut owners, own)) {
+            continue;
+        }
         if let Some(found) = count::scale(pod, work.cache) {
             let (uid, scale) = found?;
             by_uid.insert(uid, scale);

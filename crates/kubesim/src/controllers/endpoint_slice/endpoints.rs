@@ -1,6 +1,7 @@
 //! The endpoints that a Service should have, by the ports that they serve.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kubesim_model::cache::Cache;
 use kubesim_model::resource::{ObjectKey, Resource};
@@ -22,6 +23,29 @@ pub(super) struct Group {
     pub(super) endpoints: BTreeMap<Text, Tree>,
 }
 
+/// What was worked out for each pod of a Service's namespace, in the order of their names: good as
+/// long as Service and pod are the same objects, and no node changed its zone.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    service: Tree,
+    pods: Vec<Shown>,
+}
+
+/// A pod, and what the Service shows of it.
+#[derive(Clone)]
+struct Shown {
+    pod: Tree,
+    endpoint: Option<Arc<Endpoint>>,
+}
+
+struct Endpoint {
+    ports: Tree,
+    /// The text of the ports.
+    group: Text,
+    address: Text,
+    content: Tree,
+}
+
 /// Whether a Service's endpoints are kept at all.
 pub(super) fn is_served(service: &Tree) -> bool {
     let spec = &service["spec"];
@@ -37,21 +61,52 @@ pub(super) fn selects(service: &Tree, pod: &Tree) -> bool {
 
 /// The endpoints of a Service, grouped by the numbers that its ports have on the pods; by the text
 /// of the ports.
-pub(super) fn wanted(service: &Tree, cache: &Cache, bugs: Bugs) -> BTreeMap<String, Group> {
+pub(super) fn wanted(
+    service: &Tree,
+    cache: &Cache,
+    bugs: Bugs,
+    known: &mut Known,
+) -> BTreeMap<Text, Group> {
     const PODS: Resource = Resource::PODS;
-    let mut groups = BTreeMap::new();
+    if !known.service.is_same(service) {
+        *known = Known { service: service.clone(), pods: Vec::new() };
+    }
+    let mut before = std::mem::take(&mut known.pods).into_iter().peekable();
+    let mut groups = BTreeMap::<Text, Group>::new();
     for pod in cache.in_namespace(&PODS, object::namespace(service)) {
-        let address = pod["status"]["podIP"].text();
-        if address.is_empty() || object::is_terminal(pod) || !selects(service, pod) {
-            continue;
+        let precedes =
+            |had: &Shown| !had.pod.is_same(pod) && object::name(&had.pod) < object::name(pod);
+        while before.next_if(precedes).is_some() {}
+        let shown = before.next_if(|had| had.pod.is_same(pod)).unwrap_or_else(|| Shown {
+            pod: pod.clone(),
+            endpoint: shown(service, pod, cache, bugs).map(Arc::new),
+        });
+        if let Some(endpoint) = &shown.endpoint {
+            let group = groups.entry(endpoint.group.clone()).or_insert_with(|| Group {
+                ports: endpoint.ports.clone(),
+                endpoints: BTreeMap::new(),
+            });
+            group.endpoints.insert(endpoint.address.clone(), endpoint.content.clone());
         }
-        let ports = ports(service, pod);
-        let group = groups
-            .entry(ports.to_string())
-            .or_insert_with(|| Group { ports, endpoints: BTreeMap::new() });
-        group.endpoints.insert(address, endpoint(service, pod, cache, bugs));
+        known.pods.push(shown);
     }
     groups
+}
+
+/// What a Service shows of a pod, if anything.
+fn shown(service: &Tree, pod: &Tree, cache: &Cache, bugs: Bugs) -> Option<Endpoint> {
+    let address = pod["status"]["podIP"].text();
+    if address.is_empty() || object::is_terminal(pod) || !selects(service, pod) {
+        return None;
+    }
+    let ports = ports(service, pod);
+    let group = Text::from(ports.to_string());
+    Some(Endpoint { ports, group, address, content: endpoint(service, pod, cache, bugs) })
+}
+
+/// The zone of a node, or the empty text.
+pub(super) fn zone(node: Option<&Tree>) -> &str {
+    node.map_or("", |node| object::label(node, "topology.kubernetes.io/zone"))
 }
 
 fn endpoint(service: &Tree, pod: &Tree, cache: &Cache, bugs: Bugs) -> Tree {
@@ -73,7 +128,7 @@ fn endpoint(service: &Tree, pod: &Tree, cache: &Cache, bugs: Bugs) -> Tree {
     if !node.is_null() {
         endpoint.set(&["nodeName"], node);
         let node = cache.get(&Resource::NODES, &ObjectKey::new("", node.text()));
-        let zone = node.map_or("", |node| object::label(node, "topology.kubernetes.io/zone"));
+        let zone = zone(node);
         if !zone.is_empty() {
             endpoint.set(&["zone"], zone);
         }

@@ -10,7 +10,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map, object};
 
-use super::endpoints::{self, Bugs, Group};
+use super::endpoints::{self, Bugs, Group, Known};
 
 /// Planted bugs: name, and what it does wrong.
 pub const BUGS: &[(&str, &str)] = &[
@@ -36,6 +36,7 @@ pub fn actor(bug: Option<&str>) -> Box<dyn Actor> {
             forgets_terminating: bug == Some("forgets-terminating"),
         },
         awaited: BTreeMap::new(),
+        known: BTreeMap::new(),
     }))
 }
 
@@ -44,6 +45,8 @@ struct EndpointSlices {
     bugs: Bugs,
     /// Own writes that the watch has not told of: slice, by service, with version and deadline.
     awaited: BTreeMap<ObjectKey, BTreeMap<Text, Awaited>>,
+    /// What was worked out for each Service.
+    known: BTreeMap<ObjectKey, Known>,
 }
 
 #[derive(Clone)]
@@ -72,6 +75,10 @@ impl Reconcile for EndpointSlices {
                     }
                 }
             }
+        } else if change.resource == Resource::NODES {
+            if endpoints::zone(change.old.as_ref()) != endpoints::zone(change.new.as_ref()) {
+                self.known.clear();
+            }
         } else if change.resource == SLICES
             && let Some(service) = states().find_map(service_of)
         {
@@ -90,11 +97,15 @@ impl Reconcile for EndpointSlices {
             }
             self.awaited.remove(key);
         }
-        let Some(service) = work.cache.get(&Resource::SERVICES, key).cloned() else { return };
+        let Some(service) = work.cache.get(&Resource::SERVICES, key).cloned() else {
+            self.known.remove(key);
+            return;
+        };
         if object::is_terminating(&service) || !endpoints::is_served(&service) {
             return;
         }
-        let mut wanted = endpoints::wanted(&service, work.cache, self.bugs);
+        let known = self.known.entry(key.clone()).or_default();
+        let mut wanted = endpoints::wanted(&service, work.cache, self.bugs, known);
         let existing = work.cache.in_namespace(&SLICES, &key.namespace);
         let own = |slice: &&Tree| {
             service_of(slice).as_ref() == Some(key) && !object::is_terminating(slice)
@@ -102,13 +113,12 @@ impl Reconcile for EndpointSlices {
         let existing: Vec<Tree> = existing.filter(own).cloned().collect();
         if wanted.is_empty() {
             let none = Group { ports: kubesim_model::list![], endpoints: BTreeMap::new() };
-            wanted.insert(none.ports.to_string(), none);
+            wanted.insert(Text::default(), none);
         }
         let mut kept = BTreeSet::new();
-        for (ports, group) in wanted {
+        for group in wanted.into_values() {
             // A slice without ports has no list of them.
-            let of_group =
-                |slice: &&Tree| Tree::from(slice["ports"].items().to_vec()).to_string() == ports;
+            let of_group = |slice: &&Tree| slice["ports"].items() == group.ports.items();
             let slices: Vec<&Tree> = existing.iter().filter(of_group).collect();
             kept.extend(write_group(&service, group, &slices, work));
         }

@@ -27,16 +27,18 @@ pub(in crate::controllers) fn claims<'a>(
     owner: &Tree,
     objects: impl IntoIterator<Item = &'a Tree>,
 ) -> Claims {
-    let wanted = &owner["spec"]["selector"];
+    let (wanted, own) = (&owner["spec"]["selector"], uid(owner));
     let owner_goes = object::is_terminating(owner);
     let mut claims = Claims::default();
     for object in objects {
+        let controller = object::controller_uid(object);
+        if !controller.is_empty() && controller != own {
+            continue;
+        }
         let matches = selector::selects(wanted, &object["metadata"]["labels"]);
-        match (object::controller_uid(object), matches) {
-            (have, true) if !have.is_empty() && have == uid(owner) => {
-                claims.mine.push(object.clone());
-            }
-            (have, false) if !have.is_empty() && have == uid(owner) && !owner_goes => {
+        match (controller, matches) {
+            (have, true) if !have.is_empty() => claims.mine.push(object.clone()),
+            (have, false) if !have.is_empty() && !owner_goes => {
                 claims.release.push(object.clone());
             }
             ("", true) if !owner_goes && !object::is_terminating(object) => {

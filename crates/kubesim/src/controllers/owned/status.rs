@@ -37,7 +37,8 @@ pub(in crate::controllers) fn next_available<'a>(
     min_ready_seconds: i64,
     now: Millis,
 ) -> Option<Millis> {
-    let wait = Millis::try_from(min_ready_seconds).ok()?.saturating_mul(1000);
+    let wait = Millis::try_from(min_ready_seconds).ok().filter(|seconds| *seconds > 0)?;
+    let wait = wait.saturating_mul(1000);
     let due = |pod: &Tree| {
         let ready = object::condition(pod, "Ready").filter(|ready| ready["status"] == "True")?;
         let since = object::parse_time(ready["lastTransitionTime"].str())?;

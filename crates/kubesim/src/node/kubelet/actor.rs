@@ -63,9 +63,11 @@ pub(super) enum Asked {
 #[derive(Clone, Debug)]
 pub(super) enum Due {
     Relist,
+    RelistPod(Text),
     Sync(Text),
     Batch(Text),
     Final(Text),
+    Released(Text),
     Probe { pod_uid: Text, unit: usize, container_id: Text, kind: ProbeKind },
     Housekeeping,
     OrphanSandbox(Text),
@@ -173,6 +175,7 @@ impl Kubelet {
         let Some(due) = self.timers.remove(&token) else { return };
         match due {
             Due::Relist => self.relist(io),
+            Due::RelistPod(uid) => self.relist_pod(&uid, io),
             Due::Sync(uid) => self.with(&uid, io, |kubelet, worker, io| {
                 if worker.again_at <= io.now {
                     kubelet.sync(worker, io);
@@ -184,6 +187,9 @@ impl Kubelet {
             }),
             Due::Final(uid) => {
                 self.with(&uid, io, |kubelet, worker, io| kubelet.finish(worker, io));
+            }
+            Due::Released(uid) => {
+                self.with(&uid, io, |kubelet, worker, io| kubelet.released(worker, io));
                 self.drop_if_over(&uid);
             }
             Due::Probe { pod_uid, unit, container_id, kind } => {

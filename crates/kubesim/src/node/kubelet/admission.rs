@@ -19,14 +19,17 @@ impl Kubelet {
         };
         let others: Vec<&Tree> =
             self.workers.values().filter(alive).map(|worker| &worker.pod).collect();
-        let pods = i64::from(self.config.pods);
-        if others.len() as i64 >= pods {
-            return Some(out_of("pods", 1, others.len() as i64, pods));
-        }
-        for (name, capacity) in [("cpu", &self.config.cpu), ("memory", &self.config.memory)] {
-            // CPU is spoken of in thousandths, memory in bytes.
+        for (name, capacity) in &self.config.capacity {
+            // CPU is spoken of in thousandths, all else in whole units.
             let unit = if name == "cpu" { 1 } else { 1000 };
             let capacity = milli(&Tree::from(capacity)).unwrap_or(0) / unit;
+            if name == "pods" {
+                let pods = others.len() as i64;
+                if pods >= capacity {
+                    return Some(out_of("pods", 1, pods, capacity));
+                }
+                continue;
+            }
             let used = others.iter().fold(0i64, |sum, pod| sum.saturating_add(wants(pod, name)));
             let (wants, used) = (wants(pod, name) / unit, used / unit);
             if wants > 0 && used.saturating_add(wants) > capacity {

@@ -8,8 +8,8 @@ use super::unit::{Role, Unit};
 use super::worker::{Stage, Worker};
 
 /// Types of conditions that the kubelet writes; all others are left to their owners.
-pub(super) const OWNED: [&str; 4] =
-    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
+pub(super) const OWNED: [&str; 5] =
+    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
 struct Verdict {
     status: bool,
@@ -35,7 +35,7 @@ pub(super) fn set_all(
     let sandbox = if sandbox { TRUE } else { no("", String::new()) };
     let containers = containers_ready(worker, phase, bug);
     let ready = if containers.status { gates(worker) } else { copy(&containers) };
-    let verdicts = [sandbox, initialized(worker, phase), ready, containers];
+    let verdicts = [sandbox, initialized(worker, phase), ready, containers, TRUE];
     for (kind, verdict) in OWNED.into_iter().zip(verdicts) {
         let mut condition = map! {
             "type" => kind,
@@ -53,6 +53,17 @@ pub(super) fn set_all(
         }
         object::set_condition(status, condition, now);
     }
+}
+
+/// Notes in the status to be known that the sandbox is ready, and nothing else yet (v1.36,
+/// `OnPodSandboxReady`).
+pub(super) fn set_sandbox_ready(worker: &mut Worker, now: Millis) {
+    let mut condition = map! { "type" => "PodReadyToStartContainers", "status" => "True" };
+    let generation = object::generation(&worker.pod);
+    if generation > 0 {
+        condition.set(&["observedGeneration"], generation);
+    }
+    object::set_condition(&mut worker.status, condition, now);
 }
 
 fn copy(verdict: &Verdict) -> Verdict {

@@ -4,7 +4,7 @@
 use kubesim_model::actor::{Io, WatchEvent};
 use kubesim_model::request::{Answer, Request};
 use kubesim_model::resource::{ObjectKey, Resource};
-use kubesim_model::tree::Tree;
+use kubesim_model::tree::{Map, Tree};
 use kubesim_model::{Millis, list, map, object};
 
 use super::actor::{Due, Kubelet, Sent};
@@ -151,23 +151,29 @@ impl Kubelet {
     fn node_object(&self, _now: Millis) -> Tree {
         let mut labels = map! {
             "kubernetes.io/hostname" => &self.node, "kubernetes.io/os" => "linux",
-            "kubernetes.io/arch" => "amd64", "topology.kubernetes.io/zone" => &self.config.zone,
+            "kubernetes.io/arch" => "amd64",
         };
+        if let Some(zone) = &self.config.zone {
+            labels.set(&["topology.kubernetes.io/zone"], zone);
+        }
         for (label, value) in &self.config.labels {
             labels.set(&[label.as_str()], value);
         }
-        map! {
+        let mut node = map! {
             "apiVersion" => "v1", "kind" => "Node",
             "metadata" => map! { "name" => &self.node, "labels" => labels },
             "spec" => Tree::map(),
+        };
+        if !self.config.taints.is_empty() {
+            node.set(&["spec", "taints"], self.config.taints.clone());
         }
+        node
     }
 
     fn node_status(&self, now: Millis) -> Tree {
-        let resources = map! {
-            "cpu" => &self.config.cpu, "memory" => &self.config.memory,
-            "pods" => self.config.pods.to_string(),
-        };
+        let capacity = self.config.capacity.iter();
+        let resources: Map = capacity.map(|(name, is)| (name.clone(), Tree::from(is))).collect();
+        let resources = Tree::from(resources);
         let stamp = object::timestamp(now);
         let condition = |kind: &str, good: &str, reason: &str, message: &str| {
             let known = object::condition(&self.heartbeat.node, kind);

@@ -10,10 +10,13 @@ use kubesim_model::tree::Tree;
 use super::actor::{Due, Kubelet, until_tick};
 use super::unit::Role;
 use super::worker::{Stage, Worker};
-use kubesim_model::Text;
+use kubesim_model::{Millis, Text};
 
 /// How often the status manager looks for what others wrote over (v1.36, `syncPeriod`).
 const BATCH: u64 = 10_000;
+/// Probes that were running when the kubelet started go on after a part of their period, up to the
+/// whole of this one.
+const LONGEST_PERIOD: Millis = 60_000;
 
 impl Kubelet {
     pub(super) fn pods_seen(&mut self, event: WatchEvent, io: &mut Io<'_>) {
@@ -69,9 +72,10 @@ impl Kubelet {
         };
         self.boot_id = boot_id;
         for pod in listed {
-            let mut worker = Worker::new(pod);
+            let mut worker = Worker::new(pod, io.now + io.rng.between(0, LONGEST_PERIOD));
             for sandbox in sandboxes.iter().filter(|sandbox| sandbox.pod_uid == worker.uid) {
                 worker.ip = Some(sandbox.ip.clone());
+                worker.last_ip = worker.ip.clone();
             }
             let uid = worker.uid.clone();
             for info in containers.iter().filter(|info| info.pod_uid == uid) {
@@ -99,6 +103,7 @@ impl Kubelet {
         }
         if object::is_terminal(&worker.pod) && !lives {
             worker.stage = Stage::Terminated;
+            worker.released = true;
         } else if !lives && !ran {
             worker.rejected = self.rejection(&worker.pod);
             worker.stage = Stage::New;
@@ -137,7 +142,7 @@ impl Kubelet {
             self.pod_gone(&old, None, io);
         }
         if !self.workers.contains_key(&uid) {
-            self.take_up(Worker::new(pod), io);
+            self.take_up(Worker::new(pod, io.now), io);
             return;
         }
         self.with(&uid, io, |kubelet, worker, io| {
@@ -182,7 +187,7 @@ impl Kubelet {
 
     /// Forgets a pod that the API does not know and of which nothing runs.
     pub(super) fn drop_if_over(&mut self, uid: &str) {
-        let over = |worker: &Worker| worker.gone && worker.stage == Stage::Terminated;
+        let over = |worker: &Worker| worker.gone && worker.released;
         if self.workers.get(uid).is_some_and(over) {
             self.workers.remove(uid);
             self.by_container.retain(|_, (pod, _)| pod != uid);

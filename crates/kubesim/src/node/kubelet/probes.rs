@@ -48,6 +48,17 @@ impl Probe {
         self.run >= self.threshold() && self.result == Some(self.last)
     }
 
+    /// From when on its periods count, for a pod that was taken up at `since`. Readiness is asked
+    /// at once when a container is seen to run. A kubelet that just started lets each probe wait
+    /// for a part of its period.
+    fn counts_from(&self, since: Millis, now: Millis) -> Millis {
+        match self.kind {
+            _ if since > now => now + (since - now) % self.period(),
+            ProbeKind::Readiness => now,
+            ProbeKind::Liveness | ProbeKind::Startup => since,
+        }
+    }
+
     /// The first boundary of its period that is not before `now`, and after the last.
     fn next_tick(&self, now: Millis) -> Millis {
         let period = self.period();
@@ -96,7 +107,7 @@ impl Kubelet {
 
     /// Sets the first tick of the probes whose turn has come.
     fn activate(&mut self, worker: &mut Worker, at: usize, io: &mut Io<'_>) {
-        let uid = worker.uid.clone();
+        let (uid, since) = (worker.uid.clone(), worker.since);
         let unit = &mut worker.units[at];
         let Some(running) = unit.shown.running() else { return };
         let started = unit.probing.started;
@@ -107,7 +118,9 @@ impl Kubelet {
             }
             probe.active = true;
             let from = running.started_at + probe.seconds("initialDelaySeconds", 0);
-            probe.tick = from.max(io.now);
+            let since = probe.counts_from(since, io.now);
+            let wait = from.max(io.now).saturating_sub(since);
+            probe.tick = since + wait.div_ceil(probe.period()) * probe.period();
             let due = Due::Probe {
                 pod_uid: uid.clone(),
                 unit: at,

@@ -33,7 +33,7 @@ impl Kubelet {
             worker.sending = Some(id);
             worker.sent = worker.status.clone();
             self.sent(id, Sent::PodStatus(worker.uid.clone()));
-        } else if worker.stage == Stage::Terminated && object::is_terminating(&worker.pod) {
+        } else if worker.released && object::is_terminating(&worker.pod) {
             self.delete(worker, io);
         }
     }
@@ -60,7 +60,7 @@ impl Kubelet {
                 let old = worker.learn(pod);
                 let settled = worker.status == worker.sent;
                 let over = worker.stage == Stage::Terminated;
-                if settled && over && object::is_terminating(&worker.pod) {
+                if settled && worker.released && object::is_terminating(&worker.pod) {
                     self.delete(worker, io);
                 } else if settled && self.differs(worker) {
                     // Somebody wrote over it, or the API keeps less than was sent.
@@ -117,6 +117,13 @@ fn difference(worker: &Worker) -> Option<Tree> {
         };
         if let Some(new) = new {
             patch.set(&[field.as_str()], new);
+        }
+    }
+    // After a boot a pod has no address until it has a new sandbox.
+    for field in ["podIP", "podIPs"] {
+        let lost = worker.status[field].is_null() && !have[field].is_null();
+        if lost && !worker.status.is_null() {
+            patch.set(&[field], Tree::Null);
         }
     }
     patch.as_map().is_some_and(|map| !map.is_empty()).then_some(patch)

@@ -6,10 +6,12 @@ use kubesim_model::actor::Io;
 use kubesim_model::host::{ContainerInfo, HostEvent, OpId};
 
 use super::actor::{Asked, Due, Kubelet, until_tick};
+use super::condition;
 use super::unit::Instance;
 use super::worker::{Doing, Stage, Worker};
 
-const RELIST: u64 = 1_000;
+/// How often the runtime is asked for everything.
+pub(super) const RELIST: u64 = 1_000;
 
 impl Kubelet {
     pub(super) fn host_told(&mut self, event: HostEvent, io: &mut Io<'_>) {
@@ -56,8 +58,12 @@ impl Kubelet {
     fn worked(&mut self, worker: &mut Worker, op: OpId, event: HostEvent, io: &mut Io<'_>) {
         match (worker.doing, event) {
             (Doing::Sandbox(waits), HostEvent::SandboxReady { ip, .. }) if waits == op => {
+                worker.last_ip = Some(ip.clone());
                 worker.ip = Some(ip);
                 worker.doing = Doing::Nothing;
+                worker.acted = true;
+                condition::set_sandbox_ready(worker, io.now);
+                self.report(worker, io);
                 self.notice_later(worker.uid.clone(), io);
             }
             (Doing::Sandbox(waits), HostEvent::StartFailed { .. }) if waits == op => {
@@ -109,6 +115,7 @@ impl Kubelet {
         unit.replacing = false;
         unit.unhealthy = None;
         unit.rerun = false;
+        worker.acted = true;
         self.notice_later(worker.uid.clone(), io);
     }
 
@@ -134,6 +141,7 @@ impl Kubelet {
                 unit.seen = unit.now.clone();
                 unit.unhealthy = None;
                 worker.doing = Doing::Nothing;
+                worker.acted = true;
                 kubelet.notice_later(worker.uid.clone(), io);
                 kubelet.step(worker, io);
             } else {
@@ -187,14 +195,26 @@ impl Kubelet {
         self.changed.insert(uid);
     }
 
+    /// After a sync that did something and met no failure, its pod is looked at without waiting for
+    /// the next relist (v1.36, `PLEGOnDemandRelist`).
+    pub(super) fn relist_soon(&mut self, uid: Text, io: &mut Io<'_>) {
+        let wait = io.rng.between(5, 50);
+        self.after(wait, Due::RelistPod(uid), io);
+    }
+
     pub(super) fn relist(&mut self, io: &mut Io<'_>) {
         for uid in std::mem::take(&mut self.changed) {
-            self.with(&uid, io, |kubelet, worker, io| {
-                if matches!(worker.stage, Stage::New | Stage::Running) {
-                    worker.units.iter_mut().for_each(|unit| unit.seen = unit.now.clone());
-                    kubelet.sync(worker, io);
-                }
-            });
+            self.relist_pod(&uid, io);
         }
+    }
+
+    pub(super) fn relist_pod(&mut self, uid: &Text, io: &mut Io<'_>) {
+        self.changed.remove(uid);
+        self.with(uid, io, |kubelet, worker, io| {
+            if matches!(worker.stage, Stage::New | Stage::Running) {
+                worker.units.iter_mut().for_each(|unit| unit.seen = unit.now.clone());
+                kubelet.sync(worker, io);
+            }
+        });
     }
 }

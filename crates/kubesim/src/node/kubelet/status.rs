@@ -28,12 +28,10 @@ pub(super) fn generate(worker: &Worker, host_ip: &Text, bug: Option<Bug>, now: M
     if object::generation(&worker.pod) > 0 {
         status.set(&["observedGeneration"], object::generation(&worker.pod));
     }
-    match worker.ip.as_ref().map(Tree::from).unwrap_or_else(|| old["podIP"].clone()) {
-        Tree::Null => {}
-        ip => {
-            status.set(&["podIPs"], list![map! { "ip" => &ip }]);
-            status.set(&["podIP"], ip);
-        }
+    let of_host = worker.pod["spec"]["hostNetwork"].is_true().then_some(host_ip);
+    if let Some(ip) = worker.last_ip.as_ref().or(of_host) {
+        status.set(&["podIPs"], list![map! { "ip" => ip }]);
+        status.set(&["podIP"], ip);
     }
     let come_to = phase::phase(worker, over);
     // A terminal phase is reported only when nothing can run any more.
@@ -100,13 +98,8 @@ fn container(worker: &Worker, at: usize, unit: &Unit, bug: Option<Bug>) -> Tree 
         }
         (None, _) if over => status.set(&["state"], never_ran()),
         (None, reason) => {
-            let default = if phase::initializing(worker) && unit.role == Role::App
-                || (unit.role != Role::App && worker.ip.is_some())
-            {
-                "PodInitializing"
-            } else {
-                "ContainerCreating"
-            };
+            let inits = worker.units.iter().any(|unit| unit.role != Role::App);
+            let default = if inits { "PodInitializing" } else { "ContainerCreating" };
             let reason = reason.clone().unwrap_or((default.into(), Text::default()));
             status.set(&["state"], waiting(&reason));
         }

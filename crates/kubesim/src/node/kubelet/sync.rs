@@ -11,6 +11,11 @@ use super::config::Bug;
 use super::unit::Instance;
 use super::worker::{Doing, Stage, Worker};
 
+/// How long after a failed sync the next is tried (v1.36, `backOffPeriod`).
+const BACK_OFF: Millis = 10_000;
+/// How long after a sync the next is due anyway (v1.36, `syncFrequency`).
+const RESYNC: Millis = 60_000;
+
 impl Kubelet {
     pub(super) fn sync(&mut self, worker: &mut Worker, io: &mut Io<'_>) {
         if !matches!(worker.stage, Stage::New | Stage::Running) {
@@ -22,6 +27,7 @@ impl Kubelet {
         }
         worker.stage = Stage::Running;
         worker.dirty = false;
+        worker.acted = false;
         for unit in &mut worker.units {
             unit.shown = unit.seen.clone();
             unit.tried = false;
@@ -61,7 +67,10 @@ impl Kubelet {
                 return;
             }
         }
-        if worker.dirty {
+        let failed = worker.units.iter().any(|unit| unit.tried);
+        if std::mem::take(&mut worker.acted) && !failed {
+            self.relist_soon(worker.uid.clone(), io);
+        } else if worker.dirty {
             self.sync(worker, io);
         }
     }
@@ -101,8 +110,7 @@ impl Kubelet {
             unit.reason = Some(("CrashLoopBackOff".into(), message.clone().into()));
             unit.tried = true;
             io.event(about, "BackOff", message);
-            let late = io.rng.between(500, 1_500 + (left / 3).min(12_000));
-            self.again(worker, left + late, io);
+            self.again(worker, requeue(left, io), io);
             return;
         }
         let left = unit.pulls.waits(io.now);
@@ -111,8 +119,7 @@ impl Kubelet {
             unit.reason = Some(("ImagePullBackOff".into(), message.clone()));
             unit.tried = true;
             io.event(about, "BackOff", message);
-            let wait = io.rng.between(10_000, 15_000).min(left + 500);
-            self.again(worker, wait, io);
+            self.again(worker, requeue(left, io), io);
             return;
         }
         if let Some(since) = ended {
@@ -180,7 +187,8 @@ impl Kubelet {
         unit.pulls.next(io.now, io.now);
         unit.reason = Some((reason.into(), message));
         unit.tried = true;
-        self.again(worker, io.rng.between(500, 1_500), io);
+        // What this sync did before is noticed at the next relist, which shows the reason too.
+        self.again(worker, requeue(BACK_OFF, io), io);
     }
 
     /// Stops a running container; its sync waits for the end.
@@ -216,6 +224,14 @@ impl Kubelet {
             self.after(wait, Due::Sync(worker.uid.clone()), io);
         }
     }
+}
+
+/// When a sync that failed is tried again, if the cause has `left` to wait: that and up to half of
+/// it more, but no more than a resync at a time; then the sync loop looks once a second (v1.36,
+/// `completeWork` in `pod_workers.go`).
+fn requeue(left: Millis, io: &mut Io<'_>) -> Millis {
+    let wait = left.min(RESYNC);
+    wait + io.rng.between(0, wait / 2) + io.rng.between(0, 1_000)
 }
 
 fn running_image(worker: &Worker, at: usize) -> &str {

@@ -1,12 +1,14 @@
 //! The end of a pod: its containers are stopped within the grace, app containers first, then
-//! sidecars from the last to the first; then the sandbox; then its phase is terminal, and only then
-//! the API is asked to forget it (v1.36, `SyncTerminatingPod`, `SyncTerminatedPod`).
+//! sidecars from the last to the first; then the sandbox; then its phase is terminal. When its
+//! volumes and cgroups are gone too, the API is asked to forget a pod whose deletion was asked for
+//! (v1.36, `SyncTerminatingPod`, `SyncTerminatedPod`).
 
 use kubesim_model::actor::Io;
 use kubesim_model::host::HostCommand;
 use kubesim_model::{Millis, Text, object};
 
-use super::actor::{Asked, Due, Kubelet};
+use super::actor::{Asked, Due, Kubelet, until_tick};
+use super::runtime::RELIST;
 use super::unit::Role;
 use super::worker::{Doing, Stage, Worker};
 
@@ -19,6 +21,7 @@ impl Kubelet {
             Stage::New | Stage::Running => {
                 worker.stage = Stage::Stopping;
                 worker.deadline = io.now + worker.grace();
+                self.publish_as_noticed(worker, io);
                 if matches!(worker.doing, Doing::Pull(..)) {
                     worker.doing = Doing::Nothing;
                 }
@@ -86,11 +89,19 @@ impl Kubelet {
         });
     }
 
-    /// The sandbox is gone. The phase follows when volumes and the like are gone too: seen to take
-    /// 1 to 2 s after the containers' end for pods that finish, less for deleted ones.
+    /// Reports what is known when the end begins: that the deletion was observed, if nothing else.
+    fn publish_as_noticed(&mut self, worker: &mut Worker, io: &mut Io<'_>) {
+        if worker.rejected.is_none() {
+            worker.units.iter_mut().for_each(|unit| unit.shown = unit.seen.clone());
+            self.publish(worker, io);
+        }
+    }
+
+    /// The sandbox is gone: the ends of the containers and the terminal phase are reported. A pod
+    /// that ended by itself was seen to take 1 to 2 s for that, a deleted one is quick.
     pub(super) fn cleaned_up(&mut self, worker: &mut Worker, io: &mut Io<'_>) {
         let deleted = worker.gone || object::is_terminating(&worker.pod);
-        let lag = if deleted { io.rng.between(100, 800) } else { io.rng.between(700, 1_500) };
+        let lag = if deleted { io.rng.between(10, 50) } else { io.rng.between(700, 1_500) };
         self.after(lag, Due::Final(worker.uid.clone()), io);
     }
 
@@ -102,5 +113,14 @@ impl Kubelet {
             unit.shown = unit.now.clone();
         }
         self.publish(worker, io);
+        let relist = until_tick(io.now, RELIST, self.phases.relist);
+        let lag = relist + io.rng.between(50, 300);
+        self.after(lag, Due::Released(worker.uid.clone()), io);
+    }
+
+    /// Nothing of the pod is left on the node.
+    pub(super) fn released(&mut self, worker: &mut Worker, io: &mut Io<'_>) {
+        worker.released = true;
+        self.report(worker, io);
     }
 }

@@ -18,9 +18,9 @@ pub(super) enum Stage {
     Running,
     /// Its containers are being stopped.
     Stopping,
-    /// Its sandbox is being stopped, or its volumes.
+    /// Its sandbox is being stopped.
     CleaningUp,
-    /// Nothing of it runs any more, and its phase says so.
+    /// Nothing of it runs any more, and its phase says so. Volumes and cgroups may still be there.
     Terminated,
 }
 
@@ -49,6 +49,12 @@ pub(super) struct Worker {
     pub(super) dirty: bool,
     /// The address, while its sandbox runs.
     pub(super) ip: Option<Text>,
+    /// The address of its last sandbox, as far as this kubelet knows it.
+    pub(super) last_ip: Option<Text>,
+    /// When it was taken up; in the future if that was with the start of the kubelet.
+    pub(super) since: Millis,
+    /// Whether the sync that goes on changed something on the host.
+    pub(super) acted: bool,
     /// Whether its init containers have all done their work in this sandbox.
     pub(super) initialized: bool,
     /// Init containers in their order, then the app containers.
@@ -67,6 +73,8 @@ pub(super) struct Worker {
     pub(super) starting: Option<Instance>,
     /// What the status patch on its way says.
     pub(super) sent: Tree,
+    /// Whether its volumes and cgroups are gone too, so that the API may forget it.
+    pub(super) released: bool,
     /// Whether the API took the final delete.
     pub(super) deleted: bool,
     /// When it is to be looked at again after a failed try.
@@ -74,7 +82,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(pod: Tree) -> Worker {
+    pub(super) fn new(pod: Tree, since: Millis) -> Worker {
         let spec = &pod["spec"];
         let init = spec["initContainers"].items().iter().map(|container| {
             let role = match container["restartPolicy"].str() {
@@ -95,6 +103,9 @@ impl Worker {
             doing: Doing::Nothing,
             dirty: false,
             ip: None,
+            last_ip: None,
+            since,
+            acted: false,
             initialized: false,
             units,
             rejected: None,
@@ -104,6 +115,7 @@ impl Worker {
             waits_for_batch: false,
             starting: None,
             sent: Tree::Null,
+            released: false,
             deleted: false,
             again_at: 0,
         }

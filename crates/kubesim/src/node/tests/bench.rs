@@ -272,6 +272,8 @@ impl Bench {
     pub(super) fn delete(&mut self, name: &str, grace: i64) {
         let now = self.now;
         self.edit(name, |pod| {
+            let generation = object::generation(pod) + 1;
+            pod.set(&["metadata", "generation"], generation);
             pod.set(&["metadata", "deletionTimestamp"], object::timestamp(now));
             pod.set(&["metadata", "deletionGracePeriodSeconds"], grace);
         });

@@ -1,0 +1,99 @@
+//! In which order the kubelet writes a pod's status, and when: held against the kubelet v1.36.3 as
+//! it was observed on kind.
+
+use kubesim_model::request::Verb;
+use kubesim_model::tree::Tree;
+use kubesim_model::{list, map, object};
+
+use super::bench::{Bench, container_status, one};
+use crate::node::HostFact;
+
+fn is_running(pod: &Tree, name: &str) -> bool {
+    !container_status(pod, name)["state"]["running"].is_null()
+}
+
+#[test]
+fn a_ready_sandbox_is_reported_before_the_images_are_there() {
+    let mut bench = Bench::new(None);
+    bench.create("web", one(map! {}));
+    bench.run(10_000);
+    let up = bench.facts.iter().find(|(_, fact)| matches!(fact, HostFact::SandboxStarted { .. }));
+    let ready = |pod: &Tree| object::has_condition(pod, "PodReadyToStartContainers");
+    let at = bench.first("web", ready).expect("it came up");
+    assert_eq!(up.map(|(at, _)| *at), Some(at));
+    let (_, pod) = bench.stored.iter().find(|(_, pod)| ready(pod)).expect("it came up");
+    assert!(pod["status"]["podIP"].is_null() && !is_running(pod, "app"), "{pod}");
+}
+
+#[test]
+fn a_started_container_is_reported_at_once_and_one_that_ended_at_the_next_relist() {
+    for seed in 0..30 {
+        let mut bench = Bench::seeded(seed, None);
+        let command = list!["sh", "-c", "sleep 3; exit 1"];
+        bench.create("web", one(map! { "image" => "busybox:1", "command" => command }));
+        bench.run(12_000);
+        let shown = bench.first("web", |pod| is_running(pod, "app")).expect("it ran");
+        let started = bench.starts("app")[0];
+        assert!(shown - started <= 60, "seed {seed}: {started} {shown}");
+        let ended = |pod: &Tree| !container_status(pod, "app")["state"]["terminated"].is_null();
+        let shown = bench.first("web", ended).expect("it ended");
+        let (ended, _) = bench.exits("app")[0];
+        assert!(shown - ended <= 1_000, "seed {seed}: {ended} {shown}");
+    }
+}
+
+#[test]
+fn a_deletion_is_observed_at_once_and_the_end_is_known_before_the_pod_is_gone() {
+    for seed in 0..30 {
+        let mut bench = Bench::seeded(seed, None);
+        bench.create("web", one(map! {}));
+        bench.run(10_000);
+        let (at, mark) = (bench.now, bench.stored.len() + 1);
+        bench.delete("web", 30);
+        bench.run(6_000);
+        let after = &bench.stored[mark..];
+        let (seen, first) = &after[0];
+        assert!(seen - at <= 10, "seed {seed}");
+        assert_eq!(first["status"]["observedGeneration"].as_i64(), Some(2));
+        assert!(is_running(first, "app") && object::is_ready(first), "{first}");
+        let (over, last) = &after[1];
+        assert_eq!((after.len(), last["status"]["phase"].str()), (2, "Succeeded"));
+        assert_eq!(object::condition(last, "Ready").unwrap()["reason"], "PodCompleted");
+        let delete = bench.requests.iter().find(|(_, request)| request.verb == Verb::Delete);
+        let gone = delete.expect("the kubelet asks for the final delete").0 - over;
+        assert!((50..=1_300).contains(&gone), "seed {seed}: {gone}");
+    }
+}
+
+#[test]
+fn after_a_boot_a_pod_has_no_address_until_its_new_sandbox() {
+    let mut bench = Bench::new(None);
+    bench.create("web", one(map! {}));
+    bench.run(10_000);
+    let old = bench.pod("web")["status"]["podIP"].clone();
+    bench.power_off();
+    bench.run(3_000);
+    let mark = bench.stored.len();
+    bench.power_on();
+    bench.run(10_000);
+    let after = &bench.stored[mark..];
+    let first = &after[0].1;
+    assert!(first["status"]["podIP"].is_null() && !object::is_ready(first), "{first}");
+    let state = &container_status(first, "app")["state"]["terminated"];
+    assert_eq!((state["exitCode"].as_i64(), state["reason"].str()), (Some(255), "Unknown"));
+    assert!(after.iter().all(|(_, pod)| pod["status"]["podIP"] != old));
+    assert!(object::is_ready(&bench.pod("web")));
+}
+
+#[test]
+fn an_initial_delay_ends_with_a_period_that_began_when_the_container_was_seen_to_run() {
+    let mut bench = Bench::new(None);
+    let probe = map! { "tcpSocket" => 80, "initialDelaySeconds" => 12, "periodSeconds" => 10 };
+    // Later than the start of the kubelet, which lets probes of pods that it finds wait.
+    bench.run(100);
+    bench.create("web", one(map! { "readinessProbe" => probe }));
+    bench.run(60_000);
+    let shown = bench.first("web", |pod| is_running(pod, "app")).expect("it ran");
+    let ready = bench.first("web", object::is_ready).expect("it became ready") - shown;
+    assert!((20_000..20_100).contains(&ready), "{ready}");
+}
