@@ -21,6 +21,10 @@ pub enum PatchError {
     /// The patch does not fit the object: a missing path, a failed `test` (HTTP 422).
     #[error("{0}")]
     Misfit(String),
+    /// The patch can be read but not be carried out, which the API server reports as a failure of
+    /// its own (HTTP 500).
+    #[error("{0}")]
+    Senseless(String),
     /// The patch is too long, or its result too big or too deep (HTTP 413).
     #[error("{0}")]
     TooBig(String),

@@ -76,6 +76,8 @@ pub struct Request {
     pub list: ListOptions,
     /// Check and answer, but store nothing.
     pub dry_run: bool,
+    /// Refuse fields that the type does not have (`fieldValidation=Strict`); else they are dropped.
+    pub strict: bool,
 }
 
 impl Request {
@@ -89,6 +91,7 @@ impl Request {
             body: Tree::Null,
             list: ListOptions::default(),
             dry_run: false,
+            strict: false,
         }
     }
 
@@ -213,8 +216,11 @@ impl Status {
         let mut status = map! {
             "apiVersion" => "v1", "kind" => "Status", "metadata" => map! {},
             "status" => "Failure", "message" => self.message.clone(),
-            "reason" => &self.reason, "code" => u32::from(self.code),
+            "code" => u32::from(self.code),
         };
+        if !self.reason.is_empty() {
+            status.set(&["reason"], &self.reason);
+        }
         if !self.details.is_null() {
             status.set(&["details"], &self.details);
         }

@@ -53,11 +53,11 @@ pub(crate) fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     };
     let form = Form::accepted(text_of(&head.headers, header::ACCEPT))?;
     let query = query::read(head.uri.query().unwrap_or_default())?;
-    if query.watch && head.method == Method::GET && subresource.is_empty() {
+    if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
         let watching = Box::new(watching(resource, &key, query)?);
         return Ok(Call::Watch { version, form, watching });
     }
-    let verb = verb(head, &key)?;
+    let verb = verb(head, &key, !subresource.is_empty())?;
     let mut request = Request::new(verb, resource, key);
     request.subresource = subresource;
     request.body = read_body(&head.headers, body, verb)?;
@@ -65,6 +65,7 @@ pub(crate) fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
         query.delete.fields().for_each(|(key, value)| request.body.set(&[key.as_str()], value));
     }
     request.dry_run = query.dry_run || query::dry_run_in(&request.body);
+    request.strict = query.strict;
     request.list = query.list;
     if verb == Verb::Create {
         name_created(&mut request)?;
@@ -72,12 +73,13 @@ pub(crate) fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     Ok(Call::Request { version, form, request: Box::new(request) })
 }
 
-fn verb(head: &Parts, key: &ObjectKey) -> Result<Verb, Status> {
+fn verb(head: &Parts, key: &ObjectKey, below: bool) -> Result<Verb, Status> {
     let named = !key.name.is_empty();
     Ok(match (head.method.clone(), named) {
         (Method::GET, true) => Verb::Get,
         (Method::GET, false) => Verb::List,
-        (Method::POST, _) => Verb::Create,
+        // Only subresources are made below a name.
+        (Method::POST, named) if named == below => Verb::Create,
         (Method::PUT, true) => Verb::Update,
         (Method::DELETE, true) => Verb::Delete,
         (Method::DELETE, false) => Verb::DeleteCollection,
@@ -103,13 +105,11 @@ fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watchin
     let from = match version {
         "" => 0,
         number => number.parse().map_err(|_| {
-            Status::new(400, "BadRequest", format!("invalid resource version \"{number}\""))
+            Status::new(500, "", format!("resourceVersion: Invalid value: \"{number}\""))
         })?,
     };
-    let mut field_selector = query.list.field_selector;
-    if !key.name.is_empty() {
-        field_selector = format!("metadata.name={}", key.name).into();
-    }
+    check_watch(&query)?;
+    let field_selector = query.list.field_selector;
     let spec = WatchSpec {
         resource,
         namespace: key.namespace.clone(),
@@ -121,9 +121,24 @@ fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watchin
         // Whoever asks for the initial events gets them, whatever the version.
         from: if query.initial_events { 0 } else { from },
         bookmarks: query.bookmarks,
-        initial_events: query.initial_events,
+        initial_events: query.initial_events && query.bookmarks,
         timeout_seconds: query.timeout_seconds,
     })
+}
+
+/// Options that do not go together (apimachinery v0.36, `internalversion/validation`).
+fn check_watch(query: &Query) -> Result<(), Status> {
+    let matching = query.list.resource_version_match.as_str();
+    let why = if !query.list.continue_token.is_empty() {
+        "resourceVersionMatch is forbidden when continue is provided"
+    } else if query.initial_events && matching != "NotOlderThan" {
+        "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+    } else if !matching.is_empty() && !query.sends_initial_events {
+        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+    } else {
+        return Ok(());
+    };
+    Err(kubesim::api::forbidden_option("resourceVersionMatch", why))
 }
 
 fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Status> {

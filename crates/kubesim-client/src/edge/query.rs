@@ -11,8 +11,12 @@ pub(crate) struct Query {
     pub(crate) watch: bool,
     pub(crate) bookmarks: bool,
     pub(crate) initial_events: bool,
+    /// Whether `sendInitialEvents` is there at all.
+    pub(crate) sends_initial_events: bool,
     pub(crate) timeout_seconds: Option<u64>,
     pub(crate) dry_run: bool,
+    /// `fieldValidation=Strict`.
+    pub(crate) strict: bool,
     /// Delete options that came in the URL.
     pub(crate) delete: Tree,
 }
@@ -34,22 +38,29 @@ impl Query {
         match key {
             "labelSelector" => self.list.label_selector = Text::new(value),
             "fieldSelector" => self.list.field_selector = Text::new(value),
-            "limit" => self.list.limit = number(key, value)? as usize,
+            "limit" => {
+                let limit: i64 = value.parse().map_err(|_| refused(key, value))?;
+                self.list.limit = usize::try_from(limit).unwrap_or(0);
+            }
             "continue" => self.list.continue_token = Text::new(value),
             "resourceVersion" => self.list.resource_version = Text::new(value),
             "resourceVersionMatch" => self.list.resource_version_match = Text::new(value),
             "watch" => self.watch = flag(key, value)?,
             "allowWatchBookmarks" => self.bookmarks = flag(key, value)?,
-            "sendInitialEvents" => self.initial_events = flag(key, value)?,
+            "sendInitialEvents" => {
+                self.initial_events = flag(key, value)?;
+                self.sends_initial_events = true;
+            }
             "timeoutSeconds" => self.timeout_seconds = Some(number(key, value)?),
             "dryRun" if value == "All" => self.dry_run = true,
             "gracePeriodSeconds" => {
                 self.delete.set(&["gracePeriodSeconds"], number(key, value)?);
             }
             "propagationPolicy" => self.delete.set(&["propagationPolicy"], value),
-            // Who owns which field is not kept, and every object is taken as it comes.
+            // Who owns which field is not kept.
             "fieldManager" | "pretty" => {}
             "fieldValidation" if matches!(value, "" | "Ignore" | "Warn") => {}
+            "fieldValidation" if value == "Strict" => self.strict = true,
             "force" if !flag(key, value)? => {}
             _ => return Err(refused(key, value)),
         }

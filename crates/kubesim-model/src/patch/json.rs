@@ -1,4 +1,6 @@
-//! RFC 6902 JSON patches.
+//! RFC 6902 JSON patches, with the liberties that the API server's library takes (evanphx/json-patch
+//! v4): a field that is not there can be replaced, copied and tested as `null`, and a negative index
+//! counts from the end.
 
 use super::PatchError;
 use crate::tree::Tree;
@@ -40,26 +42,26 @@ impl Editor {
     fn apply(&mut self, operation: &Tree) -> Result<(), PatchError> {
         let path = pointer(operation, "path")?;
         let value = || {
-            operation.get("value").cloned().ok_or_else(|| malformed("an operation has no `value`"))
+            // As in Go, what is not there is `null`.
+            operation["value"].clone()
         };
         match operation["op"].str() {
-            "add" => self.add(&path, value()?),
+            "add" => self.add(&path, value()),
             "remove" => self.take(&path).map(drop),
             "replace" => {
-                let value = value()?;
+                let value = value();
                 self.charge(&value, path.len())?;
-                *find_mut(&mut self.root, &path)? = value;
-                Ok(())
+                self.replace(&path, value)
             }
             "test" => {
-                let want = value()?;
-                match find(&self.root, &path) {
-                    Ok(have) if *have == want => Ok(()),
+                let want = value();
+                match self.read(&path)? {
+                    have if *have == want => Ok(()),
                     _ => Err(misfit(&path, "the tested value is another one")),
                 }
             }
             "copy" => {
-                let value = find(&self.root, &pointer(operation, "from")?)?.clone();
+                let value = self.read(&pointer(operation, "from")?)?.clone();
                 self.add(&path, value)
             }
             "move" => {
@@ -70,8 +72,29 @@ impl Editor {
                 let value = self.take(&from)?;
                 self.add(&path, value)
             }
-            other => Err(malformed(&format!("unknown JSON patch operation `{other}`"))),
+            other => Err(misfit(&path, &format!("unknown operation `{other}`"))),
         }
+    }
+
+    /// The value at a path whose parent is there; `null` for a field that is not.
+    fn read(&self, path: &[String]) -> Result<&Tree, PatchError> {
+        if let Some((last, parents)) = path.split_last()
+            && let Tree::Map(map) = find(&self.root, parents)?
+        {
+            return Ok(map.get(last).unwrap_or(&Tree::Null));
+        }
+        find(&self.root, path)
+    }
+
+    fn replace(&mut self, path: &[String], value: Tree) -> Result<(), PatchError> {
+        if let Some((last, parents)) = path.split_last()
+            && let Tree::Map(map) = find_mut(&mut self.root, parents)?
+        {
+            map.insert(last, value);
+            return Ok(());
+        }
+        *find_mut(&mut self.root, path)? = value;
+        Ok(())
     }
 
     /// Inserted values are paid for, so that copies of copies can't explode.
@@ -93,7 +116,11 @@ impl Editor {
             Tree::Map(map) => map.insert(last, value),
             list @ Tree::List(_) => {
                 let items = list.items_mut();
-                let at = if last == "-" { Some(items.len()) } else { index(last) };
+                let at = match last.as_str() {
+                    "-" => Some(items.len()),
+                    // The place after the element that the negative index names.
+                    _ => index(last, items.len() + 1),
+                };
                 let at = at.filter(|at| *at <= items.len());
                 items.insert(at.ok_or_else(|| misfit(path, "no such index"))?, value);
             }
@@ -109,7 +136,10 @@ impl Editor {
         find(&self.root, path)?;
         let taken = match find_mut(&mut self.root, parents)? {
             Tree::Map(map) => map.remove(last),
-            list => index(last).map(|at| list.items_mut().remove(at)),
+            list => {
+                let at = index(last, list.items().len());
+                at.map(|at| list.items_mut().remove(at))
+            }
         };
         taken.ok_or_else(|| misfit(path, "there is no such value"))
     }
@@ -141,17 +171,20 @@ fn pointer(operation: &Tree, field: &str) -> Result<Vec<String>, PatchError> {
     Ok(text.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect())
 }
 
-/// An index as RFC 6901 writes it: digits without leading zeros.
-fn index(token: &str) -> Option<usize> {
-    let plain = token == "0" || !token.starts_with('0');
-    (plain && token.bytes().all(|byte| byte.is_ascii_digit())).then(|| token.parse().ok())?
+/// An index as RFC 6901 writes it, digits without leading zeros, or as many places before `end`.
+fn index(token: &str, end: usize) -> Option<usize> {
+    let digits = token.strip_prefix('-').unwrap_or(token);
+    let plain = digits == "0" || !digits.starts_with('0');
+    let whole = plain && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: usize = if whole { digits.parse().ok()? } else { return None };
+    if digits.len() == token.len() { Some(number) } else { end.checked_sub(number) }
 }
 
 fn find<'t>(root: &'t Tree, path: &[String]) -> Result<&'t Tree, PatchError> {
     path.iter()
         .try_fold(root, |node, token| match node {
             Tree::Map(map) => map.get(token),
-            Tree::List(items) => index(token).and_then(|at| items.get(at)),
+            Tree::List(items) => index(token, items.len()).and_then(|at| items.get(at)),
             _ => None,
         })
         .ok_or_else(|| misfit(path, "there is no such value"))
@@ -163,7 +196,7 @@ fn find_mut<'t>(root: &'t mut Tree, path: &[String]) -> Result<&'t mut Tree, Pat
     path.iter().try_fold(root, |node, token| match node {
         Tree::Map(map) => Ok(map.entry(token)),
         list => {
-            let at = index(token).ok_or_else(missing)?;
+            let at = index(token, list.items().len()).ok_or_else(missing)?;
             list.items_mut().get_mut(at).ok_or_else(missing)
         }
     })

@@ -49,8 +49,8 @@ const DELETE: &str = "$deleteFromPrimitiveList/";
 /// Applies a strategic merge patch to an object of a built-in type.
 ///
 /// # Errors
-/// [`PatchError::Malformed`] for a directive that does not exist or does not fit its place, and for
-/// an element without the field that identifies it.
+/// [`PatchError::Malformed`] for what is no patch, [`PatchError::Senseless`] for a directive that does
+/// not exist or does not fit its place, and for an element without the field that identifies it.
 pub fn strategic_merge(target: &Tree, patch: &Tree) -> Result<Tree, PatchError> {
     if patch.as_map().is_none() {
         return Err(malformed("a strategic merge patch is an object"));
@@ -64,8 +64,9 @@ fn merge_map(target: &Tree, patch: &Tree, at: &str) -> Result<Tree, PatchError> 
         None | Some("merge") => {}
         Some("replace") => merged = Tree::map(),
         Some("delete") => return Ok(Tree::map()),
-        Some(other) => return Err(malformed(&format!("unknown directive $patch: {other}"))),
+        Some(other) => return Err(senseless(&format!("unknown patch type: {other}"))),
     }
+    let old = merged.clone();
     if let Some(kept) = patch.get("$retainKeys") {
         retain_keys(&mut merged, patch, kept)?;
     }
@@ -81,9 +82,10 @@ fn merge_map(target: &Tree, patch: &Tree, at: &str) -> Result<Tree, PatchError> 
         if let Some(field) = key.strip_prefix(DELETE) {
             delete_values(&mut merged, field, value);
         } else if let Some(field) = key.strip_prefix(ORDER) {
-            set_order(&mut merged, field, value, merge_of(field, at))?;
+            check_order(field, &patch[field], value, merge_of(field, at))?;
+            set_order(&mut merged, field, value, &old[field], merge_of(field, at));
         } else if key != "$patch" && key != "$retainKeys" {
-            return Err(malformed(&format!("unknown directive {key}")));
+            return Err(senseless(&format!("unknown directive {key}")));
         }
     }
     Ok(merged)
@@ -115,7 +117,7 @@ fn unite(target: &Tree, items: &[Tree]) -> Tree {
             united.push(item.clone());
         }
     }
-    united.into()
+    arrange(united, items, target.items(), Merge::Set).into()
 }
 
 fn merge_list(
@@ -125,11 +127,12 @@ fn merge_list(
     by: &'static str,
 ) -> Result<Tree, PatchError> {
     let replaces = |item: &Tree| item["$patch"] == "replace";
-    let mut merged =
-        if patches.iter().any(replaces) { Vec::new() } else { target.items().to_vec() };
+    let server = if patches.iter().any(replaces) { &[] } else { target.items() };
+    let mut merged = server.to_vec();
     for patch in patches.iter().filter(|item| !replaces(item)) {
         let Some(wanted) = patch.get(by).filter(|value| !value.is_null()) else {
-            return Err(malformed(&format!("an element of `{list}` has no `{by}`")));
+            let why = format!("an element of {list} does not contain declared merge key: {by}");
+            return Err(senseless(&why));
         };
         let found = merged.iter().position(|item| item[by] == *wanted);
         if patch["$patch"] == "delete" {
@@ -140,7 +143,36 @@ fn merge_list(
             merged.push(merge_map(&Tree::Null, patch, list)?);
         }
     }
-    Ok(merged.into())
+    Ok(arrange(merged, patches, server, Merge::By(by)).into())
+}
+
+/// The order of a merged list: the elements that `first` names, in its order, and the others in the
+/// order of the list before. These go in front of one of the former where they stood before it;
+/// so what is new comes first.
+fn arrange(merged: Vec<Tree>, first: &[Tree], before: &[Tree], merge: Merge) -> Vec<Tree> {
+    let same = |one: &Tree, other: &Tree| match merge {
+        Merge::By(by) => one[by] == other[by],
+        _ => one == other,
+    };
+    let place = |list: &[Tree], item: &Tree| list.iter().position(|have| same(have, item));
+    let (mut named, others): (Vec<Tree>, Vec<Tree>) =
+        merged.into_iter().partition(|item| place(first, item).is_some());
+    named.sort_by_key(|item| place(first, item));
+    let mut arranged = Vec::with_capacity(named.len() + others.len());
+    let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
+    loop {
+        let other_is_next = match (others.peek(), named.peek()) {
+            (Some(other), Some(named)) => match (place(before, other), place(before, named)) {
+                (Some(other), Some(named)) => other < named,
+                _ => false,
+            },
+            (other, _) => other.is_some(),
+        };
+        match if other_is_next { others.next() } else { named.next() } {
+            Some(item) => arranged.push(item),
+            None => return arranged,
+        }
+    }
 }
 
 fn retain_keys(merged: &mut Tree, patch: &Tree, kept: &Tree) -> Result<(), PatchError> {
@@ -164,33 +196,37 @@ fn delete_values(merged: &mut Tree, field: &str, values: &Tree) {
     }
 }
 
-/// The listed elements take, in the listed order, the places that they hold together.
-fn set_order(merged: &mut Tree, field: &str, order: &Tree, merge: Merge) -> Result<(), PatchError> {
-    let Tree::List(order) = order else {
-        return Err(malformed(&format!("{ORDER}{field} is no list")));
-    };
-    let rank = |item: &Tree| match merge {
-        Merge::By(by) => order.iter().position(|listed| listed[by] == item[by]),
-        _ => order.iter().position(|listed| listed == item),
-    };
-    let mut listed: Vec<(usize, Tree)> = merged[field]
-        .items()
-        .iter()
-        .filter_map(|item| rank(item).map(|rank| (rank, item.clone())))
-        .collect();
-    if listed.is_sorted_by_key(|(rank, _)| *rank) {
-        return Ok(());
+/// Gives a list the order that the patch asks for.
+fn set_order(merged: &mut Tree, field: &str, order: &Tree, before: &Tree, merge: Merge) {
+    let Tree::List(items) = &merged[field] else { return };
+    let arranged = arrange(items.to_vec(), order.items(), before.items(), merge);
+    if arranged != **items {
+        merged.set(&[field], arranged);
     }
-    listed.sort_by_key(|(rank, _)| *rank);
-    let mut listed = listed.into_iter();
-    for item in merged.field_mut(field).items_mut() {
-        if rank(item).is_some()
-            && let Some((_, next)) = listed.next()
-        {
-            *item = next;
+}
+
+/// A patch of a list must keep to the order that it asks for.
+fn check_order(field: &str, patch: &Tree, order: &Tree, merge: Merge) -> Result<(), PatchError> {
+    let Tree::List(order) = order else {
+        return Err(senseless(&format!("{ORDER}{field} is no list")));
+    };
+    let same = |one: &Tree, other: &Tree| match merge {
+        Merge::By(by) => one[by] == other[by],
+        _ => one == other,
+    };
+    let mut order = order.iter();
+    let kept = patch.items().iter().filter(|item| item["$patch"].is_null());
+    for item in kept {
+        if !order.any(|listed| same(listed, item)) {
+            let why = format!("the order in the patch of {field} doesn't match {ORDER}{field}");
+            return Err(senseless(&why));
         }
     }
     Ok(())
+}
+
+fn senseless(why: &str) -> PatchError {
+    PatchError::Senseless(why.to_owned())
 }
 
 fn malformed(why: &str) -> PatchError {

@@ -15,8 +15,12 @@ use super::server::Api;
 const TOLERATION_SECONDS: i64 = 300;
 
 impl Api {
-    /// Admits a new object: Priority, ServiceAccount, DefaultTolerationSeconds for pods.
+    /// Admits a new object: Priority, ServiceAccount, DefaultTolerationSeconds for pods,
+    /// TaintNodesByCondition for nodes.
     pub(super) fn admit(&self, call: &Call<'_>, object: &mut Tree) -> Result<(), Status> {
+        if *call.resource() == Resource::NODES {
+            taint_new_node(object);
+        }
         if *call.resource() != Resource::PODS {
             return Ok(());
         }
@@ -138,6 +142,16 @@ impl Api {
                 }
             }
         }
+    }
+}
+
+/// A new node takes no pods until the node lifecycle controller has seen that it is ready.
+fn taint_new_node(node: &mut Tree) {
+    let (key, effect) = ("node.kubernetes.io/not-ready", "NoSchedule");
+    let taints = node["spec"]["taints"].items();
+    if !taints.iter().any(|taint| taint["key"] == key && taint["effect"] == effect) {
+        let taint = map! { "effect" => effect, "key" => key };
+        node.at_mut(&["spec", "taints"]).items_mut().push(taint);
     }
 }
 

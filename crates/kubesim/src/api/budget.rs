@@ -66,17 +66,18 @@ fn in_work(budget: &Tree) -> Status {
 const VIOLATED: &str = "Cannot evict pod as it would violate the pod's disruption budget.";
 
 fn used_up(budget: &Tree, name: &str, wanted: i64, have: i64) -> Status {
-    let failed = object::condition(budget, "DisruptionAllowed")
-        .filter(|condition| condition["reason"] == "SyncFailed");
-    let cause = match failed {
-        Some(condition) => format!(
-            "The disruption budget {name} does not allow evicting pods currently because it failed \
-             sync: {}",
-            condition["message"].str()
-        ),
-        None => format!(
+    let said = object::condition(budget, "DisruptionAllowed")
+        .filter(|said| said["status"] == "False" && !said["message"].str().is_empty());
+    let refused = format!("The disruption budget {name} does not allow evicting pods currently");
+    let cause = match said {
+        Some(said) if said["reason"] == "SyncFailed" => {
+            format!("{refused} because it failed sync: {}", said["message"].str())
+        }
+        _ if have <= wanted => format!(
             "The disruption budget {name} needs {wanted} healthy pods and has {have} currently"
         ),
+        Some(said) => format!("{refused} ({}): {}", said["reason"].str(), said["message"].str()),
+        None => refused,
     };
     errors::too_many_requests(VIOLATED, 0, cause)
 }

@@ -9,7 +9,7 @@ use kubesim_model::{Text, object};
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{defaults, errors, metadata, shape, validate};
+use super::{defaults, errors, metadata, validate};
 
 /// How often a generated name that is taken is drawn again.
 const DRAWS: usize = 8;
@@ -17,21 +17,17 @@ const DRAWS: usize = 8;
 impl Api {
     /// Makes an object (apiserver v0.36, `registry/rest/create.go` `BeforeCreate`).
     pub(super) fn create(&mut self, call: &Call<'_>) -> Answer {
-        let mut object = self.received(call)?;
+        let mut object = self.received(call, &Tree::Null)?;
         let namespace = self.creation_namespace(call, &mut object)?;
         let kind = &call.kind;
         if !object["metadata"]["resourceVersion"].str().is_empty() {
             let text = "resourceVersion should not be set on objects to be created";
-            return Err(errors::bad_request(text));
+            return Err(errors::failed(text));
         }
         object.field_mut("metadata").remove(&["resourceVersion"]);
-        if !kind.custom {
-            metadata::drop_nulls(&mut object, &Tree::Null);
-        }
-        shape::check(kind, &object)?;
         let uid = self.new_uid();
         metadata::stamp_new(kind, &mut object, uid, call.now);
-        defaults::reset_status(kind, &mut object);
+        defaults::reset_status(kind, &mut object, call.now);
         let base = object["metadata"]["generateName"].text();
         let drawn = object::name(&object).is_empty() && !base.is_empty();
         if drawn {
@@ -44,21 +40,24 @@ impl Api {
         let causes = validate::created(kind, &object);
         call.invalid_if(&causes, object::name(&object))?;
         self.finish_create(call, &mut object);
+        let mut taken = false;
         for _ in 0..if drawn { DRAWS } else { 1 } {
             let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
-            if self.store.get(&kind.resource, &key).is_none() {
+            let Some(have) = self.store.get(&kind.resource, &key) else {
                 return Ok(self.commit(kind, &key, object));
-            }
+            };
+            taken = object::is_terminating(have);
             if drawn {
                 let name = self.new_name(&base);
                 object.set(&["metadata", "name"], name);
             }
         }
-        Err(errors::already_exists(&kind.resource, object::name(&object)))
+        Err(errors::already_exists(&kind.resource, object::name(&object), taken))
     }
 
     /// The object in a request's body, with `apiVersion` and `kind` of the stored version.
-    pub(super) fn received(&self, call: &Call<'_>) -> Answer {
+    /// What it shares with `old` is taken for granted.
+    pub(super) fn received(&self, call: &Call<'_>, old: &Tree) -> Answer {
         let mut object = call.request.body.clone();
         if object.as_map().is_none() || object["metadata"].as_map().is_none() {
             return Err(errors::bad_request("the body of the request holds no object"));
@@ -77,6 +76,7 @@ impl Api {
         }
         object.set(&["apiVersion"], call.kind.api_version());
         object.set(&["kind"], &call.kind.kind);
+        call.typed(&mut object, old)?;
         Ok(object)
     }
 

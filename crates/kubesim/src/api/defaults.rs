@@ -5,8 +5,10 @@ mod pod;
 mod status;
 mod workload;
 
-pub(super) use status::reset_status;
+pub(super) use status::{complete_status, reset_status};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kubesim_model::object;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
@@ -40,6 +42,10 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
         }
     }
     match kind.resource.as_str() {
+        "nodes" if !object["status"]["capacity"].is_null() => {
+            let capacity = object["status"]["capacity"].clone();
+            default(object.field_mut("status"), "allocatable", capacity);
+        }
         "namespaces" => {
             let name = Text::new(object::name(object));
             object.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
@@ -47,8 +53,24 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
         "priorityclasses.scheduling.k8s.io" => {
             default(object, "preemptionPolicy", "PreemptLowerPriority");
         }
-        "secrets" => default(object, "type", "Opaque"),
+        "secrets" => fill_secret(object),
+        "endpointslices.discovery.k8s.io" if !object["ports"].items().is_empty() => {
+            for port in object.field_mut("ports").items_mut() {
+                default(port, "name", "");
+                default(port, "protocol", "TCP");
+            }
+        }
+        "persistentvolumeclaims" => default(object.field_mut("spec"), "volumeMode", "Filesystem"),
         _ => {}
+    }
+}
+
+/// Texts become data.
+fn fill_secret(secret: &mut Tree) {
+    default(secret, "type", "Opaque");
+    let Some(texts) = secret.remove(&["stringData"]) else { return };
+    for (key, text) in texts.fields() {
+        secret.set(&["data", key], STANDARD.encode(text.str()));
     }
 }
 
@@ -62,6 +84,15 @@ fn fill_service(spec: &mut Tree) {
     }
     if spec["type"] == "NodePort" || spec["type"] == "LoadBalancer" {
         default(spec, "externalTrafficPolicy", "Cluster");
+    } else {
+        spec.remove(&["externalTrafficPolicy"]);
+    }
+    if spec["type"] == "LoadBalancer" {
+        default(spec, "allocateLoadBalancerNodePorts", true);
+    }
+    if spec["sessionAffinity"] == "ClientIP" {
+        let config = map! { "clientIP" => map! { "timeoutSeconds" => 10_800 } };
+        default(spec, "sessionAffinityConfig", config);
     }
     if spec["ports"].items().is_empty() {
         return;

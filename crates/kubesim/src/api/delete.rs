@@ -1,7 +1,7 @@
 //! Deleting objects: preconditions, grace, finalizers, propagation.
 
 use kubesim_model::object;
-use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::request::{Answer, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
@@ -85,10 +85,11 @@ impl Api {
     }
 }
 
-/// What a delete of something that is gone at once answers: pods and services themselves, `Status`
-/// for the others.
+/// What a delete of something that is gone at once answers: pods, services and service accounts
+/// themselves, `Status` for the others.
 fn removed(kind: &Type, old: &Tree) -> Tree {
-    if [Resource::PODS, Resource::SERVICES].contains(&kind.resource) {
+    let whole = [Resource::PODS, Resource::SERVICES, Resource::SERVICE_ACCOUNTS];
+    if whole.contains(&kind.resource) {
         return old.clone();
     }
     let mut details = map! {
@@ -108,7 +109,12 @@ fn removed(kind: &Type, old: &Tree) -> Tree {
 fn plan(kind: &Type, old: &Tree, options: &Options, now: Millis) -> Step {
     let going = object::is_terminating(old);
     let is_pod = kind.resource == Resource::PODS;
-    let grace = if is_pod { pod_grace(old, options) } else { 0 };
+    let grace = match (is_pod, options.grace) {
+        // Who shortens a grace that runs gets what is asked for, whatever became of the pod.
+        (true, Some(wanted)) if going => wanted,
+        (true, _) => pod_grace(old, options),
+        (false, _) => 0,
+    };
     let had = old["metadata"]["deletionGracePeriodSeconds"].as_i64();
     if going && is_pod && !had.is_some_and(|had| options.grace.is_some() && grace < had) {
         return Step::Keep;
@@ -131,7 +137,9 @@ fn plan(kind: &Type, old: &Tree, options: &Options, now: Millis) -> Step {
         };
         let end = began.saturating_add((1000 * grace.clamp(0, 1 << 40)) as Millis);
         marked.set(&["metadata", "deletionTimestamp"], object::timestamp(end));
-        marked.set(&["metadata", "deletionGracePeriodSeconds"], grace);
+        if kind.resource != Resource::NAMESPACES {
+            marked.set(&["metadata", "deletionGracePeriodSeconds"], grace);
+        }
     }
     if kind.resource == Resource::NAMESPACES {
         marked.set(&["status", "phase"], "Terminating");
@@ -192,7 +200,7 @@ pub(super) fn is_done(kind: &Type, new: &Tree) -> bool {
     let metadata = &new["metadata"];
     object::is_terminating(new)
         && metadata["finalizers"].items().is_empty()
-        && metadata["deletionGracePeriodSeconds"].as_i64() == Some(0)
+        && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
         && (kind.resource != Resource::NAMESPACES || new["spec"]["finalizers"].items().is_empty())
 }
 
@@ -207,13 +215,17 @@ impl Options {
             _ => {
                 let detail = "orphanDependents and deletionPropagation cannot be both set";
                 let cause = Cause::invalid("propagationPolicy", &body["propagationPolicy"], detail);
-                return Err(Options::refuse(call.request, cause));
+                return Err(errors::invalid_options("DeleteOptions", &cause));
             }
         };
         if !["", "Foreground", "Background", "Orphan"].contains(&propagation.as_str()) {
             let allowed = ["Background", "Foreground", "Orphan"];
             let cause = Cause::not_supported("propagationPolicy", &propagation.into(), &allowed);
-            return Err(Options::refuse(call.request, cause));
+            return Err(errors::invalid_options("DeleteOptions", &cause));
+        }
+        if body["dryRun"].items().iter().any(|stage| *stage != "All") {
+            let cause = Cause::not_supported("dryRun", &body["dryRun"], &["All"]);
+            return Err(errors::invalid_options("DeleteOptions", &cause));
         }
         let grace = body["gracePeriodSeconds"].as_i64();
         if grace.is_none() && !body["gracePeriodSeconds"].is_null() {
@@ -227,11 +239,6 @@ impl Options {
         })
     }
 
-    fn refuse(request: &Request, cause: Cause) -> Status {
-        let text = format!("DeleteOptions \"{}\" is invalid: {}", request.key.name, cause.message);
-        Status::new(422, "Invalid", text)
-    }
-
     fn check(&self, kind: &Type, old: &Tree) -> Result<(), Status> {
         let have = ["uid", "resourceVersion"].map(|field| old["metadata"][field].str());
         let wanted = [("UID", &self.uid), ("ResourceVersion", &self.version)];
@@ -241,7 +248,13 @@ impl Options {
                     "Precondition failed: {what} in precondition: {wanted}, {what} in object \
                      meta: {have}"
                 );
-                return Err(errors::conflict(&kind.resource, object::name(old), why));
+                // The resource in the details of this conflict is the kind.
+                let (group, name) = (kind.resource.group(), &kind.kind);
+                let resource = match group {
+                    "" => Resource::new(name.clone()),
+                    group => Resource::new(format!("{name}.{group}")),
+                };
+                return Err(errors::conflict(&resource, object::name(old), why));
             }
         }
         Ok(())

@@ -59,11 +59,12 @@ impl Cause {
         Cause { field: field.into(), reason, message }
     }
 
-    fn to_tree(&self) -> Tree {
-        map! {
-            "reason" => self.reason, "message" => self.message.clone(),
-            "field" => self.field.clone(),
+    pub(super) fn to_tree(&self) -> Tree {
+        let mut cause = map! { "reason" => self.reason, "message" => self.message.clone() };
+        if !self.field.is_empty() {
+            cause.set(&["field"], self.field.clone());
         }
+        cause
     }
 }
 
@@ -72,7 +73,10 @@ fn join(rule: &str, detail: &str) -> String {
 }
 
 fn details(kind: &str, group: &str, name: &str) -> Tree {
-    let mut details = map! { "name" => name, "kind" => kind };
+    let mut details = map! { "kind" => kind };
+    if !name.is_empty() {
+        details.set(&["name"], name);
+    }
     if !group.is_empty() {
         details.set(&["group"], group);
     }
@@ -81,6 +85,15 @@ fn details(kind: &str, group: &str, name: &str) -> Tree {
 
 fn about(resource: &Resource, name: &str) -> Tree {
     details(resource.plural(), resource.group(), name)
+}
+
+/// 422: an update must say which version it is about.
+pub(super) fn needs_version(kind: &Type, name: &str) -> Status {
+    let detail = "must be specified for an update";
+    let cause = Cause::invalid("metadata.resourceVersion", &Tree::Int(0), detail);
+    let mut status = invalid(kind, name, &[cause]);
+    status.details.set(&["kind"], kind.resource.plural());
+    status
 }
 
 /// 422: the object breaks these rules.
@@ -113,16 +126,16 @@ pub(super) fn not_found(resource: &Resource, name: &str) -> Status {
 
 /// 404: no such resource or subresource.
 pub(super) fn no_such_resource(what: impl Display) -> Status {
-    Status::new(
-        404,
-        "NotFound",
-        format!("the server could not find the requested resource ({what})"),
-    )
+    let text = format!("the server could not find the requested resource ({what})");
+    let mut status = Status::new(404, "NotFound", text);
+    status.details = Tree::map();
+    status
 }
 
-/// 409: the name is taken.
-pub(super) fn already_exists(resource: &Resource, name: &str) -> Status {
-    let text = format!("{resource} \"{name}\" already exists");
+/// 409: the name is taken, maybe by an object that is being deleted.
+pub(super) fn already_exists(resource: &Resource, name: &str, going: bool) -> Status {
+    let why = if going { "object is being deleted: " } else { "" };
+    let text = format!("{why}{resource} \"{name}\" already exists");
     let mut status = Status::new(409, "AlreadyExists", text);
     status.details = about(resource, name);
     status
@@ -169,15 +182,59 @@ pub(super) fn namespace_terminating(resource: &Resource, name: &str, namespace: 
     status
 }
 
+/// 422: the options of a request break a rule.
+pub(super) fn invalid_options(kind: &str, cause: &Cause) -> Status {
+    let text = format!("{kind}.meta.k8s.io \"\" is invalid: {}: {}", cause.field, cause.message);
+    let mut status = Status::new(422, "Invalid", text);
+    status.details = details(kind, "meta.k8s.io", "");
+    status.details.set(&["causes"], vec![cause.to_tree()]);
+    status
+}
+
+/// 422: an option of a list or a watch may not be set as it is.
+pub fn forbidden_option(field: &str, why: &str) -> Status {
+    invalid_options("ListOptions", &Cause::forbidden(field, why))
+}
+
+/// 422: the patch makes no object of the type.
+pub(super) fn invalid_patch(why: &str) -> Status {
+    let cause = Cause::new("patch", "FieldValueInvalid", format!("Invalid value: {why}"));
+    let text = format!(" \"\" is invalid: patch: {}", cause.message);
+    let mut status = Status::new(422, "Invalid", text);
+    status.details = map! { "causes" => vec![cause.to_tree()] };
+    status
+}
+
+/// 500: the server failed in a way that has no reason of its own.
+pub(super) fn failed(why: impl Into<String>) -> Status {
+    Status::new(500, "", why)
+}
+
 /// 400: the request can't be understood.
 pub(super) fn bad_request(why: impl Into<String>) -> Status {
     Status::new(400, "BadRequest", why)
 }
 
+/// 400: a value has not the shape that its type wants.
+pub(super) fn wrong_shape(kind: &Type, why: &str) -> Status {
+    let (kind, version) = (&kind.kind, kind.versions.first().map_or("v1", Text::as_str));
+    bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
+}
+
+/// 400: fields that the type does not have, where they were asked to be refused.
+pub(super) fn unknown_fields(kind: &Type, fields: &[String]) -> Status {
+    let fields: Vec<String> =
+        fields.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+    let why = format!("strict decoding error: {}", fields.join(", "));
+    wrong_shape(kind, &why)
+}
+
 /// 405: the verb is not for this resource.
 pub(super) fn method_not_allowed(what: impl Display) -> Status {
     let text = format!("the server does not allow this method on the requested resource ({what})");
-    Status::new(405, "MethodNotAllowed", text)
+    let mut status = Status::new(405, "MethodNotAllowed", text);
+    status.details = Tree::map();
+    status
 }
 
 /// 415: this form of patch is not for this resource.
@@ -210,9 +267,4 @@ pub(super) fn too_many_requests(why: &str, retry_after: i64, budget: String) -> 
         status.details.set(&["retryAfterSeconds"], retry_after);
     }
     status
-}
-
-/// 500: the server can't do it.
-pub(super) fn internal(why: impl Into<String>) -> Status {
-    Status::new(500, "InternalError", why)
 }

@@ -18,8 +18,12 @@ impl Api {
     pub(super) fn evict(&mut self, call: &Call<'_>) -> Answer {
         let body = &call.request.body;
         let pod = self.current(call)?.clone();
-        let name = object::name(body);
-        if !name.is_empty() && name != call.name() {
+        let kind = body["kind"].str();
+        if !["", "Eviction"].contains(&kind) {
+            let text = format!("{kind} in version \"v1\" cannot be handled as a Eviction");
+            return Err(errors::bad_request(text));
+        }
+        if object::name(body) != call.name() {
             let text = "name in URL does not match name in Eviction object";
             return Err(errors::bad_request(text));
         }
@@ -33,7 +37,7 @@ impl Api {
             return self.mark_and_delete(call, &pod, false).map(|_| success());
         };
         if budgets.len() > 1 {
-            return Err(errors::internal(
+            return Err(errors::failed(
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource \
                  does not support.",
             ));
@@ -82,6 +86,12 @@ impl Api {
     }
 }
 
+/// Whether the delete options in an eviction ask for a dry run.
+pub(super) fn is_dry_run(request: &Request) -> bool {
+    request.subresource == "eviction"
+        && request.body["deleteOptions"]["dryRun"].items().iter().any(|stage| *stage == "All")
+}
+
 /// Pods that are not up, or are gone already, are no loss (`canIgnorePDB`).
 fn bypasses_budgets(pod: &Tree) -> bool {
     object::is_terminal(pod)
@@ -90,11 +100,21 @@ fn bypasses_budgets(pod: &Tree) -> bool {
 }
 
 fn check_preconditions(call: &Call<'_>, pod: &Tree, options: &Tree) -> Result<(), Status> {
-    for field in ["uid", "resourceVersion"] {
-        let wanted = options["preconditions"][field].str();
-        if !wanted.is_empty() && pod["metadata"][field] != wanted {
-            let why = format!("Precondition failed: {field} in precondition: {wanted}");
-            return Err(errors::conflict(&Resource::PODS, call.name(), why));
+    // The group resource in the text of this conflict is the kind.
+    let resource = Resource::new("Pod");
+    let fields = [
+        ("uid", "UID", "been deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "been modified"),
+    ];
+    for (field, name, happened) in fields {
+        let (wanted, have) = (options["preconditions"][field].str(), &pod["metadata"][field]);
+        if !wanted.is_empty() && *have != wanted {
+            let why = format!(
+                "the {name} in the precondition ({wanted}) does not match the {name} in record \
+                 ({}). The object might have {happened}",
+                have.str()
+            );
+            return Err(errors::conflict(&resource, call.name(), why));
         }
     }
     Ok(())

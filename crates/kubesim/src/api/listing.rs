@@ -9,7 +9,7 @@ use kubesim_model::resource::ObjectKey;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, map};
 
-use super::errors;
+use super::errors::{self, Cause};
 use super::router::Call;
 use super::selection::Selection;
 use super::server::Api;
@@ -42,15 +42,22 @@ impl Api {
         let position = Position::read(&options.continue_token)?;
         let asked = self.asked_version(call, position.as_ref())?;
         let rv = asked.unwrap_or(self.version());
+        // Who takes any version is served from the watch cache, which does not cut.
+        let limit = if options.resource_version == "0" { 0 } else { options.limit };
         let page = if rv == self.version() {
             let objects = self.store.range(call.resource(), namespace);
-            Page::cut(objects, &selection, position.as_ref(), options.limit)
+            Page::cut(objects, &selection, position.as_ref(), limit)
         } else {
             let objects = self.store.at(call.resource(), rv).map_err(|error| match position {
                 Some(_) if error.code == 410 => expired_token(),
                 _ => error,
             })?;
-            Page::cut(objects.iter(), &selection, position.as_ref(), options.limit)
+            Page::cut(objects.iter(), &selection, position.as_ref(), limit)
+        };
+        let items = if call.kind.custom {
+            page.items
+        } else {
+            page.items.into_iter().map(without_type).collect()
         };
         let mut metadata = map! { "resourceVersion" => Text::from(rv.to_string()) };
         if let Some(last) = page.last.filter(|_| page.left > 0) {
@@ -62,7 +69,7 @@ impl Api {
         Ok(map! {
             "apiVersion" => call.kind.api_version(),
             "kind" => Text::from(format!("{}List", call.kind.kind)),
-            "metadata" => metadata, "items" => page.items,
+            "metadata" => metadata, "items" => items,
         })
     }
 
@@ -87,7 +94,8 @@ impl Api {
             return if matching.is_empty() {
                 Ok(None)
             } else {
-                Err(errors::bad_request(
+                Err(errors::forbidden_option(
+                    "resourceVersionMatch",
                     "resourceVersionMatch is forbidden unless resourceVersion is provided",
                 ))
             };
@@ -96,8 +104,9 @@ impl Api {
             .parse()
             .map_err(|_| errors::bad_request(format!("invalid resource version \"{version}\"")))?;
         match matching {
-            "Exact" if number == 0 => Err(errors::bad_request(
-                "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
+            "Exact" if number == 0 => Err(errors::forbidden_option(
+                "resourceVersionMatch",
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
             )),
             "Exact" => Ok(Some(number)),
             "" if options.limit > 0 && number > 0 => Ok(Some(number)),
@@ -105,9 +114,12 @@ impl Api {
                 Err(errors::too_new(number, self.version()))
             }
             "" | "NotOlderThan" => Ok(None),
-            other => Err(errors::bad_request(format!(
-                "resourceVersionMatch \"{other}\" is not supported"
-            ))),
+            other => {
+                let allowed = ["Exact", "NotOlderThan", ""];
+                let cause =
+                    Cause::not_supported("resourceVersionMatch", &Tree::from(other), &allowed);
+                Err(errors::invalid_options("ListOptions", &cause))
+            }
         }
     }
 }
@@ -161,6 +173,14 @@ impl Position {
         let content = map! { "v" => "meta.k8s.io/v1", "rv" => self.rv, "start" => start };
         Text::from(URL_SAFE_NO_PAD.encode(content.to_string()))
     }
+}
+
+/// Elements of lists of built-in types do not say what they are.
+fn without_type(object: Tree) -> Tree {
+    let mut object = object;
+    object.remove(&["apiVersion"]);
+    object.remove(&["kind"]);
+    object
 }
 
 fn expired_token() -> Status {

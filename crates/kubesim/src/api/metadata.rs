@@ -43,7 +43,9 @@ impl Api {
 /// Sets the metadata of a new object.
 pub(super) fn stamp_new(kind: &Type, object: &mut Tree, uid: Text, now: Millis) {
     let metadata = object.field_mut("metadata");
-    for field in OWNED {
+    // Types without a generation of their own keep one that they are given.
+    let kept = |field: &str| field == "generation" && kind.generation == Generation::Never;
+    for field in OWNED.into_iter().filter(|field| !kept(field)) {
         metadata.remove(&[field]);
     }
     metadata.set(&["uid"], uid);
@@ -94,13 +96,18 @@ fn tidy(metadata: &mut Tree) {
 /// Raises the generation if the change is of the kind that counts.
 pub(super) fn raise_generation(kind: &Type, old: &Tree, new: &mut Tree) {
     let changed = match kind.generation {
-        Generation::Never => false,
+        Generation::Never | Generation::First => false,
         Generation::Spec => new["spec"] != old["spec"],
         Generation::SpecAndAnnotations => {
             new["spec"] != old["spec"]
                 || new["metadata"]["annotations"] != old["metadata"]["annotations"]
         }
         Generation::Content => content_differs(kind, old, new) || content_differs(kind, new, old),
+        Generation::ContentAndLabels => {
+            content_differs(kind, old, new)
+                || content_differs(kind, new, old)
+                || new["metadata"]["labels"] != old["metadata"]["labels"]
+        }
     };
     if changed {
         new.set(&["metadata", "generation"], object::generation(old) + 1);
@@ -110,34 +117,4 @@ pub(super) fn raise_generation(kind: &Type, old: &Tree, new: &mut Tree) {
 fn content_differs(kind: &Type, one: &Tree, other: &Tree) -> bool {
     let ignored = |key: &str| key == "metadata" || (key == "status" && kind.has_status());
     one.fields().any(|(key, value)| !ignored(key) && other[key.as_str()] != *value)
-}
-
-/// Takes every `null` away that is not in a subtree shared with `old`: typed objects have none.
-pub(super) fn drop_nulls(tree: &mut Tree, old: &Tree) {
-    if tree.is_same(old) || !has_nulls(tree, old) {
-        return;
-    }
-    match tree {
-        Tree::Map(map) => {
-            let kept = map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| {
-                let mut value = value.clone();
-                drop_nulls(&mut value, &old[key.as_str()]);
-                (key.clone(), value)
-            });
-            *tree = Tree::Map(kept.collect());
-        }
-        Tree::List(_) => tree.items_mut().iter_mut().for_each(|item| drop_nulls(item, &Tree::Null)),
-        _ => {}
-    }
-}
-
-fn has_nulls(tree: &Tree, old: &Tree) -> bool {
-    match tree {
-        Tree::Map(_) => tree.fields().any(|(key, value)| {
-            let old = &old[key.as_str()];
-            value.is_null() || (!value.is_same(old) && has_nulls(value, old))
-        }),
-        Tree::List(items) => items.iter().any(|item| has_nulls(item, &Tree::Null)),
-        _ => false,
-    }
 }

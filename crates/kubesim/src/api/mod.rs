@@ -1,7 +1,7 @@
 //! The simulated API server: one store, one request path, and the semantics of Kubernetes v1.36.
 //!
-//! [`Api::handle`] carries out one request at once: admission, defaulting, validation,
-//! patch, store.
+//! [`Api::handle`] carries out one request at once: patch, the form of the type, defaulting,
+//! admission, validation, store.
 //! Encodings, latency, watches and caches are the business of whoever stands in front of it: a
 //! watch is a [`Api::list`] followed by the [`Api::changes_since`] its version, each translated by
 //! the watch's [`Selection`]. Everyone may do everything; there is no authorisation.
@@ -21,13 +21,14 @@ mod registry;
 mod router;
 mod selection;
 mod server;
-mod shape;
 mod store;
 mod subresource;
+mod typed;
 mod update;
 mod validate;
 mod window;
 
+pub use errors::forbidden_option;
 pub use registry::Type;
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};

@@ -4,9 +4,9 @@ use kubesim_model::patch::{self, PatchError};
 use kubesim_model::request::{Answer, Status, Verb};
 use kubesim_model::tree::Tree;
 
+use super::errors::{self, Cause};
 use super::router::Call;
 use super::server::Api;
-use super::{errors, metadata};
 
 impl Api {
     /// Applies the request's patch. Without a resourceVersion in it, it never loses a race.
@@ -22,10 +22,25 @@ impl Api {
             let text = "the name of the object does not match the name on the URL";
             return Err(errors::bad_request(text));
         }
-        if !call.kind.custom && call.request.verb == Verb::JsonPatch {
-            metadata::drop_nulls(&mut new, &old);
-        }
+        self.typed_patch(call, &mut new, &old)?;
         self.replace(call, &old, new)
+    }
+
+    /// A patch whose result is no object of the type is invalid itself (apiserver v0.36,
+    /// `endpoints/handlers/patch.go`), and so is one that changes what the server owns.
+    fn typed_patch(&self, call: &Call<'_>, new: &mut Tree, old: &Tree) -> Result<(), Status> {
+        let (kind, had) = (&new["kind"], &old["kind"]);
+        if !kind.is_null() && kind != had && call.request.verb != Verb::StrategicPatch {
+            let why = format!("a {} can't become a {}", had.str(), kind.str());
+            return Err(errors::invalid_patch(&why));
+        }
+        call.typed(new, old).map_err(|status| errors::invalid_patch(&status.message))?;
+        let uid = &new["metadata"]["uid"];
+        if !uid.str().is_empty() && *uid != old["metadata"]["uid"] {
+            let cause = Cause::invalid("metadata.uid", uid, "field is immutable");
+            return Err(errors::invalid(&call.kind, call.name(), &[cause]));
+        }
+        Ok(())
     }
 
     /// What the patch makes of `old`.
@@ -58,8 +73,11 @@ fn refused(call: &Call<'_>, error: PatchError) -> Status {
         PatchError::Malformed(_) => errors::bad_request(text),
         PatchError::Misfit(_) => {
             let text = format!("the server rejected our request: {text} ({})", call.name());
-            Status::new(422, "Invalid", text)
+            let mut status = Status::new(422, "Invalid", text);
+            status.details = Tree::map();
+            status
         }
+        PatchError::Senseless(_) => errors::failed(text),
         PatchError::TooBig(_) => Status::new(413, "RequestEntityTooLarge", text),
     }
 }

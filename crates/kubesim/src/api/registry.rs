@@ -20,6 +20,11 @@ pub(super) enum Generation {
     SpecAndAnnotations,
     /// Anything but `metadata`, and but `status` where that is a subresource.
     Content,
+    /// Anything but `metadata`, or the labels (EndpointSlices, v1.36
+    /// `pkg/registry/discovery/endpointslice`).
+    ContentAndLabels,
+    /// 1, whatever changes.
+    First,
 }
 
 /// Where the scale subresource finds its numbers.
@@ -81,6 +86,14 @@ impl Type {
             &Resource::CUSTOM_RESOURCE_DEFINITIONS,
         ];
         !self.custom && !strict.contains(&&self.resource)
+    }
+
+    /// Whether an update makes an object that is not there (`AllowCreateOnUpdate`, v1.36).
+    pub(super) fn is_made_by_update(&self) -> bool {
+        let made = ["leases.coordination.k8s.io", "endpoints", "services", "events"];
+        let group = self.resource.group();
+        !self.custom
+            && (made.contains(&self.resource.as_str()) || group == "rbac.authorization.k8s.io")
     }
 
     fn qualified(&self, version: &str) -> Text {
@@ -156,9 +169,9 @@ const BUILTIN: &[Row] = &[
     ("daemonsets.apps", "DaemonSet", true, Generation::Spec, STATUS),
     ("controllerrevisions.apps", "ControllerRevision", true, Generation::Never, &[]),
     ("poddisruptionbudgets.policy", "PodDisruptionBudget", true, Generation::Spec, STATUS),
-    ("endpointslices.discovery.k8s.io", "EndpointSlice", true, Generation::Content, &[]),
+    ("endpointslices.discovery.k8s.io", "EndpointSlice", true, Generation::ContentAndLabels, &[]),
     ("leases.coordination.k8s.io", "Lease", true, Generation::Never, &[]),
-    ("priorityclasses.scheduling.k8s.io", "PriorityClass", false, Generation::Content, &[]),
+    ("priorityclasses.scheduling.k8s.io", "PriorityClass", false, Generation::First, &[]),
     ("ingresses.networking.k8s.io", "Ingress", true, Generation::Spec, STATUS),
     ("networkpolicies.networking.k8s.io", "NetworkPolicy", true, Generation::Spec, &[]),
     ("roles.rbac.authorization.k8s.io", "Role", true, Generation::Never, &[]),

@@ -9,7 +9,7 @@ use kubesim_model::{Millis, map};
 
 use super::registry::Type;
 use super::server::Api;
-use super::{custom, errors};
+use super::{custom, errors, typed};
 
 /// A request on its way, with what was found out about it.
 #[derive(Clone)]
@@ -31,6 +31,21 @@ impl Call<'_> {
     /// The object's resource.
     pub(super) fn resource(&self) -> &Resource {
         &self.request.resource
+    }
+
+    /// Gives an object that came the form of its type.
+    pub(super) fn typed(&self, object: &mut Tree, old: &Tree) -> Result<(), Status> {
+        let kind = &self.kind.kind;
+        let decoded = if self.kind.custom {
+            typed::decode("ObjectMeta", object.field_mut("metadata"), &old["metadata"])
+        } else {
+            typed::decode(kind, object, old)
+        };
+        let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?.unknown;
+        if unknown.is_empty() || !self.request.strict {
+            return Ok(());
+        }
+        Err(errors::unknown_fields(&self.kind, &unknown))
     }
 
     /// Answers why the object is invalid, if it is.
@@ -71,7 +86,7 @@ impl Api {
 
     fn route_object(&mut self, call: &Call<'_>) -> Answer {
         match call.request.verb {
-            Verb::Get => self.current(call).cloned(),
+            Verb::Get => self.get_object(call),
             Verb::List => self.list_page(call),
             Verb::Create => self.create(call),
             Verb::Update => self.update(call),
@@ -95,6 +110,15 @@ impl Api {
             (name, verb) => {
                 Err(errors::method_not_allowed(format_args!("{verb:?} {}/{name}", call.resource())))
             }
+        }
+    }
+
+    /// Reads an object, which must not be older than the request wants it.
+    fn get_object(&self, call: &Call<'_>) -> Answer {
+        let wanted = call.request.list.resource_version.as_str();
+        match wanted.parse() {
+            Ok(wanted) if wanted > self.version() => Err(errors::too_new(wanted, self.version())),
+            _ => self.current(call).cloned(),
         }
     }
 

@@ -7,6 +7,7 @@ use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 
+use super::eviction;
 use super::registry::{Registry, Type};
 use super::selection::Selection;
 use super::store::Store;
@@ -79,9 +80,8 @@ impl Api {
     /// decides nothing.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
         let _ = who;
-        if request.dry_run {
-            let answer = self.clone().route(now, request);
-            return Handled { answer, writes: Vec::new() };
+        if request.dry_run || eviction::is_dry_run(request) {
+            return Handled { answer: self.rehearse(now, request), writes: Vec::new() };
         }
         let before = self.version();
         let answer = self.route(now, request);
@@ -90,6 +90,25 @@ impl Api {
             _ => Vec::new(),
         };
         Handled { answer, writes }
+    }
+
+    /// Carries a request out and forgets it. The answer has the version that is stored, if any;
+    /// names and uids are drawn as they would be.
+    fn rehearse(&mut self, now: Millis, request: &Request) -> Answer {
+        let mut stage = self.clone();
+        let answer = stage.route(now, request);
+        (self.names, self.uids) = (stage.names, stage.uids);
+        let mut answer = answer?;
+        if request.verb.is_write() && !answer["metadata"]["resourceVersion"].is_null() {
+            match self.store.get(&request.resource, &request.key) {
+                Some(stored) => {
+                    let version = &stored["metadata"]["resourceVersion"];
+                    answer.set(&["metadata", "resourceVersion"], version);
+                }
+                None => drop(answer.remove(&["metadata", "resourceVersion"])),
+            }
+        }
+        Ok(answer)
     }
 
     /// The newest resourceVersion.

@@ -9,10 +9,14 @@ use super::errors::{self, Cause};
 use super::registry::ScalePaths;
 use super::router::Call;
 use super::server::Api;
+use super::typed;
 
 /// What a subresource that acts answers.
 pub(super) fn success() -> Tree {
-    map! { "apiVersion" => "v1", "kind" => "Status", "metadata" => map! {}, "status" => "Success" }
+    map! {
+        "apiVersion" => "v1", "kind" => "Status", "metadata" => map! {}, "status" => "Success",
+        "code" => 201,
+    }
 }
 
 impl Api {
@@ -28,12 +32,13 @@ impl Api {
         let before = scale_of(&old, paths);
         let after = match call.request.verb {
             Verb::Update => call.request.body.clone(),
-            Verb::StrategicPatch => {
+            Verb::StrategicPatch if !call.kind.custom => {
                 self.check_size(&call.request.body)?;
                 kubesim_model::patch::merge(&before, &call.request.body)
             }
             _ => self.patched(call, &before)?,
         };
+        let after = typed_scale(call, after)?;
         let wanted = match &after["spec"]["replicas"] {
             Tree::Null => 0,
             value => value.as_i64().filter(|wanted| *wanted >= 0).ok_or_else(|| {
@@ -49,8 +54,9 @@ impl Api {
             new.set(&["metadata", "resourceVersion"], read);
         }
         let uid = &after["metadata"]["uid"];
-        if !uid.str().is_empty() {
-            new.set(&["metadata", "uid"], uid);
+        if !uid.str().is_empty() && *uid != old["metadata"]["uid"] {
+            let resource = part_of(call, "scale");
+            return Err(errors::conflict(&resource, call.name(), "Precondition failed: UID"));
         }
         let stored = self.replace(call, &old, new)?;
         Ok(scale_of(&stored, paths))
@@ -62,16 +68,25 @@ impl Api {
         let pod = self.current(call)?.clone();
         let target = &body["target"];
         let node = target["name"].text();
-        if node.is_empty() || !["", "Node"].contains(&target["kind"].str()) {
-            return Err(errors::bad_request("a binding names a target of kind Node"));
+        if object::name(body) != call.name() {
+            let text = "name in URL does not match name in Binding object";
+            return Err(errors::bad_request(text));
         }
-        let conflict = |why: String| Err(errors::conflict(&Resource::PODS, call.name(), why));
+        if node.is_empty() {
+            return Err(errors::failed("target.name: Required value"));
+        }
+        if !["", "Node"].contains(&target["kind"].str()) {
+            return Err(errors::failed("target.kind: Unsupported value"));
+        }
+        let resource = part_of(call, "binding");
+        let conflict = |why: String| Err(errors::conflict(&resource, call.name(), why));
         let uid = object::uid(body);
         if !uid.is_empty() && uid != object::uid(&pod) {
             let have = object::uid(&pod);
-            return conflict(format!(
+            let why = format!(
                 "Precondition failed: UID in precondition: {uid}, UID in object meta: {have}"
-            ));
+            );
+            return Err(errors::conflict(&Resource::PODS, call.name(), why));
         }
         if object::is_terminating(&pod) {
             let name = call.name();
@@ -85,13 +100,48 @@ impl Api {
         }
         let mut bound = pod;
         bound.set(&["spec", "nodeName"], node);
-        for (key, value) in body["metadata"]["annotations"].fields() {
-            bound.set(&["metadata", "annotations", key], value);
+        for map in ["annotations", "labels"] {
+            for (key, value) in body["metadata"][map].fields() {
+                bound.set(&["metadata", map, key], value);
+            }
         }
         let condition = map! { "type" => "PodScheduled", "status" => "True" };
         object::set_condition(bound.field_mut("status"), condition, call.now);
         self.commit(&call.kind, &call.request.key, bound);
         Ok(success())
+    }
+}
+
+/// A `Scale` that came, in the form of its type.
+fn typed_scale(call: &Call<'_>, scale: Tree) -> Answer {
+    let mut scale = scale;
+    if !["", "Scale"].contains(&scale["kind"].str()) {
+        let kind = scale["kind"].str();
+        return Err(errors::bad_request(format!(
+            "{kind} in version \"v1\" cannot be handled as a Scale: unknown conversion"
+        )));
+    }
+    let decoded = typed::decode("Scale", &mut scale, &Tree::Null);
+    decoded.map_err(|why| match call.request.verb {
+        Verb::Update => errors::bad_request(format!("it cannot be handled as a Scale: {why}")),
+        _ => errors::invalid_patch(&why),
+    })?;
+    let name = object::name(&scale);
+    if !name.is_empty() && name != call.name() {
+        return Err(errors::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name()
+        )));
+    }
+    Ok(scale)
+}
+
+/// How a subresource is named in the details of failures: `pods/binding`.
+fn part_of(call: &Call<'_>, name: &str) -> Resource {
+    let (plural, group) = (call.resource().plural(), call.resource().group());
+    match group {
+        "" => Resource::new(format!("{plural}/{name}")),
+        group => Resource::new(format!("{plural}/{name}.{group}")),
     }
 }
 
@@ -102,9 +152,18 @@ fn paths<'a>(call: &'a Call<'_>) -> Result<&'a ScalePaths, Status> {
 
 fn refuse_scale(call: &Call<'_>, cause: &Cause) -> Status {
     let name = call.name();
+    if call.kind.custom {
+        let path: Vec<&str> =
+            call.kind.scale.iter().flat_map(|scale| &scale.spec).map(Text::as_str).collect();
+        let cause = Cause { field: format!(".{}", path.join(".")), ..cause.clone() };
+        return errors::invalid(&call.kind, name, &[cause]);
+    }
     let text =
         format!("Scale.autoscaling \"{name}\" is invalid: {}: {}", cause.field, cause.message);
-    Status::new(422, "Invalid", text)
+    let mut status = Status::new(422, "Invalid", text);
+    status.details = map! { "name" => name, "kind" => "Scale", "group" => "autoscaling" };
+    status.details.set(&["causes"], vec![cause.to_tree()]);
+    status
 }
 
 fn scale_of(object: &Tree, paths: &ScalePaths) -> Tree {
@@ -123,26 +182,33 @@ fn scale_of(object: &Tree, paths: &ScalePaths) -> Tree {
     };
     map! {
         "apiVersion" => "autoscaling/v1", "kind" => "Scale", "metadata" => metadata,
-        "spec" => map! { "replicas" => number(&paths.spec) },
+        "spec" => match number(&paths.spec) {
+            0 => map! {},
+            wanted => map! { "replicas" => wanted },
+        },
         "status" => map! { "replicas" => number(&paths.status), "selector" => selector },
     }
 }
 
-/// A structured selector in its text form.
+/// A structured selector in its text form: its terms in the order of their keys.
 fn selector_text(selector: &Tree) -> Text {
     let labels = selector["matchLabels"].fields();
-    let mut terms: Vec<String> =
-        labels.map(|(key, value)| format!("{key}={}", value.str())).collect();
+    let mut terms: Vec<(&str, String)> =
+        labels.map(|(key, value)| (key.as_str(), format!("{key}={}", value.str()))).collect();
     for wanted in selector["matchExpressions"].items() {
         let key = wanted["key"].str();
-        let values: Vec<&str> = wanted["values"].items().iter().map(Tree::str).collect();
+        let mut values: Vec<&str> = wanted["values"].items().iter().map(Tree::str).collect();
+        values.sort_unstable();
         let values = values.join(",");
-        terms.push(match wanted["operator"].str() {
+        let term = match wanted["operator"].str() {
             "In" => format!("{key} in ({values})"),
             "NotIn" => format!("{key} notin ({values})"),
             "DoesNotExist" => format!("!{key}"),
             _ => key.to_owned(),
-        });
+        };
+        terms.push((key, term));
     }
+    terms.sort_by_key(|(key, _)| *key);
+    let terms: Vec<String> = terms.into_iter().map(|(_, term)| term).collect();
     Text::from(terms.join(","))
 }

@@ -63,6 +63,11 @@ fn pod(name: &str) -> Tree {
     map! { "metadata" => meta(name), "spec" => map! { "containers" => containers } }
 }
 
+fn binding(name: &str) -> Tree {
+    let target = map! { "kind" => "Node", "name" => "worker-1" };
+    map! { "metadata" => map! { "name" => name }, "target" => target }
+}
+
 fn config_map(name: &str, value: &str) -> Tree {
     map! { "metadata" => meta(name), "data" => map! { "key" => value } }
 }

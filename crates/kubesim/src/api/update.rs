@@ -1,36 +1,42 @@
 //! Changing objects: what a write may touch, whether it changes anything, and what follows.
 
+use kubesim_model::Text;
 use kubesim_model::object;
-use kubesim_model::request::{Answer, Status};
+use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{defaults, delete, errors, metadata, shape, validate};
+use super::{defaults, delete, errors, metadata, validate};
 
 impl Api {
     /// Replaces an object, or a part of it through a subresource.
     pub(super) fn update(&mut self, call: &Call<'_>) -> Answer {
-        let mut new = self.received(call)?;
-        let old = self.current(call)?.clone();
-        let name = object::name(&new);
-        if !name.is_empty() && name != call.name() {
-            return Err(errors::bad_request(format!(
-                "the name of the object ({name}) does not match the name on the URL ({})",
-                call.name()
-            )));
-        }
-        if new["metadata"]["resourceVersion"].str().is_empty() && !call.kind.allows_blind_update() {
-            let detail = "must be specified for an update";
-            let cause = errors::Cause::invalid("metadata.resourceVersion", &Tree::Int(0), detail);
-            return Err(errors::invalid(&call.kind, call.name(), &[cause]));
-        }
-        if !call.kind.custom {
-            metadata::drop_nulls(&mut new, &old);
+        let old = self.store.get(call.resource(), &call.request.key).cloned();
+        let new = self.received(call, old.as_ref().unwrap_or(&Tree::Null))?;
+        check_names(call, &new)?;
+        let Some(old) = old else {
+            return self.create_by_update(call, new);
+        };
+        if ["", "0"].contains(&new["metadata"]["resourceVersion"].str())
+            && !call.kind.allows_blind_update()
+        {
+            return Err(errors::needs_version(&call.kind, call.name()));
         }
         self.replace(call, &old, new)
+    }
+
+    /// Makes the object that an update names, for the types of which that is allowed.
+    fn create_by_update(&mut self, call: &Call<'_>, object: Tree) -> Answer {
+        if !call.kind.is_made_by_update() || !call.request.subresource.is_empty() {
+            return Err(errors::not_found(call.resource(), call.name()));
+        }
+        let mut object = object;
+        object.field_mut("metadata").remove(&["resourceVersion"]);
+        let request = Request { verb: Verb::Create, body: object, ..call.request.clone() };
+        self.create(&Call { now: call.now, kind: call.kind.clone(), request: &request })
     }
 
     /// Stores `new` for `old` as far as the request may (apiserver v0.36, `registry/rest/update.go`
@@ -46,10 +52,16 @@ impl Api {
             _ => {}
         }
         metadata::restore_owned(old, &mut new);
+        if kind.resource == Resource::NAMESPACES {
+            let name = Text::new(call.name());
+            new.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
+        }
         new.set(&["apiVersion"], &old["apiVersion"]);
         new.set(&["kind"], &old["kind"]);
+        if call.request.subresource == "status" && !content_is_same(old, &new) {
+            defaults::complete_status(kind, &mut new);
+        }
         if call.request.subresource.is_empty() && !content_is_same(old, &new) {
-            shape::check(kind, &new)?;
             self.admit_update(call, old, &mut new);
             defaults::fill(kind, &mut new, old);
         }
@@ -79,16 +91,52 @@ impl Api {
         }
         let (have, read) =
             (&old["metadata"]["resourceVersion"], &new["metadata"]["resourceVersion"]);
-        if !read.is_null() && !read.str().is_empty() && read != have {
+        if read.str().parse::<u64>().is_err() && !read.str().is_empty() {
+            let text = read.str();
+            return Err(errors::failed(format!("parsing \"{text}\": invalid syntax")));
+        }
+        if !["", "0"].contains(&read.str()) && read != have {
             return Err(errors::modified(resource, name));
+        }
+        let (have, given) =
+            (&old["metadata"]["deletionTimestamp"], &new["metadata"]["deletionTimestamp"]);
+        if call.request.subresource.is_empty() && !given.is_null() && given != have {
+            let field = "metadata.deletionTimestamp";
+            let cause = errors::Cause::invalid(field, given, "field is immutable");
+            return Err(errors::invalid(&call.kind, name, &[cause]));
         }
         Ok(())
     }
 }
 
+/// The object must be named as the URL names it.
+fn check_names(call: &Call<'_>, new: &Tree) -> Result<(), Status> {
+    let name = object::name(new);
+    if name.is_empty() {
+        let name = call.name();
+        return Err(errors::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    if name != call.name() {
+        return Err(errors::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name()
+        )));
+    }
+    let namespace = object::namespace(new);
+    if !namespace.is_empty() && namespace != call.request.key.namespace {
+        return Err(errors::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
 /// Whether all but metadata is shared, so that neither defaults nor admission can matter.
 fn content_is_same(old: &Tree, new: &Tree) -> bool {
-    new.fields().all(|(key, value)| key == "metadata" || value.is_same(&old[key.as_str()]))
+    new.fields().count() == old.fields().count()
+        && new.fields().all(|(key, value)| key == "metadata" || value.is_same(&old[key.as_str()]))
 }
 
 fn keep(old: &Tree, new: &mut Tree, path: &[&str]) {
@@ -130,6 +178,9 @@ fn keep_all_but_status(kind: &Type, old: &Tree, new: &mut Tree) {
     }
     if kind.resource == Resource::PODS {
         keep(old, new, &["metadata", "ownerReferences"]);
+        if new["status"]["qosClass"].is_null() {
+            keep(old, new, &["status", "qosClass"]);
+        }
     }
 }
 

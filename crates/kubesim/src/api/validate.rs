@@ -1,10 +1,14 @@
 //! Which objects and which changes are refused (v1.36, `pkg/apis/*/validation`): the rules that
-//! protect users and controllers from each other. Unknown fields are not looked for.
+//! protect users and controllers from each other.
 
 mod budget;
+mod container;
+mod content;
 mod metadata;
 mod names;
 mod pod;
+mod scheduling;
+mod service;
 mod workload;
 
 pub(super) use names::{is_label_value, is_qualified_name};
@@ -30,29 +34,62 @@ pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, subresource: &str) ->
         causes = metadata::check(kind, new);
         metadata::check_update(old, new, &mut causes);
     }
-    if subresource == "status" || kind.custom {
+    if kind.custom {
         return causes;
     }
-    let content = |tree: &Tree| match kind.resource.as_str() {
-        "configmaps" | "secrets" => tree["immutable"].is_true(),
-        _ => false,
-    };
-    if content(old) && (new["data"] != old["data"] || !content(new)) {
-        causes.push(Cause::forbidden("data", "field is immutable when `immutable` is set"));
+    if subresource == "status" {
+        check_status(kind, &new["status"], &mut causes);
+        let class = &new["status"]["qosClass"];
+        if kind.resource == Resource::PODS && *class != old["status"]["qosClass"] {
+            causes.push(Cause::invalid("status.qosClass", class, "field is immutable"));
+        }
+        if kind.resource == Resource::NAMESPACES {
+            check_phase(new, &mut causes);
+        }
+        let balancers = !new["status"]["loadBalancer"]["ingress"].items().is_empty();
+        if kind.resource == Resource::SERVICES && balancers && new["spec"]["type"] != "LoadBalancer"
+        {
+            let detail = "may only be used when `spec.type` is 'LoadBalancer'";
+            causes.push(Cause::forbidden("status.loadBalancer.ingress", detail));
+        }
+        return causes;
     }
+    content::check_update(kind, old, new, &mut causes);
     if new["spec"].is_same(&old["spec"]) {
         return causes;
     }
     check_content(kind, new, &mut causes);
     match kind.resource.as_str() {
         "pods" => pod::check_update(&old["spec"], &new["spec"], &mut causes),
-        "services" => check_service_update(&old["spec"], &new["spec"], &mut causes),
+        "services" => service::check_update(&old["spec"], &new["spec"], &mut causes),
         _ if kind.resource.group() == "apps" => {
             workload::check_update(kind, &old["spec"], &new["spec"], &mut causes);
         }
         _ => {}
     }
     causes
+}
+
+/// A namespace is active until it is deleted.
+fn check_phase(namespace: &Tree, causes: &mut Vec<Cause>) {
+    let phase = &namespace["status"]["phase"];
+    if *phase == "Terminating" && !kubesim_model::object::is_terminating(namespace) {
+        let detail = "may only be 'Active' if `deletionTimestamp` is empty";
+        causes.push(Cause::invalid("status.Phase", phase, detail));
+    }
+}
+
+/// What is wrong with the status that a write to it leaves.
+fn check_status(kind: &Type, status: &Tree, causes: &mut Vec<Cause>) {
+    if kind.resource == Resource::POD_DISRUPTION_BUDGETS {
+        let counts = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
+        for count in counts {
+            not_negative(&status[count], &format!("status.{count}"), causes);
+        }
+    }
+    if kind.resource.group() == "apps" {
+        workload::check_status(kind, status, causes);
+    }
 }
 
 fn check_content(kind: &Type, object: &Tree, causes: &mut Vec<Cause>) {
@@ -63,11 +100,11 @@ fn check_content(kind: &Type, object: &Tree, causes: &mut Vec<Cause>) {
             workload::check(kind, spec, causes);
         }
         "poddisruptionbudgets.policy" => budget::check(spec, causes),
-        "services" => check_service(spec, causes),
+        "services" => service::check(spec, causes),
         _ if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS => {
             causes.extend(custom::problems(object));
         }
-        _ => {}
+        _ => content::check(kind, object, causes),
     }
 }
 
@@ -82,36 +119,5 @@ fn not_negative(value: &Tree, field: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid(field, value, "must be greater than or equal to 0"));
         }
         None => causes.push(Cause::invalid(field, value, "must be a whole number")),
-    }
-}
-
-fn check_service(spec: &Tree, causes: &mut Vec<Cause>) {
-    let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-    if !kinds.contains(&spec["type"].str()) {
-        causes.push(Cause::not_supported("spec.type", &spec["type"], &kinds));
-    }
-    let headless = spec["clusterIP"] == "None" || spec["type"] == "ExternalName";
-    if spec["ports"].items().is_empty() && !headless {
-        causes.push(Cause::required("spec.ports", ""));
-    }
-    for (at, port) in spec["ports"].items().iter().enumerate() {
-        if !port["port"].as_i64().is_some_and(|port| (1..=65_535).contains(&port)) {
-            let field = format!("spec.ports[{at}].port");
-            causes.push(Cause::invalid(
-                field,
-                &port["port"],
-                "must be between 1 and 65535, inclusive",
-            ));
-        }
-        if spec["ports"].items().len() > 1 && port["name"].str().is_empty() {
-            causes.push(Cause::required(format!("spec.ports[{at}].name"), ""));
-        }
-    }
-}
-
-fn check_service_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
-    let both = old["type"] != "ExternalName" && new["type"] != "ExternalName";
-    if both && old["clusterIP"] != new["clusterIP"] {
-        causes.push(Cause::invalid("spec.clusterIP", &new["clusterIP"], "field is immutable"));
     }
 }

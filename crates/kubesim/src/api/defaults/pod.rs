@@ -25,9 +25,20 @@ pub(super) fn fill_pod(spec: &mut Tree) {
 pub(super) fn fill_spec(spec: &mut Tree) {
     default(spec, "restartPolicy", "Always");
     default(spec, "terminationGracePeriodSeconds", 30);
+    if spec["terminationGracePeriodSeconds"].as_i64().is_some_and(|seconds| seconds < 0) {
+        spec.set(&["terminationGracePeriodSeconds"], 1);
+    }
     default(spec, "dnsPolicy", "ClusterFirst");
     default(spec, "schedulerName", "default-scheduler");
     default(spec, "securityContext", map! {});
+    if spec["hostNetwork"].is_true() {
+        each(spec, "containers", |container| {
+            each(container, "ports", |port| {
+                let same = port["containerPort"].clone();
+                default(port, "hostPort", same);
+            });
+        });
+    }
     each(spec, "containers", fill_container);
     each(spec, "initContainers", fill_container);
     each(spec, "volumes", fill_volume);

@@ -1,26 +1,25 @@
 //! The status with which objects begin, whatever their creator wrote there.
 
-use kubesim_model::quantity;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
-use kubesim_model::{list, map};
+use kubesim_model::{Millis, list, map, object, quantity};
 
 use super::super::registry::Type;
 use super::zeros;
 
 /// Replaces the status of a new object (v1.36, `PrepareForCreate` of each type). Nodes keep the one
 /// that their kubelet registers.
-pub(in super::super) fn reset_status(kind: &Type, object: &mut Tree) {
+pub(in super::super) fn reset_status(kind: &Type, object: &mut Tree, now: Millis) {
     if !kind.has_status() || kind.resource == Resource::NODES {
         return;
     }
     let status = match kind.resource.as_str() {
-        "pods" => map! { "phase" => "Pending", "qosClass" => qos_class(&object["spec"]) },
+        "pods" => pod_status(&object["spec"], now),
         "namespaces" => {
             object.set(&["spec", "finalizers"], list!["kubernetes"]);
             map! { "phase" => "Active" }
         }
-        "services" => map! { "loadBalancer" => map! {} },
+        "services" | "ingresses.networking.k8s.io" => map! { "loadBalancer" => map! {} },
         "persistentvolumeclaims" | "persistentvolumes" => map! { "phase" => "Pending" },
         "replicasets.apps" => zeros(&["replicas"]),
         "statefulsets.apps" => zeros(&["availableReplicas", "replicas"]),
@@ -40,6 +39,35 @@ pub(in super::super) fn reset_status(kind: &Type, object: &mut Tree) {
         _ => map! {},
     };
     object.set(&["status"], status);
+}
+
+/// What follows from what was written to a status (v1.36, conversions and defaults of
+/// `pkg/apis/core/v1`).
+pub(in super::super) fn complete_status(kind: &Type, object: &mut Tree) {
+    let status = &object["status"];
+    match kind.resource.as_str() {
+        "pods" if !status["podIP"].is_null() && status["podIPs"].items().is_empty() => {
+            let address = map! { "ip" => &status["podIP"] };
+            object.set(&["status", "podIPs"], list![address]);
+        }
+        "nodes" if status["allocatable"].is_null() && !status["capacity"].is_null() => {
+            let capacity = status["capacity"].clone();
+            object.set(&["status", "allocatable"], capacity);
+        }
+        _ => {}
+    }
+}
+
+fn pod_status(spec: &Tree, now: Millis) -> Tree {
+    let mut status = map! { "phase" => "Pending", "qosClass" => qos_class(spec) };
+    if !spec["schedulingGates"].items().is_empty() {
+        let condition = map! {
+            "type" => "PodScheduled", "status" => "False", "reason" => "SchedulingGated",
+            "message" => "Scheduling is blocked due to non-empty scheduling gates",
+        };
+        object::set_condition(&mut status, condition, now);
+    }
+    status
 }
 
 /// How the kubelet ranks a pod under pressure (v1.36, `pkg/apis/core/v1/helper/qos`).

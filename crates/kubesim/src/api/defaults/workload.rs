@@ -24,6 +24,8 @@ pub(super) fn fill_stateful_set(spec: &mut Tree) {
     let keep = map! { "whenDeleted" => "Retain", "whenScaled" => "Retain" };
     default(spec, "persistentVolumeClaimRetentionPolicy", keep);
     default(spec.field_mut("updateStrategy"), "type", "RollingUpdate");
+    // The feature MaxUnavailableStatefulSet is off in v1.36, and what it would use is dropped.
+    spec.remove(&["updateStrategy", "rollingUpdate", "maxUnavailable"]);
     if spec["updateStrategy"]["type"] == "RollingUpdate" {
         default(spec.at_mut(&["updateStrategy", "rollingUpdate"]), "partition", 0);
     }

@@ -51,7 +51,6 @@ fn supported(kind: &Type) -> &'static [&'static str] {
         "namespaces" => &["status.phase"],
         "services" => &["spec.clusterIP", "spec.type"],
         "secrets" => &["type"],
-        "replicasets.apps" => &["status.replicas"],
         "events" => &[
             "involvedObject.kind",
             "involvedObject.namespace",

@@ -144,3 +144,40 @@ fn the_same_seed_makes_the_same_uids_and_copies_are_independent() {
     one.fine(&Request::new(Verb::Delete, Resource::PODS, key("a")));
     assert!(one.get(Resource::PODS, "a").is_none() && two.get(Resource::PODS, "a").is_some());
 }
+
+#[test]
+fn an_update_makes_a_lease_but_no_config_map() {
+    let mut server = Server::new();
+    let lease = map! { "metadata" => meta("a"), "spec" => map! { "holderIdentity" => "me" } };
+    server.fine(&Request::update(Resource::LEASES, lease));
+    assert_eq!(server.get(Resource::LEASES, "a").unwrap()["spec"]["holderIdentity"], "me");
+    let request = Request::update(Resource::CONFIG_MAPS, config_map("a", "1"));
+    assert!(server.fails(&request).is_not_found());
+}
+
+#[test]
+fn fields_that_a_type_does_not_have_are_dropped_or_refused() {
+    let mut server = Server::new();
+    let mut wrong = deployment("web");
+    wrong.set(&["spec", "replica"], 3);
+    let mut strict = Request::create(Resource::DEPLOYMENTS, wrong);
+    strict.strict = true;
+    let refused = server.fails(&strict);
+    assert_eq!(refused.code, 400);
+    assert!(refused.message.ends_with("unknown field \"spec.replica\""), "{refused}");
+    strict.strict = false;
+    assert!(server.fine(&strict)["spec"]["replica"].is_null());
+}
+
+#[test]
+fn values_of_another_shape_are_refused() {
+    let mut server = Server::new();
+    let mut wrong = deployment("web");
+    wrong.set(&["spec", "replicas"], "3");
+    let refused = server.fails(&Request::create(Resource::DEPLOYMENTS, wrong));
+    assert_eq!((refused.code, refused.reason.as_str()), (400, "BadRequest"));
+    server.create(Resource::DEPLOYMENTS, deployment("web"));
+    let patch = map! { "spec" => map! { "replicas" => "3" } };
+    let refused = server.fails(&Request::merge_patch(Resource::DEPLOYMENTS, key("web"), patch));
+    assert_eq!((refused.code, refused.reason.as_str()), (422, "Invalid"));
+}

@@ -4,9 +4,8 @@ use super::*;
 
 fn running(server: &mut Server, name: &str) -> Tree {
     server.create(Resource::PODS, pod(name));
-    let bind = map! { "target" => map! { "kind" => "Node", "name" => "worker-1" } };
     let request = Request::new(kubesim_model::request::Verb::Create, Resource::PODS, key(name));
-    server.fine(&request.with_subresource("binding").with_body(bind));
+    server.fine(&request.with_subresource("binding").with_body(binding(name)));
     let patch = map! { "status" => map! { "phase" => "Running" } };
     let request = Request::merge_patch(Resource::PODS, key(name), patch);
     server.fine(&request.with_subresource("status"))

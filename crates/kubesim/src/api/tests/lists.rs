@@ -122,8 +122,8 @@ fn a_list_may_ask_for_a_version() {
     assert_eq!(ask("9999", ""), Err(504));
     assert_eq!(ask("9999", "Exact"), Err(504));
     assert_eq!(ask("x", ""), Err(400));
-    assert_eq!(ask("", "Exact"), Err(400));
-    assert_eq!(ask("1", "Sometimes"), Err(400));
+    assert_eq!(ask("", "Exact"), Err(422));
+    assert_eq!(ask("1", "Sometimes"), Err(422));
 }
 
 #[test]

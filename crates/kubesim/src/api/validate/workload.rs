@@ -4,7 +4,7 @@ use kubesim_model::selector::selects;
 use kubesim_model::tree::Tree;
 
 use super::budget::check_share;
-use super::metadata::check_labels;
+use super::metadata::{check_annotations, check_labels};
 use super::names::is_qualified_name;
 use super::{not_negative, pod};
 use crate::api::errors::Cause;
@@ -29,19 +29,19 @@ pub(super) fn check(kind: &Type, spec: &Tree, causes: &mut Vec<Cause>) {
     match kind.kind.as_str() {
         "Deployment" => check_deployment(spec, causes),
         "StatefulSet" => check_stateful_set(spec, causes),
-        "DaemonSet" => check_rolling(&spec["updateStrategy"], "spec.updateStrategy", causes),
+        "DaemonSet" => check_daemon_set(spec, causes),
         _ => {}
     }
 }
 
 pub(super) fn check_update(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
-    if old["selector"] != new["selector"] {
+    if old["selector"] != new["selector"] && kind.kind != "StatefulSet" {
         causes.push(Cause::invalid("spec.selector", &new["selector"], "field is immutable"));
     }
     if kind.kind != "StatefulSet" {
         return;
     }
-    let fixed = |key: &str| !CHANGEABLE.contains(&key) && key != "selector";
+    let fixed = |key: &str| !CHANGEABLE.contains(&key);
     let differs = |one: &Tree, other: &Tree| {
         one.fields().any(|(key, value)| fixed(key) && *value != other[key.as_str()])
     };
@@ -87,26 +87,38 @@ pub(super) fn check_selector(selector: &Tree, field: &str, causes: &mut Vec<Caus
 fn check_template(spec: &Tree, causes: &mut Vec<Cause>) {
     let (selector, template) = (&spec["selector"], &spec["template"]);
     let labels = &template["metadata"]["labels"];
+    let before = causes.len();
     if selector.as_map().is_none() {
         causes.push(Cause::required("spec.selector", ""));
     } else {
         check_selector(selector, "spec.selector", causes);
-        if selector["matchLabels"].fields().next().is_none()
-            && selector["matchExpressions"].items().is_empty()
-        {
-            let detail = "empty selector is invalid for this kind";
-            causes.push(Cause::invalid("spec.selector", selector, detail));
-        } else if !selects(selector, labels) {
-            let detail = "`selector` does not match template `labels`";
-            causes.push(Cause::invalid("spec.template.metadata.labels", labels, detail));
-        }
     }
-    check_labels(labels, "spec.template.metadata.labels", causes);
+    if causes.len() > before && selector.as_map().is_some() {
+        causes.push(Cause::invalid("spec.selector", selector, "is no valid label selector"));
+    } else if is_empty(selector) && selector.as_map().is_some() {
+        let detail = "empty selector is invalid for this kind";
+        causes.push(Cause::invalid("spec.selector", selector, detail));
+    } else if is_empty(selector) || !selects(selector, labels) {
+        let detail = "`selector` does not match template `labels`";
+        causes.push(Cause::invalid("spec.template.metadata.labels", labels, detail));
+    }
+    check_labels(labels, "spec.template.labels", causes);
+    let annotations = &template["metadata"]["annotations"];
+    check_annotations(annotations, "spec.template.annotations", causes);
     pod::check_spec(&template["spec"], "spec.template.spec", causes);
     let policy = &template["spec"]["restartPolicy"];
-    if !policy.is_null() && *policy != "Always" {
+    if ["OnFailure", "Never"].contains(&policy.str()) {
         causes.push(Cause::not_supported("spec.template.spec.restartPolicy", policy, &["Always"]));
     }
+    if !template["spec"]["activeDeadlineSeconds"].is_null() {
+        let field = "spec.template.spec.activeDeadlineSeconds";
+        causes.push(Cause::forbidden(field, "is not supported in what a controller keeps up"));
+    }
+}
+
+fn is_empty(selector: &Tree) -> bool {
+    selector["matchLabels"].fields().next().is_none()
+        && selector["matchExpressions"].items().is_empty()
 }
 
 fn check_deployment(spec: &Tree, causes: &mut Vec<Cause>) {
@@ -120,7 +132,7 @@ fn check_deployment(spec: &Tree, causes: &mut Vec<Cause>) {
         "RollingUpdate" => check_rolling(strategy, "spec.strategy", causes),
         _ => {
             let allowed = ["Recreate", "RollingUpdate"];
-            causes.push(Cause::not_supported("spec.strategy.type", &strategy["type"], &allowed));
+            causes.push(Cause::not_supported("spec.strategy", strategy, &allowed));
         }
     }
     let (deadline, ready) = (&spec["progressDeadlineSeconds"], &spec["minReadySeconds"]);
@@ -132,18 +144,103 @@ fn check_deployment(spec: &Tree, causes: &mut Vec<Cause>) {
 }
 
 fn check_stateful_set(spec: &Tree, causes: &mut Vec<Cause>) {
-    let policies = ["OrderedReady", "Parallel"];
     let policy = &spec["podManagementPolicy"];
-    if !policies.contains(&policy.str()) {
-        causes.push(Cause::not_supported("spec.podManagementPolicy", policy, &policies));
+    if !["OrderedReady", "Parallel"].contains(&policy.str()) {
+        let detail = "must be 'OrderedReady' or 'Parallel'";
+        causes.push(Cause::invalid("spec.podManagementPolicy", policy, detail));
     }
-    let strategies = ["OnDelete", "RollingUpdate"];
-    let kind = &spec["updateStrategy"]["type"];
-    if !strategies.contains(&kind.str()) {
-        causes.push(Cause::not_supported("spec.updateStrategy.type", kind, &strategies));
+    let strategy = &spec["updateStrategy"];
+    let rolling = &strategy["rollingUpdate"];
+    match strategy["type"].str() {
+        "OnDelete" if !rolling.is_null() => {
+            let detail = "only allowed for updateStrategy 'RollingUpdate'";
+            causes.push(Cause::invalid("spec.updateStrategy.rollingUpdate", rolling, detail));
+        }
+        "OnDelete" | "RollingUpdate" => {}
+        _ => {
+            let detail = "must be 'RollingUpdate' or 'OnDelete'";
+            causes.push(Cause::invalid("spec.updateStrategy", strategy, detail));
+        }
     }
-    let partition = &spec["updateStrategy"]["rollingUpdate"]["partition"];
-    not_negative(partition, "spec.updateStrategy.rollingUpdate.partition", causes);
+    not_negative(&rolling["partition"], "spec.updateStrategy.rollingUpdate.partition", causes);
+    not_negative(&spec["ordinals"]["start"], "spec.ordinals.start", causes);
+    let (field, claims) = (
+        "spec.persistentVolumeClaimRetentionPolicy",
+        &spec["persistentVolumeClaimRetentionPolicy"],
+    );
+    for when in ["whenDeleted", "whenScaled"] {
+        pod::one_of(claims, field, when, &["Retain", "Delete"], causes);
+    }
+}
+
+fn check_daemon_set(spec: &Tree, causes: &mut Vec<Cause>) {
+    let strategy = &spec["updateStrategy"];
+    if !["OnDelete", "RollingUpdate"].contains(&strategy["type"].str()) {
+        let allowed = ["RollingUpdate", "OnDelete"];
+        causes.push(Cause::not_supported("spec.updateStrategy", strategy, &allowed));
+    }
+    let rolling = &strategy["rollingUpdate"];
+    if rolling.is_null() {
+        return;
+    }
+    let (surge, unavailable) = (&rolling["maxSurge"], &rolling["maxUnavailable"]);
+    let field = |name: &str| format!("spec.updateStrategy.rollingUpdate.{name}");
+    check_share(unavailable, &field("maxUnavailable"), causes);
+    check_share(surge, &field("maxSurge"), causes);
+    match (is_nothing(unavailable), is_nothing(surge)) {
+        (true, true) => {
+            let detail = "cannot be 0 when maxSurge is 0";
+            causes.push(Cause::required(field("maxUnavailable"), detail));
+        }
+        (false, false) => {
+            let detail = "may not be set when maxUnavailable is non-zero";
+            causes.push(Cause::invalid(field("maxSurge"), surge, detail));
+        }
+        _ => {}
+    }
+}
+
+fn is_nothing(share: &Tree) -> bool {
+    share.as_i64() == Some(0) || *share == "0%"
+}
+
+/// Counts in a status: none negative, and none more than what it is a part of.
+pub(super) fn check_status(kind: &Type, status: &Tree, causes: &mut Vec<Cause>) {
+    let parts: &[&str] = match kind.kind.as_str() {
+        "Deployment" => &["updatedReplicas", "readyReplicas", "availableReplicas"],
+        "ReplicaSet" => &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+        "StatefulSet" => {
+            &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"]
+        }
+        "DaemonSet" => &[
+            "currentNumberScheduled",
+            "numberMisscheduled",
+            "desiredNumberScheduled",
+            "numberReady",
+            "updatedNumberScheduled",
+            "numberAvailable",
+            "numberUnavailable",
+        ],
+        _ => return,
+    };
+    let others = ["replicas", "unavailableReplicas", "observedGeneration", "collisionCount"];
+    for count in others.iter().chain(parts) {
+        not_negative(&status[*count], &format!("status.{count}"), causes);
+    }
+    let number = |count: &str| status[count].as_i64().unwrap_or(0);
+    let mut within = |part: &str, whole: &str, detail: &str| {
+        if number(part) > number(whole) {
+            let field = format!("status.{part}");
+            causes.push(Cause::invalid(field, &Tree::Int(number(part)), detail));
+        }
+    };
+    if kind.kind == "DaemonSet" {
+        return;
+    }
+    for part in parts {
+        within(part, "replicas", "cannot be greater than status.replicas");
+    }
+    within("availableReplicas", "readyReplicas", "cannot be greater than readyReplicas");
 }
 
 /// `maxSurge` and `maxUnavailable` of a rolling update: shares, and not both nothing.
@@ -159,8 +256,7 @@ fn check_rolling(strategy: &Tree, field: &str, causes: &mut Vec<Cause>) {
         // A surge may be more than everything, so percentages have no upper limit.
         check_share(surge, &field("maxSurge"), causes);
     }
-    let nothing = |share: &Tree| share.as_i64() == Some(0) || *share == "0%";
-    if nothing(surge) && nothing(unavailable) {
+    if is_nothing(surge) && is_nothing(unavailable) {
         let detail = "may not be 0 when `maxSurge` is 0";
         causes.push(Cause::invalid(field("maxUnavailable"), unavailable, detail));
     }

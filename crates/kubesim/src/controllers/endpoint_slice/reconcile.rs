@@ -117,7 +117,8 @@ impl Reconcile for EndpointSlices {
         }
         let mut kept = BTreeSet::new();
         for group in wanted.into_values() {
-            let of_group = |slice: &&Tree| slice["ports"] == group.ports;
+            // A slice without ports has no list of them.
+            let of_group = |slice: &&Tree| slice["ports"].items() == group.ports.items();
             let slices: Vec<&Tree> = existing.iter().filter(of_group).collect();
             kept.extend(write_group(&service, group, &slices, work));
         }

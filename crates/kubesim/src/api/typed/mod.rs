@@ -1,0 +1,7 @@
+//! Built-in types as Kubernetes' Go types have them: which fields there are, what they hold, and
+//! what an object looks like after it was decoded into such a type and encoded again.
+
+mod form;
+mod table;
+
+pub(super) use form::decode;
