@@ -18,7 +18,7 @@ fn the_readme_and_the_sample_are_recordings_of_now() {
     let reports = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample");
     let _ = fs::remove_dir_all(&reports);
     let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    command.args(["run", "examples/interrupted-release.yaml", "--name", "sample", "--reports"]);
+    command.args(["run", "examples/interrupted-release.yaml", "--as", "sample", "--reports"]);
     let output = command.arg(&reports).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
