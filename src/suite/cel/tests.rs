@@ -110,13 +110,18 @@ fn expressions() -> impl Strategy<Value = String> {
         let suffixes = prop::sample::select(suffixes);
         prop_oneof![
             (inner.clone(), suffixes).prop_map(|(a, suffix)| format!("{a}{suffix}")),
-            (inner.clone(), operators, inner.clone()).prop_map(|(a, o, b)| format!("({a} {o} {b})")),
+            (inner.clone(), operators, inner.clone())
+                .prop_map(|(a, o, b)| format!("({a} {o} {b})")),
             inner.clone().prop_map(|a| format!("!({a})")),
             inner.clone().prop_map(|a| format!("has({a}.a)")),
             inner.clone().prop_map(|a| format!("size({a})")),
             (inner.clone(), inner.clone(), inner.clone())
                 .prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
-            (inner.clone(), prop::sample::select(vec!["all", "exists", "map", "exists_one"]), inner)
+            (
+                inner.clone(),
+                prop::sample::select(vec!["all", "exists", "map", "exists_one"]),
+                inner
+            )
                 .prop_map(|(a, each, b)| format!("{a}.{each}(p, {b})")),
         ]
     })
@@ -143,13 +148,18 @@ proptest! {
 fn what_subjects_say_most_is_evaluated_without_the_crate() {
     let bindings = Bindings::new()
         .with("object", map! { "spec" => map! { "replicas" => 1, "paused" => true } })
-        .with("pods", list![map! { "spec" => map! { "containers" => list![map! { "n" => "a" }] } }]);
+        .with(
+            "pods",
+            list![map! { "spec" => map! { "containers" => list![map! { "n" => "a" }] } }],
+        );
     for (text, answer) in [
         ("object.spec.replicas", Tree::Int(1)),
         ("has(object.spec.paused) && object.spec.paused", true.into()),
         ("has(object.status) ? object.status : {}", Tree::map()),
-        ("size(pods) == object.spec.replicas && pods.all(p, p.spec.containers.exists(c, c.n == 'a'))",
-            true.into()),
+        (
+            "size(pods) == object.spec.replicas && pods.all(p, p.spec.containers.exists(c, c.n == 'a'))",
+            true.into(),
+        ),
     ] {
         let program = Program::compile(text).unwrap();
         let plain = program.0.plain.as_ref().and_then(|plain| plain.eval(&bindings));

@@ -74,9 +74,8 @@ pub(super) fn wanted(
     let mut before = std::mem::take(&mut known.pods).into_iter().peekable();
     let mut groups = BTreeMap::<Text, Group>::new();
     for pod in cache.in_namespace(&PODS, object::namespace(service)) {
-        let precedes = |had: &Shown| {
-            !had.pod.is_same(pod) && object::name(&had.pod) < object::name(pod)
-        };
+        let precedes =
+            |had: &Shown| !had.pod.is_same(pod) && object::name(&had.pod) < object::name(pod);
         while before.next_if(precedes).is_some() {}
         let shown = before.next_if(|had| had.pod.is_same(pod)).unwrap_or_else(|| Shown {
             pod: pod.clone(),
