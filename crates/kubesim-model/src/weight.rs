@@ -10,8 +10,9 @@ use crate::tree::Tree;
 /// No object of Kubernetes is nested deeper; JSON parsers refuse it too.
 pub const DEEPEST: usize = 128;
 
-/// About how many bytes the tree has in JSON, shared subtrees each time they occur; or `None` if these are more than `limit` or the tree
-/// is nested deeper than [`DEEPEST`]. Takes time for `limit` bytes at most.
+/// About how many bytes the tree has in JSON, where shared subtrees are written each time they
+/// occur; `None` if these are more than `limit` or the tree is nested deeper than [`DEEPEST`].
+/// Takes time for `limit` bytes at most.
 pub fn weigh(tree: &Tree, limit: usize) -> Option<usize> {
     let mut left = limit;
     take(tree, 0, &mut left)?;

@@ -303,7 +303,10 @@ fn of_call(call: &CallExpr) -> Option<Plain> {
 
 /// A macro, by what the parser makes of it: a loop that carries an accumulator.
 fn of_each(each: &ComprehensionExpr) -> Option<Each> {
-    let is_result = |expression: &IdedExpr| matches!(&expression.expr, Expr::Ident(name) if *name == each.accu_var);
+    let is_result = |part: &IdedExpr| {
+        let Expr::Ident(name) = &part.expr else { return false };
+        *name == each.accu_var
+    };
     if each.iter_var2.is_some() || !is_result(&each.result) {
         return None;
     }
