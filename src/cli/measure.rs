@@ -4,8 +4,6 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
-
 use super::args::BenchArgs;
 use super::catalogue;
 use super::exit_code::Exit;
@@ -13,9 +11,6 @@ use super::terminal::Terminal;
 use crate::cluster::Sim;
 use crate::explore::bench::{Bench, BenchOptions, bench};
 use crate::plan::{Selection, Workspace};
-
-/// The scenario that is measured.
-const SCENARIO: &str = "benches/release-with-node-loss.yaml";
 
 /// Time since it was first asked for.
 #[expect(clippy::disallowed_methods, reason = "measuring is about the real clock")]
@@ -36,7 +31,7 @@ pub(super) fn command(args: &BenchArgs) -> Exit {
         span: Duration::from_secs(args.seconds),
         clock: &since_start,
     };
-    let opened = Workspace::open(&[Utf8PathBuf::from(SCENARIO)], None);
+    let opened = Workspace::of_the_benchmark();
     let trials = opened.and_then(|workspace| workspace.trials(&Selection::default()));
     let trials = match trials {
         Ok(trials) => trials,
@@ -66,6 +61,7 @@ fn shown(bench: &Bench) -> String {
          {:>10.0} virtual seconds per second\n\
          {:>10.0} events per second through the checks, on one thread\n\
          {:>10.0} events per trial\n\
+         {:>10} bytes per pod that the store holds, beyond what it shares with others\n\
          {:>9.1}% of the time simulates and records, {:.1} % judges\n",
         bench.jobs,
         whole,
@@ -75,6 +71,7 @@ fn shown(bench: &Bench) -> String {
         bench.virtual_time.as_secs_f64() * bench.trials_per_second() / bench.trials.max(1) as f64,
         bench.events as f64 / judging,
         bench.events as f64 / bench.trials.max(1) as f64,
+        bench.pod_bytes,
         share(bench.recording),
         share(bench.judging),
     )

@@ -3,9 +3,13 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use kubesim_model::resource::Resource;
+use kubesim_model::weight::Memory;
+
 use super::mutants::Clock;
 use crate::check::{Observed, Verdict, judge};
 use crate::cluster::Provider;
+use crate::history::{History, View};
 use crate::plan::Trial;
 use crate::run::{TrialError, record_trial};
 
@@ -39,6 +43,9 @@ pub struct Bench {
     pub virtual_time: Duration,
     /// Events that were recorded.
     pub events: u64,
+    /// What a pod takes in memory at the end of a trial, as [`bytes_per_pod`] says; the most of all
+    /// trials.
+    pub pod_bytes: usize,
 }
 
 /// Runs `trial` with one seed after the other until the time is over.
@@ -98,7 +105,23 @@ fn measured(
         judging,
         virtual_time: Duration::from_millis(judgement.ended),
         events: judgement.events,
+        pod_bytes: bytes_per_pod(&result.history),
     })
+}
+
+/// What each of half of the pods at the end of a history takes in memory beyond what it shares with
+/// the other half: what one more pod costs a store with many. Store and history hold the same
+/// objects.
+pub fn bytes_per_pod(history: &History) -> usize {
+    let mut view = View::for_conducting(&history.header);
+    history.events.iter().for_each(|event| view.take(event));
+    let mut pods = view.objects.all(&Resource::PODS).map(|(_, pod)| pod);
+    let half = view.objects.all(&Resource::PODS).count() / 2;
+    let mut memory = Memory::default();
+    pods.by_ref().take(half).for_each(|pod| memory.add(pod));
+    let shared = memory.bytes();
+    let more = pods.map(|pod| memory.add(pod)).count();
+    (memory.bytes() - shared) / more.max(1)
 }
 
 impl Bench {
@@ -109,6 +132,7 @@ impl Bench {
         self.judging += other.judging;
         self.virtual_time += other.virtual_time;
         self.events += other.events;
+        self.pod_bytes = self.pod_bytes.max(other.pod_bytes);
     }
 
     /// Trials per second: without the second judging, which only measuring needs.

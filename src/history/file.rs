@@ -124,6 +124,8 @@ pub struct Writer<W: Write> {
     to: W,
     states: LastStates,
     events: u64,
+    /// The line that is being made: JSON is written in many small parts.
+    line: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
@@ -131,9 +133,11 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// What writing fails with.
-    pub fn new(mut to: W, header: &Header) -> std::io::Result<Self> {
-        line(&mut to, header)?;
-        Ok(Writer { to, states: LastStates::default(), events: 0 })
+    pub fn new(to: W, header: &Header) -> std::io::Result<Self> {
+        let (states, line) = (LastStates::default(), Vec::new());
+        let mut writer = Writer { to, states, events: 0, line };
+        writer.line(header)?;
+        Ok(writer)
     }
 
     /// Writes the next event.
@@ -142,7 +146,8 @@ impl<W: Write> Writer<W> {
     /// What writing fails with.
     pub fn event(&mut self, event: &Event) -> std::io::Result<()> {
         self.events += 1;
-        line(&mut self.to, &StoredEvent::pack(event, &mut self.states))
+        let stored = StoredEvent::pack(event, &mut self.states);
+        self.line(&stored)
     }
 
     /// Writes the end line and hands back what was written to.
@@ -150,15 +155,17 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// What writing fails with.
     pub fn finish(mut self) -> std::io::Result<W> {
-        line(&mut self.to, &EndLine { end: End { events: self.events } })?;
+        self.line(&EndLine { end: End { events: self.events } })?;
         self.to.flush()?;
         Ok(self.to)
     }
-}
 
-fn line(to: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
-    serde_json::to_writer(&mut *to, value)?;
-    to.write_all(b"\n")
+    fn line(&mut self, value: &impl Serialize) -> std::io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, value)?;
+        self.line.push(b'\n');
+        self.to.write_all(&self.line)
+    }
 }
 
 impl History {

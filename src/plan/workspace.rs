@@ -13,7 +13,8 @@ use super::builtin;
 use super::catalogue::{known_requirement, vocabulary};
 use super::matrix::{Material, Selection, trials};
 use super::trial::Trial;
-use crate::suite::load::{Disk, Files as _, parse_requirements, parse_subject};
+use crate::suite::load::{Disk, Files as _, Inlined};
+use crate::suite::load::{parse_requirements, parse_scenario, parse_subject};
 use crate::suite::requirements::Requirement;
 use crate::suite::vocabulary::KnownRequirement;
 use crate::suite::{Diagnostic, Scenario, Subject, Vocabulary};
@@ -46,6 +47,18 @@ impl Workspace {
     ) -> Result<Workspace, Vec<Diagnostic>> {
         let mut workspace = Workspace::catalogues(paths, subjects)?;
         workspace.scenarios = load_suite(paths, &workspace.vocabulary)?.scenarios;
+        Ok(workspace)
+    }
+
+    /// The benchmark's scenario with what the program carries, wherever it runs.
+    ///
+    /// # Errors
+    /// The program carries something that it can't read.
+    pub fn of_the_benchmark() -> Result<Workspace, Vec<Diagnostic>> {
+        let mut workspace = Workspace::catalogues(&[], None)?;
+        let (source, files) = builtin::benchmark();
+        let scenario = parse_scenario(&source, &Inlined(&files), &workspace.vocabulary)?;
+        workspace.scenarios.push(scenario);
         Ok(workspace)
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod map;
 
-pub use map::Map;
+pub use map::{Fields, Map};
 
 use crate::Text;
 
@@ -128,8 +128,8 @@ impl Tree {
     }
 
     /// The fields in the order of their keys; none if this is no object.
-    pub fn fields(&self) -> impl Iterator<Item = (&Text, &Tree)> {
-        self.as_map().into_iter().flat_map(Map::iter)
+    pub fn fields(&self) -> Fields<'_> {
+        self.as_map().map(Map::iter).unwrap_or_default()
     }
 
     /// The field `key` for writing. A value that is no object becomes one; a missing field is

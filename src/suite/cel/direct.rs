@@ -1,11 +1,13 @@
 //! The plain part of CEL, evaluated over trees as they are: fields, comparisons, logic, `has`,
-//! `size`, `all` and `exists`. Most expressions of subjects and checks are made of nothing else, and
-//! the CEL crate copies every value that it selects.
+//! `in`, `size`, `int`, `max`, and the macros `all`, `exists`, `filter` and `map`. Nearly all
+//! expressions of subjects and checks are made of nothing else, and the CEL crate copies every
+//! value that it selects.
 //!
 //! It answers only where the answer is certain. Whatever is no plain case, and every error, is left
 //! to the crate, which also knows what to say about it.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use kube_cel::cel::common::ast::operators as op;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue};
@@ -21,34 +23,48 @@ pub(super) enum Plain {
     Field(Box<Plain>, Text),
     Item(Box<Plain>, usize),
     Has(Box<Plain>, Text),
-    Size(Box<Plain>),
     Not(Box<Plain>),
     And(Box<[Plain; 2]>),
     Or(Box<[Plain; 2]>),
     If(Box<[Plain; 3]>),
     Equal(Box<[Plain; 2]>),
     Ordered(Box<[Plain; 2]>, fn(Ordering) -> bool),
-    /// `all`, which ends with the first `false`, or `exists`, which ends with the first `true`.
-    Each {
-        of: Box<Plain>,
-        name: Text,
-        holds: Box<Plain>,
-        ends_with: bool,
-    },
+    In(Box<[Plain; 2]>),
+    Joined(Box<[Plain; 2]>),
+    Size(Box<Plain>),
+    Int(Box<Plain>),
+    Max(Box<Plain>),
+    Each(Box<Each>),
 }
 
-/// What an expression answers; lists and objects stay where they are.
-#[derive(Clone, Copy)]
+/// A macro over the elements of a list.
+pub(super) struct Each {
+    of: Plain,
+    name: Text,
+    what: What,
+}
+
+enum What {
+    /// `all`, which ends with the first `false`, and `exists`, which ends with the first `true`.
+    Test { holds: Plain, ends_with: bool },
+    /// `filter`, and `map` with and without a filter.
+    Collect { filter: Option<Plain>, item: Plain },
+}
+
+/// What an expression answers; lists and objects of trees stay where they are.
+#[derive(Clone)]
 enum Value<'t> {
     Bool(bool),
     Int(i64),
+    Text(Text),
     Tree(&'t Tree),
+    List(Rc<Vec<Value<'t>>>),
 }
 
 /// The variables around an expression, the innermost last.
 struct Scope<'t> {
     bindings: &'t Bindings,
-    inner: Vec<(&'t str, &'t Tree)>,
+    inner: Vec<(&'t str, Value<'t>)>,
 }
 
 impl Plain {
@@ -63,86 +79,29 @@ impl Plain {
                 let field = Text::new(&select.field);
                 if select.test { Plain::Has(of, field) } else { Plain::Field(of, field) }
             }
-            Expr::Call(call) => Plain::of_call(call)?,
-            Expr::Comprehension(each) => Plain::of_each(each)?,
+            Expr::Call(call) => of_call(call)?,
+            Expr::Comprehension(each) => Plain::Each(Box::new(of_each(each)?)),
             Expr::Map(_) | Expr::List(_) | Expr::Struct(_) | Expr::Unspecified => return None,
         })
-    }
-
-    fn of_call(call: &CallExpr) -> Option<Plain> {
-        let name = call.func_name.as_str();
-        if let Some(target) = &call.target {
-            let is_size = name == "size" && call.args.is_empty();
-            return if is_size { Some(Plain::Size(boxed(target)?)) } else { None };
-        }
-        match (name, call.args.as_slice()) {
-            ("size", [of]) => Some(Plain::Size(boxed(of)?)),
-            (op::LOGICAL_NOT, [of]) => Some(Plain::Not(boxed(of)?)),
-            (op::LOGICAL_AND, [a, b]) => Some(Plain::And(pair(a, b)?)),
-            (op::LOGICAL_OR, [a, b]) => Some(Plain::Or(pair(a, b)?)),
-            (op::EQUALS, [a, b]) => Some(Plain::Equal(pair(a, b)?)),
-            (op::NOT_EQUALS, [a, b]) => Some(Plain::Not(Box::new(Plain::Equal(pair(a, b)?)))),
-            (op::LESS, [a, b]) => Some(Plain::Ordered(pair(a, b)?, Ordering::is_lt)),
-            (op::LESS_EQUALS, [a, b]) => Some(Plain::Ordered(pair(a, b)?, Ordering::is_le)),
-            (op::GREATER, [a, b]) => Some(Plain::Ordered(pair(a, b)?, Ordering::is_gt)),
-            (op::GREATER_EQUALS, [a, b]) => Some(Plain::Ordered(pair(a, b)?, Ordering::is_ge)),
-            (op::CONDITIONAL, [condition, yes, no]) => {
-                let parts = [Plain::of(condition)?, Plain::of(yes)?, Plain::of(no)?];
-                Some(Plain::If(Box::new(parts)))
-            }
-            (op::INDEX, [of, at]) => match Plain::of(at)? {
-                Plain::Constant(Tree::Str(name)) => Some(Plain::Field(boxed(of)?, name)),
-                Plain::Constant(Tree::Int(at)) => {
-                    Some(Plain::Item(boxed(of)?, usize::try_from(at).ok()?))
-                }
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// `all` and `exists`, by what the parser makes of these macros: `accumulator && body` from
-    /// `true`, and `accumulator || body` from `false`.
-    fn of_each(each: &ComprehensionExpr) -> Option<Plain> {
-        let (Expr::Call(step), None) = (&each.loop_step.expr, &each.iter_var2) else { return None };
-        let (begin, ends_with) = match step.func_name.as_str() {
-            op::LOGICAL_AND => (true, false),
-            op::LOGICAL_OR => (false, true),
-            _ => return None,
-        };
-        let [accumulator, body] = step.args.as_slice() else { return None };
-        let is_accumulator = |expression: &IdedExpr| matches!(&expression.expr, Expr::Ident(name) if *name == each.accu_var);
-        let begins = matches!(&each.accu_init.expr,
-            Expr::Literal(LiteralValue::Boolean(value)) if *value.inner() == begin);
-        if !begins || !is_accumulator(accumulator) || !is_accumulator(&each.result) {
-            return None;
-        }
-        let (of, holds) = (boxed(&each.iter_range)?, boxed(body)?);
-        Some(Plain::Each { of, name: Text::new(&each.iter_var), holds, ends_with })
     }
 
     /// The answer; `None` where it is the crate's to give.
     pub(super) fn eval(&self, bindings: &Bindings) -> Option<Tree> {
         let mut scope = Scope { bindings, inner: Vec::new() };
-        Some(match self.value(&mut scope)? {
-            Value::Bool(value) => Tree::Bool(value),
-            Value::Int(value) => Tree::Int(value),
-            Value::Tree(tree) => tree.clone(),
-        })
+        Some(self.value(&mut scope)?.into_tree())
     }
 
     fn value<'t>(&'t self, scope: &mut Scope<'t>) -> Option<Value<'t>> {
         Some(match self {
             Plain::Constant(tree) => Value::Tree(tree),
-            Plain::Variable(name) => Value::Tree(scope.find(name)?),
+            Plain::Variable(name) => scope.find(name)?,
             Plain::Field(of, name) => Value::Tree(of.tree(scope)?.get(name)?),
-            Plain::Item(of, at) => Value::Tree(of.tree(scope)?.items().get(*at)?),
-            Plain::Has(of, name) => Value::Bool(of.tree(scope)?.as_map()?.get(name).is_some()),
-            Plain::Size(of) => Value::Int(match of.tree(scope)? {
-                Tree::List(items) => items.len() as i64,
-                Tree::Map(map) => map.len() as i64,
+            Plain::Item(of, at) => match of.value(scope)? {
+                Value::Tree(tree) => Value::Tree(tree.items().get(*at)?),
+                Value::List(items) => items.get(*at)?.clone(),
                 _ => return None,
-            }),
+            },
+            Plain::Has(of, name) => Value::Bool(of.tree(scope)?.as_map()?.get(name).is_some()),
             Plain::Not(of) => Value::Bool(!of.bool(scope)?),
             Plain::And(parts) => Value::Bool(parts[0].bool(scope)? && parts[1].bool(scope)?),
             Plain::Or(parts) => Value::Bool(parts[0].bool(scope)? || parts[1].bool(scope)?),
@@ -150,24 +109,39 @@ impl Plain {
                 return parts[if parts[0].bool(scope)? { 1 } else { 2 }].value(scope);
             }
             Plain::Equal(parts) => {
-                let order = compare(parts[0].value(scope)?, parts[1].value(scope)?)?;
-                Value::Bool(order.is_eq())
+                Value::Bool(parts[0].value(scope)?.cmp(&parts[1].value(scope)?)?.is_eq())
             }
             Plain::Ordered(parts, holds) => {
-                Value::Bool(holds(compare(parts[0].value(scope)?, parts[1].value(scope)?)?))
+                Value::Bool(holds(parts[0].value(scope)?.cmp(&parts[1].value(scope)?)?))
             }
-            Plain::Each { of, name, holds, ends_with } => {
-                let Tree::List(items) = of.tree(scope)? else { return None };
-                for item in items.iter() {
-                    scope.inner.push((name, item));
-                    let answer = holds.bool(scope);
-                    scope.inner.pop();
-                    if answer? == *ends_with {
-                        return Some(Value::Bool(*ends_with));
+            Plain::In(parts) => {
+                let (one, all) = (parts[0].value(scope)?, parts[1].value(scope)?);
+                Value::Bool(match all {
+                    Value::Tree(Tree::Map(map)) => map.get(one.text()?).is_some(),
+                    all => {
+                        let mut all = all.items()?;
+                        all.try_fold(false, |found, item| Some(found || item.cmp(&one)?.is_eq()))?
                     }
-                }
-                Value::Bool(!ends_with)
+                })
             }
+            Plain::Joined(parts) => {
+                let (a, b) = (parts[0].value(scope)?, parts[1].value(scope)?);
+                Value::Text(Text::from([a.text()?, b.text()?].concat()))
+            }
+            Plain::Size(of) => Value::Int(match of.value(scope)? {
+                Value::Tree(Tree::Map(map)) => map.len() as i64,
+                list => list.items()?.count() as i64,
+            }),
+            Plain::Int(of) => {
+                let value = of.value(scope)?;
+                Value::Int(value.int().or_else(|| value.text()?.parse().ok())?)
+            }
+            Plain::Max(of) => {
+                let list = of.value(scope)?;
+                let numbers: Option<Vec<i64>> = list.items()?.map(|item| item.int()).collect();
+                Value::Int(numbers?.into_iter().max()?)
+            }
+            Plain::Each(each) => return each.value(scope),
         })
     }
 
@@ -175,36 +149,199 @@ impl Plain {
         match self.value(scope)? {
             Value::Bool(value) => Some(value),
             Value::Tree(tree) => tree.as_bool(),
-            Value::Int(_) => None,
+            _ => None,
         }
     }
 
     fn tree<'t>(&'t self, scope: &mut Scope<'t>) -> Option<&'t Tree> {
         match self.value(scope)? {
             Value::Tree(tree) => Some(tree),
-            Value::Bool(_) | Value::Int(_) => None,
+            _ => None,
         }
     }
 }
 
-impl<'t> Scope<'t> {
-    fn find(&self, name: &str) -> Option<&'t Tree> {
-        let inner = self.inner.iter().rev().find(|(have, _)| *have == name);
-        inner.map(|(_, tree)| *tree).or_else(|| self.bindings.get(name))
+impl Each {
+    fn value<'t>(&'t self, scope: &mut Scope<'t>) -> Option<Value<'t>> {
+        let list = self.of.value(scope)?;
+        let mut collected = Vec::new();
+        for item in list.items()? {
+            scope.inner.push((&self.name, item));
+            let answer = self.what.of_item(scope, &mut collected);
+            scope.inner.pop();
+            if let Some(early) = answer? {
+                return Some(Value::Bool(early));
+            }
+        }
+        Some(match &self.what {
+            What::Test { ends_with, .. } => Value::Bool(!ends_with),
+            What::Collect { .. } => Value::List(Rc::new(collected)),
+        })
     }
 }
 
-/// The order of two values of the same plain type.
-fn compare(a: Value<'_>, b: Value<'_>) -> Option<Ordering> {
-    let plain = |value| match value {
-        Value::Tree(Tree::Bool(value)) => Value::Bool(*value),
-        Value::Tree(Tree::Int(value)) => Value::Int(*value),
-        value => value,
+impl What {
+    /// Looks at the innermost variable; answers what the whole answers, if that is clear now.
+    fn of_item<'t>(
+        &'t self,
+        scope: &mut Scope<'t>,
+        collected: &mut Vec<Value<'t>>,
+    ) -> Option<Option<bool>> {
+        match self {
+            What::Test { holds, ends_with } => {
+                let holds = holds.bool(scope)?;
+                return Some((holds == *ends_with).then_some(holds));
+            }
+            What::Collect { filter, item } => {
+                let is_wanted = filter.as_ref().map_or(Some(true), |filter| filter.bool(scope))?;
+                if is_wanted {
+                    collected.push(item.value(scope)?);
+                }
+            }
+        }
+        Some(None)
+    }
+}
+
+impl<'t> Scope<'t> {
+    fn find(&self, name: &str) -> Option<Value<'t>> {
+        match self.inner.iter().rev().find(|(have, _)| *have == name) {
+            Some((_, value)) => Some(value.clone()),
+            None => self.bindings.get(name).map(Value::Tree),
+        }
+    }
+}
+
+impl<'t> Value<'t> {
+    fn int(&self) -> Option<i64> {
+        match self {
+            Value::Int(value) | Value::Tree(Tree::Int(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) | Value::Tree(Tree::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The elements, if this is a list.
+    fn items(&self) -> Option<impl Iterator<Item = Value<'t>> + use<'t>> {
+        let (trees, values) = match self {
+            Value::Tree(Tree::List(items)) => (items.as_slice(), Rc::default()),
+            Value::List(items) => (&[][..], items.clone()),
+            _ => return None,
+        };
+        let values = (0..values.len()).map(move |at| values[at].clone());
+        Some(trees.iter().map(Value::Tree).chain(values))
+    }
+
+    /// The order of two values of the same simple type.
+    fn cmp(&self, other: &Value<'_>) -> Option<Ordering> {
+        let bool = |value: &Value<'_>| match value {
+            Value::Bool(value) | Value::Tree(Tree::Bool(value)) => Some(*value),
+            _ => None,
+        };
+        if let (Some(a), Some(b)) = (self.text(), other.text()) {
+            return Some(a.cmp(b));
+        }
+        if let (Some(a), Some(b)) = (self.int(), other.int()) {
+            return Some(a.cmp(&b));
+        }
+        Some(bool(self)?.cmp(&bool(other)?))
+    }
+
+    fn into_tree(self) -> Tree {
+        match self {
+            Value::Bool(value) => Tree::Bool(value),
+            Value::Int(value) => Tree::Int(value),
+            Value::Text(text) => Tree::Str(text),
+            Value::Tree(tree) => tree.clone(),
+            Value::List(items) => {
+                items.iter().cloned().map(Value::into_tree).collect::<Vec<_>>().into()
+            }
+        }
+    }
+}
+
+fn of_call(call: &CallExpr) -> Option<Plain> {
+    let name = call.func_name.as_str();
+    if let Some(target) = &call.target {
+        return match (name, call.args.is_empty()) {
+            ("size", true) => Some(Plain::Size(boxed(target)?)),
+            ("max", true) => Some(Plain::Max(boxed(target)?)),
+            _ => None,
+        };
+    }
+    Some(match (name, call.args.as_slice()) {
+        ("size", [of]) => Plain::Size(boxed(of)?),
+        ("int", [of]) => Plain::Int(boxed(of)?),
+        (op::LOGICAL_NOT, [of]) => Plain::Not(boxed(of)?),
+        (op::LOGICAL_AND, [a, b]) => Plain::And(pair(a, b)?),
+        (op::LOGICAL_OR, [a, b]) => Plain::Or(pair(a, b)?),
+        (op::EQUALS, [a, b]) => Plain::Equal(pair(a, b)?),
+        (op::NOT_EQUALS, [a, b]) => Plain::Not(Box::new(Plain::Equal(pair(a, b)?))),
+        (op::LESS, [a, b]) => Plain::Ordered(pair(a, b)?, Ordering::is_lt),
+        (op::LESS_EQUALS, [a, b]) => Plain::Ordered(pair(a, b)?, Ordering::is_le),
+        (op::GREATER, [a, b]) => Plain::Ordered(pair(a, b)?, Ordering::is_gt),
+        (op::GREATER_EQUALS, [a, b]) => Plain::Ordered(pair(a, b)?, Ordering::is_ge),
+        (op::IN, [a, b]) => Plain::In(pair(a, b)?),
+        (op::ADD, [a, b]) => Plain::Joined(pair(a, b)?),
+        (op::CONDITIONAL, [condition, yes, no]) => {
+            Plain::If(Box::new([Plain::of(condition)?, Plain::of(yes)?, Plain::of(no)?]))
+        }
+        (op::INDEX, [of, at]) => match Plain::of(at)? {
+            Plain::Constant(Tree::Str(name)) => Plain::Field(boxed(of)?, name),
+            Plain::Constant(Tree::Int(at)) => Plain::Item(boxed(of)?, usize::try_from(at).ok()?),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// A macro, by what the parser makes of it: a loop that carries an accumulator.
+fn of_each(each: &ComprehensionExpr) -> Option<Each> {
+    let is_result = |part: &IdedExpr| {
+        let Expr::Ident(name) = &part.expr else { return false };
+        *name == each.accu_var
     };
-    match (plain(a), plain(b)) {
-        (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(&b)),
-        (Value::Int(a), Value::Int(b)) => Some(a.cmp(&b)),
-        (Value::Tree(Tree::Str(a)), Value::Tree(Tree::Str(b))) => Some(a.cmp(b)),
+    if each.iter_var2.is_some() || !is_result(&each.result) {
+        return None;
+    }
+    let what = match (&each.accu_init.expr, call(&each.loop_step)?) {
+        // `all` is `accumulator && body` from `true`, `exists` is `accumulator || body`.
+        (Expr::Literal(LiteralValue::Boolean(begin)), (name, [result, body]))
+            if name == if *begin.inner() { op::LOGICAL_AND } else { op::LOGICAL_OR } =>
+        {
+            let test = What::Test { holds: Plain::of(body)?, ends_with: !begin.inner() };
+            is_result(result).then_some(test)?
+        }
+        (Expr::List(begin), step) if begin.elements.is_empty() => {
+            // `map` is `accumulator + [body]`; a filter is `condition ? that : accumulator`.
+            let (filter, step) = match step {
+                (op::CONDITIONAL, [filter, step, result]) if is_result(result) => {
+                    (Some(Plain::of(filter)?), call(step)?)
+                }
+                step => (None, step),
+            };
+            let (op::ADD, [result, added]) = step else { return None };
+            let Expr::List(added) = &added.expr else { return None };
+            let ([item], true) = (added.elements.as_slice(), is_result(result)) else {
+                return None;
+            };
+            What::Collect { filter, item: Plain::of(item)? }
+        }
+        _ => return None,
+    };
+    Some(Each { of: Plain::of(&each.iter_range)?, name: Text::new(&each.iter_var), what })
+}
+
+/// The operator or global function that an expression calls.
+fn call(expression: &IdedExpr) -> Option<(&str, &[IdedExpr])> {
+    match &expression.expr {
+        Expr::Call(call) if call.target.is_none() => Some((&call.func_name, &call.args)),
         _ => None,
     }
 }

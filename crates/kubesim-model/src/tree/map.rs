@@ -106,8 +106,8 @@ impl Map {
     }
 
     /// The fields in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&Text, &Tree)> {
-        self.0.iter().map(|field| (&field.key, &field.value))
+    pub fn iter(&self) -> Fields<'_> {
+        Fields(self.0.iter())
     }
 
     /// How many fields there are.
@@ -120,6 +120,11 @@ impl Map {
         self.0.is_empty()
     }
 
+    /// Where the fields lie in memory, and how many bytes they take there.
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (Arc::as_ptr(&self.0).addr(), self.0.capacity() * size_of::<Field>())
+    }
+
     /// Whether both are the same shared object.
     pub(super) fn is_same(&self, other: &Map) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -128,6 +133,24 @@ impl Map {
     fn find(&self, key: &str) -> Result<usize, usize> {
         let head = head(key);
         self.0.binary_search_by(|field| field.cmp_key(head, key))
+    }
+}
+
+/// The fields of an object in the order of their keys.
+#[derive(Clone, Default)]
+pub struct Fields<'m>(std::slice::Iter<'m, Field>);
+
+impl<'m> Iterator for Fields<'m> {
+    type Item = (&'m Text, &'m Tree);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|field| (&field.key, &field.value))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
     }
 }
 

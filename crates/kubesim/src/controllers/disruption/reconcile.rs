@@ -181,11 +181,11 @@ fn ask_scales(budget: &Tree, pods: &[&Tree], work: &mut Work<'_, '_>) -> Result<
         return Ok(asked);
     }
     let mut by_uid: BTreeMap<Text, Scale> = BTreeMap::new();
-    // Most pods have the very same owners as the one before.
+    // Most pods have the same owners as the one before.
     let mut owners = &Tree::Null;
     for pod in pods {
         let own = &pod["metadata"]["ownerReferences"];
-        if own.is_same(std::mem::replace(&mut owners, own)) {
+        if *own == *std::mem::replace(&mut owners, own) {
             continue;
         }
         if let Some(found) = count::scale(pod, work.cache) {
