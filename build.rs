@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything that has a say in what happens in a simulated trial.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "crates/kubesim-model/src",
+    "crates/kubesim/schema",
     "crates/kubesim/src",
     "crates/kubesim-client/src",
     "crates/exact/src",
@@ -57,7 +58,7 @@ fn carry() {
     fs::write(Path::new(&out).join("subjects.rs"), text).expect("the folder is cargo's own");
 }
 
-/// The sources below a folder, tests aside.
+/// The sources below a folder and the tables that they include, tests aside.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -67,7 +68,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         }
         if path.is_dir() {
             walk(&path, files);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs" || ending == "txt") {
             files.push(path);
         }
     }

@@ -113,10 +113,10 @@ fn the_page_for_users_lists_the_accepted_differences() {
     let text = fs::read_to_string(folder().join("differences.yaml")).expect("it is readable");
     let rules: Vec<Rule> = serde_saphyr::from_str(&text).expect("the list of differences is valid");
     let page = compare::page(&rules, themes().iter().map(|(_, theme)| theme));
-    let path = folder().join("../../docs/fidelity.md");
+    let path = folder().join("../../docs/fidelity-api.md");
     if is_blessed() {
         fs::write(&path, &page).expect("docs are writable");
     }
     let have = fs::read_to_string(&path).unwrap_or_default();
-    assert!(have == page, "docs/fidelity.md is stale; BLESS=1 rewrites it");
+    assert!(have == page, "docs/fidelity-api.md is stale; BLESS=1 rewrites it");
 }

