@@ -123,9 +123,13 @@ fn selector(pod: &PodTarget, container: &Text) -> ContainerSelector {
 
 /// Whether the container runs and its pod's status says that it is not ready.
 pub(super) fn is_unready(view: &View, container: &ContainerFact) -> bool {
+    view.hosts.container(&container.container_id).is_some() && says_unready(view, container)
+}
+
+/// Whether the status of its pod says that the container is not ready.
+pub(super) fn says_unready(view: &View, container: &ContainerFact) -> bool {
     let pod = view.objects.get(&Resource::PODS, &container.pod);
-    let runs = view.hosts.container(&container.container_id).is_some();
-    runs && pod.is_some_and(|pod| {
+    pod.is_some_and(|pod| {
         let mut statuses = pod["status"]["containerStatuses"].items().iter();
         statuses
             .any(|status| status["name"] == container.name.as_str() && !status["ready"].is_true())

@@ -24,12 +24,12 @@ pub const DEFINITION: Definition = Definition {
             Param::new("per", ParamKind::Duration, "In which time.").default("1m"),
         ],
     },
-    doc: "An actor of the subject sends at most `writes` requests in `per` that get nowhere for one \
-          object: that change nothing, that restore a state which the object had within that time \
-          although nobody else changed another object since the actor wrote it last, or that fail \
-          with a client error. Conflicts, throttling and answers made by a \
-          fault do not count. A work queue that backs off as client-go's does (5 ms doubling, v1.36) \
-          retries 14 times in the first minute; 20 leave room for a second cause.",
+    doc: "An actor of the subject sends at most `writes` requests in `per` that get nowhere for \
+          one object: that change nothing, that restore a state which the object had within that \
+          time although nobody else changed another object since the actor wrote it last, or that \
+          fail with a client error. Conflicts, throttling and answers made by a fault do not \
+          count. A work queue that backs off as client-go's does (5 ms doubling, v1.36) retries 14 \
+          times in the first minute; 20 leave room for a second cause.",
     needs: &[Capability::Actors],
     make: |args| Box::new(NoHotLoop::new(args)),
 };

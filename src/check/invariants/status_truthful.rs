@@ -25,12 +25,12 @@ pub const DEFINITION: Definition = Definition {
         ],
     },
     doc: "The numbers that the subject's observation `status` names (`replicas`, `readyReplicas`, \
-          `availableReplicas`, `updatedReplicas`) do not differ from a count of the pods for longer \
-          than `within`, nor does the status speak of another generation for longer. Terminating pods \
-          may count or not: built-in controllers differ there. Of a workload that is being deleted \
-          nothing is asked. While a part of the subject is down, stands \
-          still or has a fault upon it, nothing is asked of it. 30 seconds are ample for a work \
-          queue with back-off (client-go v1.36: 5 ms doubling) and the reading of a stale cache.",
+          `availableReplicas`, `updatedReplicas`) do not differ from a count of the pods for \
+          longer than `within`, nor does the status speak of another generation for longer. \
+          Terminating pods may count or not: built-in controllers differ there. Of a workload that \
+          is being deleted nothing is asked. While a part of the subject is down, stands still or \
+          has a fault upon it, nothing is asked of it. 30 seconds are ample for a work queue with \
+          back-off (client-go v1.36: 5 ms doubling) and the reading of a stale cache.",
     needs: &[],
     make: |args| {
         let within = args.duration("within").unwrap_or(30_000);

@@ -95,22 +95,26 @@ fn numbers() {
         world.run(60_000);
         world.log.len() - writes < 10
     });
-    tells("counts-terminating", |bug| {
-        let mut world = running_with(bug, 5, in_place());
-        let leaving = object::name(world.active()[0]).to_owned();
-        lose(&mut world, &leaving);
-        let ready = list![map! { "type" => "Ready", "status" => "True" }];
-        let key = kubesim_model::resource::ObjectKey::new("default", leaving);
-        let patch = map! { "status" => map! { "conditions" => ready } };
-        world.user(Request::strategic_patch(Resource::PODS, key.clone(), patch));
-        world.kubelet_delay = 5_000;
-        world.user(Request::delete(Resource::PODS, key));
-        release(&mut world, "app:2");
-        world.run(500);
-        world.measure_anew();
-        world.run(2_000);
-        world.least_ready >= 4
-    });
+    tells("counts-terminating", |bug| (0..5).all(|leaving| keeps_four(bug, leaving)));
+}
+
+/// Whether a release takes no pod down while one of five terminates, which its host is too dead to
+/// carry out, and its replacement is not ready yet.
+fn keeps_four(bug: Option<&str>, leaving: usize) -> bool {
+    let mut world = running_with(bug, 5, in_place());
+    let leaving = object::name(world.active()[leaving]).to_owned();
+    lose(&mut world, &leaving);
+    let ready = list![map! { "type" => "Ready", "status" => "True" }];
+    let key = kubesim_model::resource::ObjectKey::new("default", leaving);
+    let patch = map! { "status" => map! { "conditions" => ready } };
+    world.user(Request::strategic_patch(Resource::PODS, key.clone(), patch));
+    world.kubelet_delay = 5_000;
+    world.user(Request::delete(Resource::PODS, key));
+    release(&mut world, "app:2");
+    world.run(500);
+    world.measure_anew();
+    world.run(2_000);
+    world.least_ready >= 4
 }
 
 #[test]
