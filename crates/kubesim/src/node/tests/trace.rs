@@ -1,5 +1,4 @@
-//! In which order the kubelet writes a pod's status, and when: held against the kubelet v1.36.3 as
-//! it was observed on kind.
+//! In which order the kubelet writes a pod's status, and when (kubelet v1.36.3).
 
 use kubesim_model::request::Verb;
 use kubesim_model::tree::Tree;
