@@ -20,12 +20,10 @@ impl Terminal {
     pub(super) fn print(self, text: &str) {
         let mut out = anstream::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                if !LOST.swap(true, Ordering::Relaxed) {
-                    self.error(format!("the result can't be printed: {error}"), "");
-                }
-            }
-            _ => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(_) if LOST.swap(true, Ordering::Relaxed) => {}
+            Err(error) => self.error(format!("the result can't be printed: {error}"), ""),
+            Ok(()) => {}
         }
     }
 

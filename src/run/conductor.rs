@@ -8,6 +8,7 @@ use kubesim_model::{Millis, Text};
 
 use super::injector::{Injector, Phase};
 use super::journal::Journal;
+use super::nodes;
 use super::sequence::Sequence;
 use super::stage::{Progress, Stage, Task, sooner};
 use super::steps::Requests;
@@ -45,6 +46,8 @@ pub(super) struct Conductor<'a> {
 
 enum Act {
     Installing(Requests),
+    /// Nodes are still to join the cluster.
+    Joining,
     Given(Sequence),
     When(Sequence),
     /// Faults are still to come or to be healed.
@@ -149,11 +152,22 @@ impl<'a> Conductor<'a> {
                     stage.record(gap);
                     *act = Act::Over;
                 }
-                Progress::Done(Ok(_)) => {
-                    let given = Sequence::new("given", &score.scenario.given, stage.now());
-                    *act = Act::Given(given);
-                }
+                Progress::Done(Ok(_)) => *act = Act::Joining,
             },
+            Act::Joining => {
+                match nodes::missing(&score.scenario.cluster.nodes, stage.journal.view()) {
+                    Some(node) if stage.now() >= nodes::JOIN => {
+                        let gap = gap(stage.now(), format!("the node `{node}` did not get ready"));
+                        stage.record(gap);
+                        *act = Act::Over;
+                    }
+                    Some(_) => wake = Some(nodes::JOIN),
+                    None => {
+                        let given = Sequence::new("given", &score.scenario.given, stage.now());
+                        *act = Act::Given(given);
+                    }
+                }
+            }
             Act::Given(sequence) => match sequence.poll(&mut stage) {
                 Progress::Pending(at) => wake = at,
                 // Its failure is in the history; a trial without its beginning proves nothing.

@@ -8,6 +8,7 @@ mod event;
 mod injector;
 mod isolate;
 mod journal;
+mod nodes;
 mod objects;
 mod pool;
 mod sequence;
