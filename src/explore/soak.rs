@@ -1,5 +1,5 @@
 //! What many trials say together: outcomes, why trials were undecided, how often faults took
-//! effect, and why what is expected to fail does. Only counts are kept, and a first example of each.
+//! effect, and why what is expected to fail does. Only counts are kept, and an example of each.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

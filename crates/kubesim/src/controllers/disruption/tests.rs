@@ -141,6 +141,7 @@ fn the_scale_of_an_unknown_kind_is_asked_for_and_without_one_nothing_is_allowed(
 fn a_missing_owner_and_a_senseless_limit_fail_the_sync() {
     let mut bed = cluster(None, "maxUnavailable", 1.into(), 2, 2);
     bed.remove(Resource::REPLICA_SETS, "n", "rs");
+    bed.edit(Resource::PODS, "n", "p0", |pod| pod.set(&["status", "conditions"], list![]));
     bed.run(1_000);
     assert_eq!(reason(&bed), "SyncFailed");
     let bed = cluster(None, "maxUnavailable", "much".into(), 2, 2);
