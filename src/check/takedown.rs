@@ -236,8 +236,10 @@ impl Disruption {
     fn chose_wrongly(&self, role: &str, set: &Tree, scene: &Scene<'_>) -> bool {
         let objects = &scene.view.objects;
         let size = |set: &Tree| set["spec"]["replicas"].as_i64().unwrap_or(1);
-        let now = objects.by_uid(object::uid(set)).map_or(i64::MAX, |(_, _, set)| size(set));
-        let wanted = size(set).min(now);
+        let newer = objects.by_uid(object::uid(set)).map(|(resource, key, _)| {
+            objects.since(resource, key, object::resource_version(set)).flatten().map(size)
+        });
+        let wanted = newer.into_iter().flatten().min().unwrap_or(size(set));
         let mine =
             |pod: &&Tree| object::controller_uid(pod) == object::uid(set) && object::is_active(pod);
         let active: Vec<&Tree> = known_pods(role, scene).filter(mine).collect();

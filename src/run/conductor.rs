@@ -8,7 +8,7 @@ use kubesim_model::{Millis, Text};
 
 use super::injector::{Injector, Phase};
 use super::journal::Journal;
-use super::nodes;
+use super::preparation::Preparation;
 use super::sequence::Sequence;
 use super::stage::{Progress, Stage, Task, sooner};
 use super::steps::Requests;
@@ -39,15 +39,13 @@ pub(super) struct Conductor<'a> {
     score: Score<'a>,
     pub(super) journal: Journal,
     ended_steps: BTreeSet<Text>,
-    act: Act,
+    act: Act<'a>,
     injectors: Vec<Injector>,
     when: Phase,
 }
 
-enum Act {
-    Installing(Requests),
-    /// Nodes are still to join the cluster.
-    Joining,
+enum Act<'a> {
+    Preparing(Preparation<'a>),
     Given(Sequence),
     When(Sequence),
     /// Faults are still to come or to be healed.
@@ -74,7 +72,9 @@ impl<'a> Conductor<'a> {
         installation: &Installation,
         now: Millis,
     ) -> Self {
-        let act = Act::Installing(Requests::creating(&installation.objects));
+        let definitions = Some(Requests::creating(&installation.objects));
+        let nodes = &score.scenario.cluster.nodes;
+        let act = Act::Preparing(Preparation { definitions, nodes });
         let when = Phase { began: now, steps_ended: None };
         let (ended_steps, injectors) = (BTreeSet::new(), Vec::new());
         Conductor { score, journal, ended_steps, act, injectors, when }
@@ -144,30 +144,18 @@ impl<'a> Conductor<'a> {
             }
         }
         match act {
-            Act::Installing(requests) => match requests.poll(&mut stage) {
+            Act::Preparing(preparation) => match preparation.poll(&mut stage) {
                 Progress::Pending(at) => wake = at,
                 Progress::Done(Err(why)) => {
-                    let reason = format!("the subject's definitions were refused: {why}");
-                    let gap = gap(stage.now(), reason);
+                    let gap = gap(stage.now(), why);
                     stage.record(gap);
                     *act = Act::Over;
                 }
-                Progress::Done(Ok(_)) => *act = Act::Joining,
-            },
-            Act::Joining => {
-                match nodes::missing(&score.scenario.cluster.nodes, stage.journal.view()) {
-                    Some(node) if stage.now() >= nodes::JOIN => {
-                        let gap = gap(stage.now(), format!("the node `{node}` did not get ready"));
-                        stage.record(gap);
-                        *act = Act::Over;
-                    }
-                    Some(_) => wake = Some(nodes::JOIN),
-                    None => {
-                        let given = Sequence::new("given", &score.scenario.given, stage.now());
-                        *act = Act::Given(given);
-                    }
+                Progress::Done(Ok(_)) => {
+                    let given = Sequence::new("given", &score.scenario.given, stage.now());
+                    *act = Act::Given(given);
                 }
-            }
+            },
             Act::Given(sequence) => match sequence.poll(&mut stage) {
                 Progress::Pending(at) => wake = at,
                 // Its failure is in the history; a trial without its beginning proves nothing.

@@ -11,7 +11,7 @@ use crate::check::invariant::{Capability, Definition, Invariant};
 use crate::check::lag::{Lag, is_told};
 use crate::check::observe::{ObserveError, Scene};
 use crate::check::pods::pod_changes;
-use crate::check::takedown::{any_since, known_pods, known_workload, known_workloads, state_known};
+use crate::check::takedown::{any_since, known_pods, known_workloads, state_known};
 use crate::check::verdict::Blame;
 use crate::history::{Body, Change, Event, RequestEvent};
 use crate::suite::vocabulary::Entry;
@@ -90,11 +90,12 @@ impl MaxSurge {
         } else if owner != object::uid(workload)
             && let Some((resource, key, set)) = scene.view.objects.by_uid(owner)
         {
-            let known = state_known(role, resource, key, scene).unwrap_or(set);
             let mine = known_active(role, scene).filter(|pod| object::controller_uid(pod) == owner);
             // It may have acted on what it was told a moment ago, which is not certain to be known.
             let size = |set: &Tree| set["spec"]["replicas"].as_i64().unwrap_or(1);
-            let size = size(known).max(size(set));
+            let known = scene.view.known.newest(role, resource, key);
+            let sizes = scene.view.objects.since(resource, key, known).flatten().map(size);
+            let size = sizes.max().unwrap_or(size(set));
             let raised = self.raised.get(owner).filter(|(_, too_far)| *too_far);
             evidence.extend(raised.map(|(n, _)| *n));
             raised.is_some() || count(mine) > size
@@ -150,12 +151,14 @@ impl MaxSurge {
             return Ok(());
         }
         let role = &request.actor;
-        let workload = known_workload(role, workload, scene);
         let sizes = scene.view.objects.controlled(owner, &change.resource).map(|(key, set)| {
             size(state_known(role, &change.resource, key, scene).unwrap_or(set)).unwrap_or(0)
         });
         let total: i64 = sizes.sum();
-        let too_far = limit_of(&workload, scene)?.is_some_and(|limit| total > limit);
+        let mut too_far = true;
+        for known in known_workloads(role, workload, scene) {
+            too_far &= limit_of(known, scene)?.is_some_and(|limit| total > limit);
+        }
         self.raised.insert(Text::new(object::uid(after)), (event.n, too_far));
         Ok(())
     }

@@ -93,6 +93,23 @@ fn a_replica_set_that_makes_more_than_its_size_is_found() {
 }
 
 #[test]
+fn a_replica_set_may_fill_up_to_a_size_that_it_was_told_a_moment_ago_and_that_is_gone() {
+    for (wait, expected) in [(20, (Verdict::Pass, 1)), (5_000, (Verdict::Fail, 0))] {
+        let mut story = deployment();
+        let web = (Resource::DEPLOYMENTS, "web");
+        story.set("user", web.clone(), &["spec", "replicas"], 4);
+        story.set("cloneset", SET, &["spec", "replicas"], 4).wait(20);
+        story.set("user", web, &["spec", "replicas"], 2);
+        story.set("cloneset", SET, &["spec", "replicas"], 2).wait(wait);
+        let mut extra = pod("web-3", "r1", 0);
+        let owner = map! { "uid" => "uid-set", "controller" => true };
+        extra.set(&["metadata", "ownerReferences"], list![owner]);
+        story.write("kcm", Resource::PODS, extra);
+        assert_eq!(verdict(&story, "max-surge"), expected, "after {wait} ms");
+    }
+}
+
+#[test]
 fn a_replica_set_may_fill_up_while_the_deployment_is_scaled_in() {
     let mut story = deployment();
     story.delete("kcm", "web-0").remove("kubelet-1", Resource::PODS, "web-0").wait(5_000);

@@ -120,9 +120,12 @@ fn a_watch_begins_after_its_version_or_with_what_there_is() {
     let plain = watching("/api/v1/pods?watch=true&resourceVersion=9&timeoutSeconds=290");
     assert_eq!((plain.from, plain.timeout_seconds), (9, Some(290)));
     let streaming = "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersion=9";
-    assert_eq!(watching(streaming).from, 0);
-    let one = watching("/api/v1/nodes/a?watch=1");
-    assert_eq!(one.spec.field_selector, "metadata.name=a");
+    let matching = format!("{streaming}&resourceVersionMatch=NotOlderThan");
+    assert_eq!(watching(&matching).from, 0);
+    let refused = call(Method::GET, streaming, "", "").err().map(|status| status.code);
+    assert_eq!(refused, Some(422), "kube-apiserver v1.36 wants to be told how versions match");
+    let one = call(Method::GET, "/api/v1/nodes/a?watch=1", "", "").unwrap();
+    assert!(matches!(one, Call::Request { .. }), "one object is not watched, but got");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! RFC 6902 JSON patches, with the liberties that the API server's library takes (evanphx/json-patch
-//! v4): a field that is not there can be replaced, copied and tested as `null`, and a negative index
-//! counts from the end.
+//! RFC 6902 JSON patches, with the liberties that the API server's library takes
+//! (evanphx/json-patch v4): a field that is not there can be replaced, copied and tested as `null`,
+//! and a negative index counts from the end.
 
 use super::PatchError;
 use crate::tree::Tree;

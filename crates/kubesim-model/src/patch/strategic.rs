@@ -49,8 +49,9 @@ const DELETE: &str = "$deleteFromPrimitiveList/";
 /// Applies a strategic merge patch to an object of a built-in type.
 ///
 /// # Errors
-/// [`PatchError::Malformed`] for what is no patch, [`PatchError::Senseless`] for a directive that does
-/// not exist or does not fit its place, and for an element without the field that identifies it.
+/// [`PatchError::Malformed`] for what is no patch, [`PatchError::Senseless`] for a directive that
+/// does not exist or does not fit its place, and for an element without the field that identifies
+/// it.
 pub fn strategic_merge(target: &Tree, patch: &Tree) -> Result<Tree, PatchError> {
     if patch.as_map().is_none() {
         return Err(malformed("a strategic merge patch is an object"));
