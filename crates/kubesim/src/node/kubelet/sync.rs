@@ -34,6 +34,7 @@ impl Kubelet {
         }
         self.follow_probes(worker, io);
         self.publish(worker, io);
+        self.ask_unready(worker, io);
         if action::is_finished(worker) {
             self.terminate(worker, io);
         } else {

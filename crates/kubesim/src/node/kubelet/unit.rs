@@ -113,6 +113,8 @@ pub(super) struct Probe {
     pub(super) spec: Tree,
     /// When it was last due; the next is a period later.
     pub(super) tick: Millis,
+    /// When it is to be asked next; timers for other moments are void.
+    pub(super) due: Option<Millis>,
     /// The answer last given, and how many times in a row.
     pub(super) last: bool,
     pub(super) run: i64,
