@@ -161,6 +161,11 @@ impl Unit {
         self.is_started() && readiness.is_none_or(|probe| probe.result == Some(true))
     }
 
+    /// Whether the life that is shown came to a good end, in whichever sandbox.
+    pub(super) fn shows_success(&self) -> bool {
+        self.shown.exit_code() == Some(0)
+    }
+
     /// How many times it was started, as `attempt` of the next start.
     pub(super) fn next_attempt(&self, reported: i64) -> u32 {
         let lived = self.now.current.as_ref().map(|instance| instance.attempt + 1);

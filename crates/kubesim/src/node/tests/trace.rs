@@ -84,6 +84,39 @@ fn after_a_boot_a_pod_has_no_address_until_its_new_sandbox() {
     assert!(object::is_ready(&bench.pod("web")));
 }
 
+#[test]
+fn after_a_boot_a_pod_stays_initialized_and_is_pending_only_while_its_init_container_runs() {
+    // Observed on kind, v1.36.3: a killed and started node, a pod with one init container.
+    let mut bench = Bench::new(None);
+    let spec = map! {
+        "initContainers" => list![
+            map! { "name" => "init", "image" => "busybox:1", "command" => list!["sleep", "1"] },
+        ],
+        "containers" => list![map! { "name" => "app", "image" => "nginx:1" }],
+    };
+    bench.create("web", spec);
+    bench.run(20_000);
+    assert!(object::is_ready(&bench.pod("web")));
+    bench.power_off();
+    bench.run(3_000);
+    let mark = bench.stored.len();
+    bench.power_on();
+    bench.run(20_000);
+    let states = bench.stored[mark..].iter().map(|(_, pod)| {
+        assert!(object::has_condition(pod, "Initialized"), "{pod}");
+        let init = container_status(pod, "init");
+        let runs = !init["state"]["running"].is_null();
+        let first = init["restartCount"].as_i64() == Some(0);
+        assert_eq!(init["ready"].is_true(), !runs, "{pod}");
+        (pod["status"]["phase"].str(), first, runs)
+    });
+    let mut states: Vec<_> = states.collect();
+    states.dedup();
+    let expected = [("Running", true, false), ("Pending", false, true), ("Running", false, false)];
+    assert_eq!(states, expected);
+    assert!(object::is_ready(&bench.pod("web")));
+}
+
 /// When a pod with this container was seen to run and when to be ready.
 fn running_and_ready(seed: u64, container: Tree) -> (u64, u64) {
     let mut bench = Bench::seeded(seed, None);
