@@ -174,3 +174,28 @@ fn every_sync_of_a_pod_asks_for_what_is_not_ready() {
         assert!(ready <= ended + 1_100, "seed {seed}: {ended} {ready}");
     }
 }
+
+#[test]
+fn a_missing_image_of_a_container_that_ran_ends_up_in_its_crash_back_off_too() {
+    // Observed on kind, v1.36.3, after the image of a running pod was changed to a missing one:
+    // pulls after 0 s, 12 s and 43 s, with CrashLoopBackOff before the last.
+    for seed in 0..20 {
+        let mut bench = Bench::seeded(seed, None);
+        bench.host.image_rule("rule", "nginx:9", true, 0);
+        bench.create("web", one(map! { "image" => "nginx:1" }));
+        bench.run(20_000);
+        let mark = bench.stored.len();
+        bench.edit("web", |pod| {
+            pod.at_mut(&["spec", "containers"]).items_mut()[0].set(&["image"], "nginx:9");
+        });
+        bench.run(150_000);
+        let reasons = bench.stored[mark..].iter().map(|(_, pod)| {
+            let status = container_status(pod, "app");
+            status["state"]["waiting"]["reason"].str().to_string()
+        });
+        let mut reasons: Vec<_> = reasons.filter(|reason| !reason.is_empty()).collect();
+        reasons.dedup();
+        assert_eq!(reasons[..2], ["ErrImagePull", "ImagePullBackOff"], "seed {seed}");
+        assert!(reasons.iter().any(|one| one == "CrashLoopBackOff"), "seed {seed}: {reasons:?}");
+    }
+}
