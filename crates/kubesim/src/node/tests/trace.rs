@@ -199,3 +199,23 @@ fn a_missing_image_of_a_container_that_ran_ends_up_in_its_crash_back_off_too() {
         assert!(reasons.iter().any(|one| one == "CrashLoopBackOff"), "seed {seed}: {reasons:?}");
     }
 }
+
+#[test]
+fn a_pod_that_is_deleted_before_it_ran_fails_for_want_of_ready_containers() {
+    // Observed on kind, v1.36.3, with a pod whose image was not to be had.
+    let mut bench = Bench::new(None);
+    bench.host.image_rule("rule", "nginx:9", true, 0);
+    bench.create("web", one(map! { "image" => "nginx:9" }));
+    bench.run(20_000);
+    let mark = bench.stored.len() + 1;
+    bench.delete("web", 30);
+    bench.run(6_000);
+    let (_, last) = bench.stored[mark..].last().expect("its end is reported");
+    assert_eq!(last["status"]["phase"], "Failed");
+    for kind in ["Ready", "ContainersReady"] {
+        assert_eq!(object::condition(last, kind).unwrap()["reason"], "ContainersNotReady");
+    }
+    let ended = &container_status(last, "app")["state"]["terminated"];
+    assert_eq!(ended["exitCode"].as_i64(), Some(137));
+    assert_eq!(ended["reason"], "ContainerStatusUnknown");
+}
