@@ -170,7 +170,10 @@ impl NodeLifecycle {
             object::condition(node, "Ready")?;
         }
         let current = if is_silent { Ready::Unknown } else { observed };
-        self.queue_by_readiness(name, node, observed, io);
+        // A node that was just found silent waits for its taint once the API knows that.
+        if !self.writing_status.contains(name) {
+            self.queue_by_readiness(name, node, current, io);
+        }
         let fell = current != Ready::True && observed == Ready::True;
         if fell || (self.unmarked.remove(name) && current != Ready::True) {
             self.mark_pods(name, io);
@@ -346,7 +349,11 @@ impl NodeLifecycle {
             Pending::Silence { node, tries } => {
                 self.writing_status.remove(&node);
                 match answer {
-                    Ok(new) => self.learn(&node, new, io),
+                    Ok(new) => {
+                        self.learn(&node, new.clone(), io);
+                        self.queue_by_readiness(&node, &new, Ready::of(&new), io);
+                        self.plan_poll(io);
+                    }
                     Err(_) if tries > 1 => self.reread(node, tries - 1, io),
                     Err(_) => {}
                 }

@@ -74,11 +74,12 @@ fn initialized(worker: &Worker, phase: &str) -> Verdict {
     if phase == "Succeeded" {
         return Verdict { reason: "PodCompleted", ..TRUE };
     }
-    if worker.initialized {
+    // Once an app container was started it stays so, also while a boot makes the rest run again.
+    if worker.initialized || worker.has_begun() {
         return TRUE;
     }
     let names = names(worker, |unit| match unit.role {
-        Role::Init => !super::action::has_succeeded(unit),
+        Role::Init => !unit.shows_success(),
         Role::Sidecar => !unit.is_started(),
         Role::App => false,
     });
@@ -106,7 +107,7 @@ fn containers_ready(worker: &Worker, phase: &str, bug: Option<Bug>) -> Verdict {
 /// Whether a container counts as ready.
 pub(super) fn counts_ready(unit: &Unit, bug: Option<Bug>) -> bool {
     match unit.role {
-        Role::Init => super::action::has_succeeded(unit),
+        Role::Init => unit.shows_success(),
         _ => {
             let lived = unit.shown.current.is_some();
             unit.is_ready() || (bug == Some(Bug::ReadyWhileTerminated) && lived)

@@ -1,6 +1,5 @@
 //! The phase of a pod (v1.36, `getPhase` in `kubelet_pods.go`).
 
-use super::action;
 use super::unit::{Role, Unit};
 use super::worker::Worker;
 
@@ -34,12 +33,13 @@ pub(super) fn phase(worker: &Worker, over: bool) -> &'static str {
     }
 }
 
-/// Whether init containers hold the app containers back.
-pub(super) fn initializing(worker: &Worker) -> bool {
+/// Whether init containers hold the app containers back. After a boot those that had succeeded
+/// still count until they run again, and sidecars no longer do.
+fn initializing(worker: &Worker) -> bool {
     !worker.initialized
         && worker.units.iter().any(|unit| match unit.role {
-            Role::Init => !action::has_succeeded(unit),
-            Role::Sidecar => !unit.is_started(),
+            Role::Init => !unit.shows_success(),
+            Role::Sidecar => !unit.is_started() && !worker.has_begun(),
             Role::App => false,
         })
 }

@@ -59,6 +59,14 @@ impl Probe {
         }
     }
 
+    /// The first boundary of its period, counted from `since`, at which a container that began
+    /// at `start` is past its initial delay.
+    fn first_tick(&self, since: Millis, start: Millis, now: Millis) -> Millis {
+        let from = start + self.seconds("initialDelaySeconds", 0);
+        let wait = from.max(now).saturating_sub(since);
+        since + wait.div_ceil(self.period()) * self.period()
+    }
+
     /// The first boundary of its period that is not before `now`, and after the last.
     fn next_tick(&self, now: Millis) -> Millis {
         let period = self.period();
@@ -90,6 +98,7 @@ impl Kubelet {
                     kind,
                     spec,
                     tick: 0,
+                    due: None,
                     last: false,
                     run: 0,
                     result: result.filter(|ready| *ready),
@@ -100,35 +109,81 @@ impl Kubelet {
             let probes: Vec<Probe> = KINDS.into_iter().filter_map(probe).collect();
             let started =
                 probes.iter().all(|probe| probe.kind != ProbeKind::Startup) || was_started;
+            let unready = |probe: &Probe| probe.kind == ProbeKind::Readiness && !was_ready;
+            let news = probes.iter().any(unready);
             unit.unhealthy = None;
             unit.probing = Probing { id: running.id.clone(), started, probes };
             self.activate(worker, at, io);
+            if news {
+                // That it is not ready yet is a result, too, and is followed by a sync.
+                self.notice_later(worker.uid.clone(), io);
+            }
         }
     }
 
     /// Sets the first tick of the probes whose turn has come.
     fn activate(&mut self, worker: &mut Worker, at: usize, io: &mut Io<'_>) {
-        let (uid, since) = (worker.uid.clone(), worker.since);
-        let unit = &mut worker.units[at];
-        let Some(running) = unit.shown.running() else { return };
+        let since = worker.since;
+        let unit = &worker.units[at];
+        let Some(from) = unit.shown.running().map(|running| running.started_at) else { return };
         let started = unit.probing.started;
-        for probe in &mut unit.probing.probes {
+        for one in 0..unit.probing.probes.len() {
+            let probe = &mut worker.units[at].probing.probes[one];
             let turn = (probe.kind == ProbeKind::Startup) != started;
             if probe.active || !turn {
                 continue;
             }
             probe.active = true;
-            let from = running.started_at + probe.seconds("initialDelaySeconds", 0);
             let since = probe.counts_from(since, io.now);
-            let wait = from.max(io.now).saturating_sub(since);
-            probe.tick = since + wait.div_ceil(probe.period()) * probe.period();
-            let due = Due::Probe {
-                pod_uid: uid.clone(),
-                unit: at,
-                container_id: running.id.clone(),
-                kind: probe.kind,
+            probe.tick = probe.first_tick(since, from, io.now);
+            let (tick, kind) = (probe.tick, probe.kind);
+            self.ask_at(tick, worker, (at, kind), io);
+        }
+    }
+
+    /// Asks a probe at `when`, and not at the moment that was set for it before.
+    fn ask_at(
+        &mut self,
+        when: Millis,
+        worker: &mut Worker,
+        (at, kind): (usize, ProbeKind),
+        io: &mut Io<'_>,
+    ) {
+        let (pod_uid, probing) = (worker.uid.clone(), &mut worker.units[at].probing);
+        let container_id = probing.id.clone();
+        let mut probes = probing.probes.iter_mut();
+        let Some(probe) = probes.find(|probe| probe.kind == kind) else { return };
+        probe.due = Some(when);
+        self.after(when - io.now, Due::Probe { pod_uid, unit: at, container_id, kind }, io);
+    }
+
+    /// A sync that finds a container not ready asks its readiness probe at once, and its periods
+    /// count from then (`setReadyStateOnContainer` and `manualTriggerCh`).
+    pub(super) fn ask_unready(&mut self, worker: &mut Worker, io: &mut Io<'_>) {
+        const KIND: ProbeKind = ProbeKind::Readiness;
+        let since = worker.since;
+        for at in 0..worker.units.len() {
+            let unit = &mut worker.units[at];
+            let Some(running) = unit.shown.running() else { continue };
+            if !unit.is_started() || unit.is_ready() {
+                continue;
+            }
+            let (id, from) = (running.id.clone(), running.started_at);
+            let Some(probe) = probe_of(unit, &id, KIND).filter(|probe| probe.active) else {
+                continue;
             };
-            self.after(probe.tick - io.now, due, io);
+            if probe.run == 0 && since > io.now {
+                continue; // It still waits for its part of a period after the kubelet's start.
+            }
+            match probe.due {
+                None if probe.parked => probe.tick = io.now,
+                None => {}
+                Some(_) => {
+                    probe.tick = probe.first_tick(io.now, from, io.now);
+                    let tick = probe.tick;
+                    self.ask_at(tick, worker, (at, KIND), io);
+                }
+            }
         }
     }
 
@@ -144,6 +199,10 @@ impl Kubelet {
         let stopping = worker.stage != Stage::Running;
         let runs = worker.units[at].now.running().is_some_and(|running| running.id == *id);
         let Some(probe) = probe_of(&mut worker.units[at], id, kind) else { return };
+        if probe.due.is_none_or(|due| due > io.now) {
+            return;
+        }
+        probe.due = None;
         if !probe.active || !runs || stopping && kind != ProbeKind::Readiness {
             return;
         }
@@ -161,19 +220,18 @@ impl Kubelet {
         success: bool,
         io: &mut Io<'_>,
     ) {
-        let uid = worker.uid.clone();
         let Some(probe) = probe_of(&mut worker.units[at], id, kind) else { return };
         let changed = probe.count(success);
         let failed = changed && !success && kind != ProbeKind::Readiness;
         let over = changed && kind == ProbeKind::Startup;
         probe.active = !failed && !over;
         probe.parked = probe.is_settled();
-        if probe.active && !probe.parked {
-            let wait = probe.next_tick(io.now) - io.now;
-            let due = Due::Probe { pod_uid: uid, unit: at, container_id: id.clone(), kind };
-            self.after(wait, due, io);
+        let goes_on = (probe.active && !probe.parked).then(|| probe.next_tick(io.now));
+        let news = !success && probe.run == 1;
+        if let Some(tick) = goes_on {
+            self.ask_at(tick, worker, (at, kind), io);
         }
-        if !success && probe.run == 1 {
+        if news {
             let message = format!("{kind:?} probe failed");
             io.event(format!("pods {}", worker.key), "Unhealthy", message);
         }
@@ -215,9 +273,8 @@ impl Kubelet {
             for (kind, _) in KINDS {
                 let Some(probe) = probe_of(&mut worker.units[at], id, kind) else { continue };
                 if probe.active && std::mem::take(&mut probe.parked) {
-                    let wait = probe.next_tick(io.now) - io.now;
-                    let (pod_uid, container_id) = (worker.uid.clone(), id.clone());
-                    kubelet.after(wait, Due::Probe { pod_uid, unit: at, container_id, kind }, io);
+                    let tick = probe.next_tick(io.now);
+                    kubelet.ask_at(tick, worker, (at, kind), io);
                 }
             }
         });

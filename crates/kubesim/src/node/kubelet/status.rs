@@ -49,7 +49,11 @@ pub(super) fn generate(worker: &Worker, host_ip: &Text, bug: Option<Bug>, now: M
         status.set(&["message"], message);
         return status;
     }
-    condition::set_all(worker, &mut status, come_to, bug, now);
+    // That a pod failed because a container of it never ran is settled after its conditions.
+    let never_ran = |unit: &Unit| unit.role == Role::App && unit.shown.current.is_none();
+    let cut_short = over && worker.units.iter().any(never_ran);
+    let told = if cut_short { "Pending" } else { come_to };
+    condition::set_all(worker, &mut status, told, bug, now);
     for (field, init) in [("initContainerStatuses", true), ("containerStatuses", false)] {
         let units = worker.units.iter().enumerate();
         let units = units.filter(|(_, unit)| (unit.role != Role::App) == init);

@@ -34,6 +34,7 @@ impl Kubelet {
         }
         self.follow_probes(worker, io);
         self.publish(worker, io);
+        self.ask_unready(worker, io);
         if action::is_finished(worker) {
             self.terminate(worker, io);
         } else {
@@ -98,9 +99,9 @@ impl Kubelet {
             unit.back_off_image = image.clone();
             (unit.crashes, unit.pulls) = Default::default();
         }
-        // What a kill of this very sync ended is not yet known to the runtime's last list.
-        let ended = if unit.replacing { &unit.seen.previous } else { &unit.seen.current };
-        let ended = ended.as_ref().and_then(|one| one.ended.as_ref()).map(|(at, _, _)| *at);
+        // As the runtime's last list had it: without what a kill of this very sync ended.
+        let lives = [&unit.shown.current, &unit.shown.previous].into_iter().flatten();
+        let ended = lives.filter_map(|one| one.ended.as_ref()).map(|(at, _, _)| *at).next();
         let left = ended.map_or(0, |since| unit.crashes.left(since, io.now));
         if left > 0 {
             let message = format!(
@@ -113,6 +114,10 @@ impl Kubelet {
             self.again(worker, requeue(left, io), io);
             return;
         }
+        // Counted before the pull is looked at, so that a missing image adds to this back-off, too.
+        if let Some(since) = ended {
+            unit.crashes.next(since, io.now);
+        }
         let left = unit.pulls.waits(io.now);
         if left > 0 {
             let message = Text::from(format!("Back-off pulling image \"{image}\""));
@@ -121,9 +126,6 @@ impl Kubelet {
             io.event(about, "BackOff", message);
             self.again(worker, requeue(left, io), io);
             return;
-        }
-        if let Some(since) = ended {
-            unit.crashes.next(since, io.now);
         }
         let asked = Asked::Work(worker.uid.clone());
         let op = self.ask(asked, io, |op| HostCommand::PullImage { op, image, policy });

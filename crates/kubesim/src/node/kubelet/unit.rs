@@ -113,6 +113,8 @@ pub(super) struct Probe {
     pub(super) spec: Tree,
     /// When it was last due; the next is a period later.
     pub(super) tick: Millis,
+    /// When it is to be asked next; timers for other moments are void.
+    pub(super) due: Option<Millis>,
     /// The answer last given, and how many times in a row.
     pub(super) last: bool,
     pub(super) run: i64,
@@ -157,6 +159,11 @@ impl Unit {
         let mut probes = self.probing.probes.iter();
         let readiness = probes.find(|probe| probe.kind == ProbeKind::Readiness);
         self.is_started() && readiness.is_none_or(|probe| probe.result == Some(true))
+    }
+
+    /// Whether the life that is shown came to a good end, in whichever sandbox.
+    pub(super) fn shows_success(&self) -> bool {
+        self.shown.exit_code() == Some(0)
     }
 
     /// How many times it was started, as `attempt` of the next start.

@@ -154,6 +154,12 @@ impl Worker {
         (newer && object::uid(&pod) == self.uid).then(|| std::mem::replace(&mut self.pod, pod))
     }
 
+    /// Whether an app container was ever started, as far as its status tells.
+    pub(super) fn has_begun(&self) -> bool {
+        let mut units = self.units.iter();
+        units.any(|unit| unit.role == Role::App && unit.shown.current.is_some())
+    }
+
     pub(super) fn unit_at(&self, name: &str) -> Option<usize> {
         self.units.iter().position(|unit| unit.name == name)
     }
