@@ -87,6 +87,9 @@ pub struct RequirementResult {
     /// Whether it was expected to fail.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub expected_to_fail: bool,
+    /// Whether it is expected to fail now and then only, so that a whole run may pass without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_hold: bool,
     /// The checks of this trial that decide it.
     pub decided_by: Vec<Text>,
 }
@@ -272,11 +275,16 @@ fn requirements(
     let result = |requirement: &KnownRequirement| {
         let decides = |check: &&CheckResult| requirement.invariants.iter().any(|i| check.name == i);
         let deciding: Vec<&CheckResult> = checks.iter().filter(decides).collect();
+        let expected = || {
+            let own = plan.expected.iter().filter(|(id, _)| *id == requirement.id);
+            own.map(|(_, across)| *across)
+        };
         let undecided = (is_undecided || deciding.is_empty()).then_some(Verdict::Unknown);
         RequirementResult {
             id: requirement.id.clone(),
             verdict: Verdict::worst(deciding.iter().map(|check| check.verdict).chain(undecided)),
-            expected_to_fail: plan.expected.iter().any(|(id, _)| *id == requirement.id),
+            expected_to_fail: expected().next().is_some(),
+            may_hold: expected().any(|across| across == Across::Runs),
             decided_by: deciding.iter().map(|check| check.name.clone()).collect(),
         }
     };
@@ -284,7 +292,7 @@ fn requirements(
 }
 
 /// `met` if exactly those requirements fail that are expected to. What is expected `across: seeds`
-/// may fail in a single trial and need not.
+/// or `across: runs` may fail in a single trial and need not.
 fn outcome(
     verdict: Verdict,
     checks: &[CheckResult],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Blame, Judgement, Outcome, Reason, Verdict};
+use crate::check::{Blame, Judgement, Outcome, Reason, RequirementResult, Verdict};
 use crate::plan::Trial;
 use crate::run::TrialOutcome;
 
@@ -195,7 +195,8 @@ pub fn never_failed(trials: &[TrialReport]) -> Vec<NeverFailed> {
     let mut seen: BTreeMap<(String, String), (usize, bool)> = BTreeMap::new();
     for trial in trials.iter().filter(|trial| !trial.baseline) {
         let Some(judgement) = &trial.judgement else { continue };
-        for requirement in judgement.requirements.iter().filter(|r| r.expected_to_fail) {
+        let must_fail = |r: &&RequirementResult| r.expected_to_fail && !r.may_hold;
+        for requirement in judgement.requirements.iter().filter(must_fail) {
             let (decided, failed) = seen.entry((trial.case(), requirement.id.clone())).or_default();
             *decided += usize::from(requirement.verdict != Verdict::Unknown);
             // An outcome that is unexpected already says so.

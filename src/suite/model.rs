@@ -88,6 +88,8 @@ pub enum Across {
     Each,
     /// In at least one seed of a row.
     Seeds,
+    /// In some run, now and then: one in which it never fails is as expected, too.
+    Runs,
 }
 
 /// The parameters of one row: names and values.

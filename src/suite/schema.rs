@@ -50,7 +50,7 @@ pub fn scenario(vocabulary: &Vocabulary) -> Tree {
     let expectation = object(vec![
         ("subject", subjects),
         ("fails", list_of(&ids)),
-        ("across", words(["seeds", "each"])),
+        ("across", words(["each", "seeds", "runs"])),
         ("reason", text()),
     ]);
     spec.insert("expect", list_of(&expectation));

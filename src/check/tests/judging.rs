@@ -142,6 +142,24 @@ fn without_deliveries_what_passes_a_limit_is_found_unless_something_changed_just
 }
 
 #[test]
+fn what_fails_in_some_runs_only_is_met_in_either_case() {
+    for (across, holds, expected) in [
+        (Across::Each, true, Outcome::Unexpected),
+        (Across::Seeds, true, Outcome::Met),
+        (Across::Runs, true, Outcome::Met),
+        (Across::Runs, false, Outcome::Met),
+    ] {
+        let story = story("disruption-bounded", holds).unwrap();
+        let invariants = vec!["disruption-bounded".to_owned()];
+        let requirement = KnownRequirement { id: "BUDGET-1".into(), invariants };
+        let fails = [("BUDGET-1".to_owned(), across)];
+        let judgement = judged_against(&story.history, &[requirement], &fails);
+        assert_eq!(judgement.outcome, expected, "{across:?}, holds: {holds}");
+        assert_eq!(judgement.requirements[0].may_hold, across == Across::Runs);
+    }
+}
+
+#[test]
 fn an_expected_failure_is_not_met_where_the_fault_never_bit() {
     for (phase, expected) in
         [(FaultPhase::Bit, Outcome::Met), (FaultPhase::Missed, Outcome::Unknown)]

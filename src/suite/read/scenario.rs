@@ -221,12 +221,17 @@ impl Reader<'_> {
         let fails = self.required(&fields, "an expectation", "fails");
         let fails = fails.map(|node| self.names(node, "`fails`"));
         let across = fields.get("across");
-        let across = across.and_then(|node| self.one_of(node, "`across`", &["seeds", "each"]));
+        let words = ["each", "seeds", "runs"];
+        let across = across.and_then(|node| self.one_of(node, "`across`", &words));
         let reason = fields.get("reason").and_then(|node| self.text(node, "`reason`"));
         Some(Expectation {
             subject: subject?,
             fails: fails?,
-            across: if across.as_deref() == Some("seeds") { Across::Seeds } else { Across::Each },
+            across: match across.as_deref() {
+                Some("seeds") => Across::Seeds,
+                Some("runs") => Across::Runs,
+                _ => Across::Each,
+            },
             reason: reason.map(|reason| reason.value),
         })
     }
