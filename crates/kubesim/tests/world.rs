@@ -257,3 +257,25 @@ fn objects_owned_by_a_custom_resource_go_with_it() {
     run(&mut world, 60_000);
     assert!(world.api().get(&Resource::CONFIG_MAPS, &key).is_none(), "its owner is gone");
 }
+
+#[test]
+fn the_answer_to_a_create_tells_of_the_object_that_was_made_and_of_no_other() {
+    let mut world = world(1);
+    ask(&mut world, Request::create(Resource::DEPLOYMENTS, deployment(3))).expect("created");
+    let now = world.now();
+    run(&mut world, now + MINUTE);
+    let names: Vec<_> = world
+        .take_records()
+        .into_iter()
+        .filter_map(|record| match record.what {
+            What::Deliver { actor, resource, key, answer: true, .. }
+                if actor == "replicaset-controller" && resource == Resource::PODS =>
+            {
+                Some(key.name)
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names.iter().all(|name| name.starts_with("web-")), "{names:?}");
+}

@@ -272,27 +272,3 @@ fn a_violation_stays_one_beside_whatever_is_undecided() {
     assert_eq!(verdicts, [Verdict::Fail, Verdict::Unknown]);
     assert_eq!((judgement.verdict, judgement.outcome), (Verdict::Fail, Outcome::Unexpected));
 }
-
-/// Prints how many events a second are judged by all invariants; run it with `--ignored`.
-#[test]
-#[ignore = "measures, and tests nothing"]
-#[expect(clippy::disallowed_methods, reason = "measuring takes a real clock")]
-fn events_per_second() {
-    let mut story = Story::web("speed", 30);
-    for n in 0..3_000 {
-        let name = format!("web-{}", n % 30);
-        story.ready(&name, false).wait(100).ready(&name, true).wait(100);
-        if n % 3 == 0 {
-            story.delete("user", &name).remove("kubelet-1", Resource::PODS, &name);
-            story.pod(&name, "r1", true);
-        }
-    }
-    let all: Vec<&str> = crate::check::registry().iter().map(|d| d.entry.name).collect();
-    for idents in all.iter().map(|ident| vec![*ident]).chain([all.clone()]) {
-        let start = std::time::Instant::now();
-        judged(&story.history, &idents);
-        let took = start.elapsed();
-        let events = story.history.events.len();
-        println!("{events} events in {took:?} by {} of {idents:?}", idents.len());
-    }
-}

@@ -6,7 +6,7 @@
 
 use kubesim_model::actor::{Input, RequestId};
 use kubesim_model::request::{Answer, Request, Status, Verb};
-use kubesim_model::resource::Resource;
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text, object};
 
 use super::World;
@@ -149,10 +149,7 @@ impl World {
             return message.cause.unwrap_or_default();
         }
         let slot = &self.slots[actor];
-        let mut key = request.key.clone();
-        if let (true, Ok(object)) = (key.name.is_empty(), answer) {
-            key.name = object["metadata"]["name"].text();
-        }
+        let key = key_of(request, answer);
         let (code, reason, text) = match answer {
             Ok(_) => (
                 if request.verb == Verb::Create { 201 } else { 200 },
@@ -259,10 +256,20 @@ impl World {
             actor: slot.name.clone(),
             incarnation: slot.incarnation,
             resource: request.resource.clone(),
-            key: request.key.clone(),
+            key: key_of(request, answer),
             rv,
             answer: true,
         };
         self.record_caused(Some(cause), what);
     }
+}
+
+/// What a request is about: of one that lets the API make up a name, the object of that name. A key
+/// without a name is that of all objects.
+fn key_of(request: &Request, answer: &Answer) -> ObjectKey {
+    let mut key = request.key.clone();
+    if let (true, Ok(object)) = (key.name.is_empty(), answer) {
+        key.name = object["metadata"]["name"].text();
+    }
+    key
 }
