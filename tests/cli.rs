@@ -213,3 +213,46 @@ fn damaged_histories_and_foreign_plans_are_refused_each_with_one_error() {
     let (code, _, err) = place.command(&["replay", "cut.jsonl"]);
     assert!(code == 3 && err.contains("not a plan"), "{err}");
 }
+
+const SCRIPTS: [(&str, &str); 7] = [
+    // Whether what it read is a state: a shell can look at it no closer than this.
+    ("state", "[sh, -c, 'grep -q \\\"pods\\\":.*\\\"web-', _]"),
+    ("refused", "[sh, -c, 'echo no budget left >&2; exit 3']"),
+    ("missing", "[./absent.sh]"),
+    ("stuck", "[sh, -c, 'sleep 600 & sleep 600'], within: 50ms"),
+    ("chatty", "[cat, /dev/zero]"),
+    (
+        "applied",
+        "[./render.sh, rendered], apply: true}\n    - wait: {within: 1s, until: \
+         \"objects.configmaps.exists(c, c.metadata.name == 'rendered')\"",
+    ),
+    ("garbled", "['echo', '{kind: ConfigMap'], apply: true"),
+];
+
+#[test]
+fn scripts_run_beside_the_cluster() {
+    let place = Place::new("scripts");
+    let path = place.0.join("first/node-crash.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let render = "#!/bin/sh\ncat >/dev/null\nprintf 'apiVersion: v1\\nkind: ConfigMap\\n\
+                  metadata: {name: %s}\\n' $1\n";
+    fs::write(place.0.join("first/render.sh"), render).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(place.0.join("first/render.sh"), executable).unwrap();
+    for (name, command) in SCRIPTS {
+        let step = format!("  when:\n    - script: {{command: {command}}}\n");
+        fs::write(&path, text.replacen("  when:\n", &step, 1)).unwrap();
+        same(&format!("script-{name}"), place.command(&["run", "first", "--filter", "node-crash"]));
+    }
+}
+
+#[test]
+fn a_plan_runs_no_program_unasked() {
+    let place = Place::new("script-replay");
+    place.changed("  when:\n", "  when:\n    - script: {command: [\"true\", \"--now\"]}\n");
+    place.command(&["run", "first"]);
+    let plan = place.of_trial("plan.json");
+    same("script-unasked", place.command(&["replay", plan.to_str().unwrap()]));
+    let asked = place.command(&["replay", "--allow-scripts", plan.to_str().unwrap()]);
+    assert!(asked.0 == 0 && asked.1.contains("byte for byte"), "{asked:?}");
+}

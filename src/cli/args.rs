@@ -171,6 +171,9 @@ pub(crate) struct ReplayArgs {
     /// Run a plan of another simulator revision, without the promise of exactness
     #[arg(long)]
     pub(crate) allow_drift: bool,
+    /// Run the programs that the plan's `script` steps name
+    #[arg(long)]
+    pub(crate) allow_scripts: bool,
     /// Also write the history here
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<Utf8PathBuf>,

@@ -83,7 +83,9 @@ fn head(title: &str, intro: &str, topics: &[&Topic]) -> String {
     let mut text = format!("# {title}\n\n{MADE}\n{}\n\n", wrapped(intro, WIDTH));
     for topic in topics {
         let anchor = topic.name.to_lowercase();
-        text.push_str(&format!("* [`{}`](#{anchor}): {}\n", topic.name, topic.doc));
+        let (first, _) =
+            topic.doc.split_once(". ").unwrap_or((topic.doc.trim_end_matches('.'), ""));
+        text.push_str(&format!("* [`{}`](#{anchor}): {first}.\n", topic.name));
     }
     text
 }

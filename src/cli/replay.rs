@@ -30,6 +30,13 @@ pub(super) fn command(args: &ReplayArgs, detail: Detail, verbose: u8) -> Exit {
         Ok(trial) => trial,
         Err(found) => return catalogue::invalid(&found),
     };
+    if let Some(script) = trial.scripts().first()
+        && !args.allow_scripts
+    {
+        let what = format!("`{}`: it runs a program: {}", args.plan, script.command.join(" "));
+        Terminal.error(what, "if you trust whoever made the plan, --allow-scripts runs it");
+        return Exit::Invalid;
+    }
     let result = match record_trial(&trial, plan.baseline, provider.as_ref()) {
         Ok(result) => result,
         Err(error) => {

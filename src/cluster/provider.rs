@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use camino::Utf8Path;
 use kubesim_model::actor::Actor;
 use kubesim_model::request::{Answer, Request};
 use kubesim_model::tree::Tree;
@@ -62,6 +63,11 @@ pub trait Cluster: Send {
     /// # Errors
     /// It acts on what does not exist.
     fn pull(&mut self, lever: &Lever) -> Result<Touched, LeverError>;
+
+    /// The file that tells programs how to reach its API; `None` if it has no address.
+    fn kubeconfig(&self) -> Option<&Utf8Path> {
+        None
+    }
 
     /// A copy with all that runs in it; `None` if the provider can't.
     fn fork(&self) -> Option<Box<dyn Cluster>>;

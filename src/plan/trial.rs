@@ -7,13 +7,13 @@ use camino::Utf8PathBuf;
 use kubesim_model::Text;
 
 use crate::check::{FINDINGS, Observe, Plan};
-use crate::cluster::{ClusterSpec, NodeSpec, Provider};
+use crate::cluster::{Capability, ClusterSpec, NodeSpec, Provider};
 use crate::fault;
 use crate::history::{Header, Names, SCHEMA, Source as Stored};
 use crate::subject::{Programs, programs};
 use crate::suite::checks::CheckSpec;
 use crate::suite::model::Across;
-use crate::suite::steps::{Action, Step};
+use crate::suite::steps::{Action, Script, Step};
 use crate::suite::vocabulary::KnownRequirement;
 use crate::suite::{Params, ResolvedScenario, Scenario, Source, Subject};
 
@@ -121,8 +121,13 @@ impl Trial {
                 return Some(format!("`{name}` lacks `{lack}`, which `{fault}` needs"));
             }
         }
-        let mut steps = self.scenario.given.iter().chain(&self.scenario.when);
-        (!has("script") && steps.any(has_script)).then(|| format!("`{name}` can't run scripts"))
+        let can = has(Capability::Scripts.as_str()) || self.scripts().is_empty();
+        (!can).then(|| format!("`{name}` can't run scripts"))
+    }
+
+    /// The programs that its steps run on this machine.
+    pub fn scripts(&self) -> Vec<&Script> {
+        self.scenario.given.iter().chain(&self.scenario.when).flat_map(scripts).collect()
     }
 
     /// Says so if the scenario wants a version of Kubernetes that the provider does not have.
@@ -205,11 +210,11 @@ fn names(scenario: &Scenario, subject: &Subject) -> Names {
     names
 }
 
-fn has_script(step: &Step) -> bool {
+fn scripts(step: &Step) -> Vec<&Script> {
     match &step.action {
-        Action::Script(_) => true,
-        Action::Parallel(lists) => lists.iter().flatten().any(has_script),
-        _ => false,
+        Action::Script(script) => vec![script],
+        Action::Parallel(lists) => lists.iter().flatten().flat_map(scripts).collect(),
+        _ => Vec::new(),
     }
 }
 

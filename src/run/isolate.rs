@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
+use super::process::ends_within;
 use super::trial::{TrialError, record_history};
 use crate::cluster::{ClusterError, Program, Provider, Sim};
 use crate::history::{Clock, History, Limits};
@@ -22,9 +23,8 @@ use crate::subject::Programs;
 /// Names the file for the history, in the environment of a process that runs one trial.
 const VARIABLE: &str = "SHAKEDOWN_TRIAL";
 
-/// How long a trial may take, and how often the process that runs it is looked at.
+/// How long a trial may take.
 const LONGEST: Duration = Duration::from_secs(600);
-const GLANCE: Duration = Duration::from_millis(2);
 
 /// Whether this executable can be started again to run one trial.
 static SERVES: AtomicBool = AtomicBool::new(false);
@@ -118,20 +118,13 @@ fn elsewhere(plan: &StoredPlan) -> Result<History, String> {
 
 /// Waits for the end of a process. Answers whether it ended well.
 fn ends(child: &mut Child) -> std::io::Result<bool> {
-    let mut waited = Duration::ZERO;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status.success());
-        }
-        if waited >= LONGEST {
-            child.kill()?;
-            child.wait()?;
-            let text = format!("it took more than {} s: does a program block?", LONGEST.as_secs());
-            return Err(std::io::Error::other(text));
-        }
-        std::thread::sleep(GLANCE);
-        waited += GLANCE;
+    if let Some(status) = ends_within(child, LONGEST)? {
+        return Ok(status.success());
     }
+    child.kill()?;
+    child.wait()?;
+    let text = format!("it took more than {} s: does a program block?", LONGEST.as_secs());
+    Err(std::io::Error::other(text))
 }
 
 /// A file for one history, gone when it is dropped.

@@ -20,6 +20,16 @@ pub(super) fn objects_for<'p>(
     objects
 }
 
+/// The objects of all kinds, by plural.
+pub(super) fn all_objects(view: &View) -> Tree {
+    let mut objects = Tree::map();
+    for resource in view.objects.resources() {
+        let plural = Text::from(resource.plural());
+        objects.set(&[plural.as_str()], of_plural(view, &plural));
+    }
+    objects
+}
+
 fn of_plural(view: &View, plural: &Text) -> Vec<Tree> {
     let resources = view.objects.resources().filter(|resource| resource.plural() == plural);
     resources

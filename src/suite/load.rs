@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use kubesim_model::tree::Tree;
 use thiserror::Error;
 
 use super::diagnostic::{Code, Diagnostic};
@@ -230,6 +231,18 @@ pub fn parse_requirements(
     let mut reader = Reader::new(vocabulary, &Disk);
     let requirements = reader.requirements(source, &root);
     finished(requirements, reader.diagnostics)
+}
+
+/// Checks the objects in `source`, a manifest that stands for itself: nothing in it is replaced.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse_manifests(source: &Arc<Source>) -> Result<Vec<Tree>, Vec<Diagnostic>> {
+    let documents = yaml::parse(source)?;
+    let nothing = Vocabulary::default();
+    let mut reader = Reader::new(&nothing, &Disk);
+    let objects = reader.manifests(&documents);
+    finished(Some(objects), reader.diagnostics)
 }
 
 fn finished<T>(made: Option<T>, diagnostics: Vec<Diagnostic>) -> Result<T, Vec<Diagnostic>> {

@@ -49,7 +49,7 @@ pub enum Action {
     Converge(Converge),
     /// Does lists of steps at the same time; ends with the last one.
     Parallel(Vec<Vec<Step>>),
-    /// Runs a program beside the cluster; needs a provider with the capability `script`.
+    /// Runs a program beside the cluster.
     Script(Script),
 }
 
@@ -245,10 +245,14 @@ pub struct Converge {
 /// `script`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
-    /// The program and its arguments.
+    /// The program and its arguments; never empty.
     pub command: Vec<Text>,
-    /// How long it may take.
+    /// How long it may take, in real time.
     pub within: Millis,
+    /// Whether what it prints are objects to apply.
+    pub apply: bool,
+    /// The folder of the scenario: where it runs.
+    pub folder: Utf8PathBuf,
 }
 
 const fn param(name: &'static str, kind: ParamKind, doc: &'static str) -> Param {
@@ -410,10 +414,27 @@ pub const STEPS: &[Entry] = &[
     Entry { name: "parallel", doc: "Does lists of steps at the same time.", params: &[] },
     Entry {
         name: "script",
-        doc: "Runs a program beside the cluster.",
+        doc: "Runs a program beside the cluster. It runs in the scenario's folder and reads \
+              from its standard input, as JSON, what expressions see: `now`, `namespace`, \
+              `subject`, `seed`, `params` and all `objects`, by plural. `KUBECONFIG` names the \
+              cluster if it has an address; the simulated one has none, and its time stands \
+              still meanwhile. The step fails if the program does not end with 0. A trial is \
+              repeated exactly only if the program answers the same thing to the same input.",
         params: &[
-            param("command", ParamKind::Texts, "The program and its arguments.").required(),
-            WITHIN.default("1m"),
+            param(
+                "command",
+                ParamKind::Texts,
+                "The program and its arguments. With a `/` it is a path from the scenario's folder.",
+            )
+            .required(),
+            param("within", ParamKind::Duration, "How long it may take, in real time.")
+                .default("1m"),
+            param(
+                "apply",
+                ParamKind::Bool,
+                "Whether what it prints are manifests in YAML to be applied, as by `apply`.",
+            )
+            .default("false"),
         ],
     },
 ];

@@ -12,6 +12,7 @@ use super::evict::Evicting;
 use super::operate::Operating;
 use super::recreate::Recreating;
 use super::requests::Requests;
+use super::script::Scripting;
 use super::wait::Waiting;
 use crate::run::stage::{NAMESPACE, Progress, Stage, Task};
 use crate::subject::{Kinds, UnknownKind, patch_verb, workload_resource};
@@ -34,7 +35,7 @@ pub(in crate::run) fn task(action: &Action, stage: &Stage<'_>) -> Box<dyn Task> 
         Action::Wait(wait) => Box::new(Waiting::new(wait, stage)),
         Action::Converge(converge) => Box::new(Converging::new(*converge, stage)),
         Action::Parallel(_) => failed("`parallel` stands where one step is expected"),
-        Action::Script(_) => failed("this provider can't run programs beside the cluster"),
+        Action::Script(script) => Box::new(Scripting::new(script)),
     }
 }
 

@@ -8,6 +8,7 @@ mod evict;
 mod operate;
 mod recreate;
 mod requests;
+mod script;
 mod wait;
 
 pub(super) use begin::{target, task};

@@ -73,7 +73,7 @@ impl Reader<'_> {
     }
 
     /// The objects in `nodes`; lists, `kind: List` among them, are opened.
-    pub(super) fn manifests(&mut self, nodes: &[Node]) -> Vec<Tree> {
+    pub(in crate::suite) fn manifests(&mut self, nodes: &[Node]) -> Vec<Tree> {
         let mut objects = Vec::new();
         for node in nodes {
             match &node.value {

@@ -112,12 +112,25 @@ impl Reader<'_> {
             })),
             "wait" => self.wait(&step).map(Action::Wait),
             "converge" => self.converge(&step).map(Action::Converge),
-            "script" => Some(Action::Script(Script {
-                command: step.args.texts("command").to_vec(),
-                within: step.args.duration("within")?,
-            })),
+            "script" => self.script(&step).map(Action::Script),
             _ => self.operate(&step).map(Action::Operate),
         }
+    }
+
+    fn script(&mut self, step: &Reading<'_>) -> Option<Script> {
+        let command = step.args.texts("command").to_vec();
+        if command.first().is_none_or(|program| program.is_empty()) {
+            let message = "`command` names no program";
+            self.report(Diagnostic::error(Code::EmptyList, &step.place("command"), message));
+            return None;
+        }
+        let folder = step.node.at.source().map(|source| source.folder().to_owned());
+        Some(Script {
+            command,
+            within: step.args.duration("within")?,
+            apply: step.args.flag("apply"),
+            folder: folder.unwrap_or_default(),
+        })
     }
 
     fn apply(&mut self, step: &Reading<'_>) -> Option<Apply> {

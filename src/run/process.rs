@@ -1,0 +1,104 @@
+//! Programs beside a trial: what they are given, how long they may take and how much they may
+//! print. They get a process group of their own, and all of it ends with them.
+
+use std::io::{Read, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{ScopedJoinHandle, scope};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use thiserror::Error;
+
+/// How much a program may print to each of its two outputs.
+const PRINTED: u64 = 16 << 20;
+
+/// How often a process is looked at.
+const GLANCE: Duration = Duration::from_millis(2);
+
+/// What a program printed, and how it ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+}
+
+/// Why a program did not come to its end.
+#[derive(Debug, Error)]
+pub(super) enum ProcessError {
+    #[error("it does not start: {0}")]
+    NotStarted(std::io::Error),
+    #[error("it took longer than {} ms and was ended", .0.as_millis())]
+    TooLong(Duration),
+    #[error("it printed more than {PRINTED} bytes")]
+    TooMuch,
+    #[error("it is lost: {0}")]
+    Lost(#[from] std::io::Error),
+}
+
+/// Runs a program to its end with `input` as its standard input.
+pub(super) fn run(
+    command: &mut Command,
+    input: &[u8],
+    within: Duration,
+) -> Result<Ended, ProcessError> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().map_err(ProcessError::NotStarted)?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    scope(|scope| {
+        scope.spawn(move || {
+            // A program that does not read all of it has what it needs.
+            let _ = stdin.map(|mut to| to.write_all(input));
+        });
+        let stdout = scope.spawn(|| read(stdout));
+        let stderr = scope.spawn(|| read(stderr));
+        let status = ends_within(&mut child, within);
+        // What it left behind would keep its outputs open.
+        end_group(&child);
+        if !matches!(status, Ok(Some(_))) {
+            child.wait()?;
+        }
+        let (stdout, stderr) = (joined(stdout)?, joined(stderr)?);
+        let status = status?.ok_or(ProcessError::TooLong(within))?;
+        if stdout.len().max(stderr.len()) as u64 > PRINTED {
+            return Err(ProcessError::TooMuch);
+        }
+        Ok(Ended { status, stdout, stderr })
+    })
+}
+
+/// Waits for the end of a process; `None` if it goes on for longer.
+pub(super) fn ends_within(
+    child: &mut Child,
+    within: Duration,
+) -> std::io::Result<Option<ExitStatus>> {
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if waited >= within {
+            return Ok(None);
+        }
+        std::thread::sleep(GLANCE);
+        waited += GLANCE;
+    }
+}
+
+fn end_group(child: &Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // There may be nobody left in it.
+    let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+}
+
+/// What comes, to one byte more than is allowed: whoever writes more finds the output closed.
+fn read(from: Option<impl Read>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.map(|from| from.take(PRINTED + 1).read_to_end(&mut bytes)).transpose()?;
+    Ok(bytes)
+}
+
+fn joined(reader: ScopedJoinHandle<'_, std::io::Result<Vec<u8>>>) -> std::io::Result<Vec<u8>> {
+    reader.join().unwrap_or_else(|_| Err(std::io::Error::other("its output can't be read")))
+}
