@@ -361,11 +361,7 @@ pub(super) fn any_since(pod: &Tree, scene: &Scene<'_>, is: impl Fn(&Tree) -> boo
 
 /// The states of the workload that a role may have acted upon: the one that it is certain to know
 /// and all later ones; as it is if the role does not look at workloads.
-pub(super) fn known_workloads<'a>(
-    role: &str,
-    workload: &'a Tree,
-    scene: &Scene<'a>,
-) -> Vec<&'a Tree> {
+pub(super) fn known_states<'a>(role: &str, workload: &'a Tree, scene: &Scene<'a>) -> Vec<&'a Tree> {
     let (resource, key) = (scene.subject.resource(), object::key(workload));
     let rv = scene.view.known.newest(role, resource, &key);
     if rv == 0 {
@@ -373,7 +369,17 @@ pub(super) fn known_workloads<'a>(
     }
     let same = |state: &&Tree| object::uid(state) == object::uid(workload);
     let states = scene.view.objects.since(resource, &key, rv).flatten().filter(same);
-    let mut states: Vec<&Tree> = states.collect();
+    let states: Vec<&Tree> = states.collect();
+    if states.is_empty() { vec![workload] } else { states }
+}
+
+/// Those of them that differ in what limits depend on.
+pub(super) fn known_workloads<'a>(
+    role: &str,
+    workload: &'a Tree,
+    scene: &Scene<'a>,
+) -> Vec<&'a Tree> {
+    let mut states = known_states(role, workload, scene);
     // Most writes change only the status, and no limit with it.
     let same = |a: &&Tree, b: &&Tree| {
         a["spec"].is_same(&b["spec"])
@@ -381,7 +387,7 @@ pub(super) fn known_workloads<'a>(
             && scene.replicas(a) == scene.replicas(b)
     };
     states.dedup_by(|a, b| same(a, b));
-    if states.is_empty() { vec![workload] } else { states }
+    states
 }
 
 /// Whether a request changed nothing that decides which pods a workload has, but for one pod that
@@ -396,14 +402,6 @@ fn changes_one_pod(request: &RequestEvent) -> bool {
             }
             _ => change.resource == Resource::PODS,
         })
-}
-
-/// The workload as the role could know it; as it is if the role does not look at workloads.
-pub(super) fn known_workload(role: &str, workload: &Tree, scene: &Scene<'_>) -> Tree {
-    let resource = scene.subject.resource();
-    let known = state_known(role, resource, &object::key(workload), scene);
-    let same = known.filter(|known| object::uid(known) == object::uid(workload));
-    same.unwrap_or(workload).clone()
 }
 
 /// The newest state of an object that the role could know.

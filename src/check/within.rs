@@ -15,6 +15,7 @@ pub(super) struct Overdue<K> {
 struct Since {
     t: Millis,
     n: u64,
+    within: Millis,
     is_told: bool,
     what: String,
 }
@@ -29,6 +30,8 @@ pub(super) struct Late<K> {
     pub(super) since_n: u64,
     /// For how long, in milliseconds.
     pub(super) age: Millis,
+    /// How long it may be, in milliseconds.
+    pub(super) within: Millis,
 }
 
 impl<K: Ord + Clone> Overdue<K> {
@@ -42,29 +45,35 @@ impl<K: Ord + Clone> Overdue<K> {
         self.since.is_empty()
     }
 
-    /// The time that is allowed.
-    pub(super) fn within(&self) -> Millis {
-        self.within
-    }
-
     /// What has been wrong for longer than allowed at `now`. Each is told once.
     pub(super) fn late(&mut self, now: Millis) -> Vec<Late<K>> {
-        let within = self.within;
         let late = self.since.iter_mut().filter(|(_, since)| !since.is_told);
-        late.filter(|(_, since)| now.saturating_sub(since.t) > within)
+        late.filter(|(_, since)| now.saturating_sub(since.t) > since.within)
             .map(|(key, since)| {
                 since.is_told = true;
-                let (what, since_n) = (since.what.clone(), since.n);
-                Late { key: key.clone(), what, since_n, age: now - since.t }
+                let (what, since_n, within) = (since.what.clone(), since.n, since.within);
+                Late { key: key.clone(), what, since_n, age: now - since.t, within }
             })
             .collect()
     }
 
     /// All that is wrong after the event `n` at `now`; what is not among it is right again.
     pub(super) fn set(&mut self, n: u64, now: Millis, wrong: BTreeMap<K, String>) {
+        self.set_with(n, now, wrong, |_| 0);
+    }
+
+    /// The same; `more` is how much longer than other things a thing may be wrong.
+    pub(super) fn set_with(
+        &mut self,
+        n: u64,
+        now: Millis,
+        wrong: BTreeMap<K, String>,
+        more: impl Fn(&K) -> Millis,
+    ) {
         self.since.retain(|key, _| wrong.contains_key(key));
         for (key, what) in wrong {
-            let since = Since { t: now, n, is_told: false, what: String::new() };
+            let within = self.within + more(&key);
+            let since = Since { t: now, n, within, is_told: false, what: String::new() };
             self.since.entry(key).or_insert(since).what = what;
         }
     }

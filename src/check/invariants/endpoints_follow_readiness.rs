@@ -50,7 +50,7 @@ impl EndpointsFollow {
                 object: format!("services {service}"),
                 actor: self.writer.clone(),
                 value: format!("{} s", late.age / 1000),
-                limit: format!("{} s", self.wrong.within() / 1000),
+                limit: format!("{} s", late.within / 1000),
                 message: format!("pod {pod} {}", late.what),
                 evidence: vec![late.since_n],
                 ..Violation::default()

@@ -50,7 +50,7 @@ impl NoOrphans {
             let what = Violation {
                 object: format!("pods {}", late.key),
                 value: format!("stayed for {} s", late.age / 1000),
-                limit: format!("{} s", self.orphans.within() / 1000),
+                limit: format!("{} s", late.within / 1000),
                 message: late.what,
                 evidence: vec![late.since_n],
                 ..Violation::default()

@@ -7,7 +7,7 @@ use kubesim_model::tree::Tree;
 use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Capability, Definition, Invariant};
 use crate::check::observe::{ObserveError, Scene};
-use crate::check::takedown::known_workload;
+use crate::check::takedown::known_states;
 use crate::check::verdict::Blame;
 use crate::history::{Body, Change, Event, RequestEvent};
 use crate::suite::vocabulary::Entry;
@@ -97,11 +97,14 @@ fn backwards(
     if old.as_ref() != Some(&update) || new == old || new.is_none() {
         return Ok(None);
     }
-    let known = known_workload(&request.actor, workload, scene);
-    let could_know =
-        !scene.view.has_deliveries || scene.update_revision(&known)?.as_ref() == Some(&update);
+    if scene.view.has_deliveries {
+        for known in known_states(&request.actor, workload, scene) {
+            if scene.update_revision(known)?.as_ref() != Some(&update) {
+                return Ok(None);
+            }
+        }
+    }
     let new = new.map(String::from).unwrap_or_default();
-    Ok(could_know.then(|| {
-        (new, update.to_string(), format!("a pod of {} lost its revision", object::key(workload)))
-    }))
+    let message = format!("a pod of {} lost its revision", object::key(workload));
+    Ok(Some((new, update.to_string(), message)))
 }

@@ -51,7 +51,7 @@ impl StatusTruthful {
             let what = Violation {
                 object: format!("{} {key}", scene.subject.resource()),
                 value: format!("{} s", late.age / 1000),
-                limit: format!("{} s", self.wrong.within() / 1000),
+                limit: format!("{} s", late.within / 1000),
                 message: format!("status: {field} {}", late.what),
                 evidence: vec![late.since_n],
                 ..Violation::default()

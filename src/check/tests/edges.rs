@@ -53,6 +53,8 @@ pub(super) const EDGES: &[Edge] = &[
     holds("partition-respected", "made-anew-with-a-partition", made_anew_with_a_partition),
     broken("bystander-containers-untouched", "fault-long-ago", |story| after_a_fault(story, 600)),
     holds("bystander-containers-untouched", "fault-just-before", |story| after_a_fault(story, 10)),
+    holds("no-zombie-containers", "long-grace-period", |story| gone_for(story, 140)),
+    broken("no-zombie-containers", "longer-than-its-grace-period", |story| gone_for(story, 160)),
     holds("no-orphans", "owner-was-never-seen", owner_was_never_seen),
     broken("status-truthful", "available-with-time-alone", said_with_time_alone),
     broken("status-truthful", "of-an-old-generation", said_of_an_old_generation),
@@ -206,6 +208,16 @@ fn after_a_fault(story: &mut Story, seconds: u64) {
 }
 
 /// A recording that leaves kinds out: the pod's owner is a Job, and no Job was recorded.
+/// A pod with a grace period of 120 s runs for so long after it was removed from the API.
+fn gone_for(story: &mut Story, seconds: u64) {
+    story.set("user", (PODS, "web-0"), &["spec", "terminationGracePeriodSeconds"], 120);
+    story.remove("user", PODS, "web-0").wait(seconds * 1_000);
+    for container in ["app", "cache"] {
+        story.exit("web-0", container, &image("r1"), 137);
+    }
+    story.wait(1_000).status(2);
+}
+
 fn owner_was_never_seen(story: &mut Story) {
     story.write("user", PODS, pod_of("job-1", "uid-job")).ready("job-1", true);
     story.wait(400_000).status(3);
