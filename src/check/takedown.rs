@@ -105,7 +105,8 @@ impl Disruption {
             };
             let ready = min_ready(workload);
             let up = |pod: &Option<Tree>, in_place: &InPlace| {
-                pod.as_ref().is_some_and(|pod| in_place.is_available(pod, ready, scene.view.now))
+                pod.as_ref()
+                    .is_some_and(|pod| in_place.is_available(pod, ready, scene.view.object_time()))
             };
             let (before, after) = (up(&change.before, &was), up(&change.after, &self.in_place));
             if let (true, false, Some(pod)) = (before, after, &change.before)
@@ -156,7 +157,7 @@ impl Disruption {
     fn available(&self, workload: &Tree, scene: &Scene<'_>) -> Result<i64, ObserveError> {
         let ready = min_ready(workload);
         let pods = scene.pods(workload)?;
-        let now = scene.view.now;
+        let now = scene.view.object_time();
         Ok(count(pods.iter().filter(|(_, pod)| self.in_place.is_available(pod, ready, now))))
     }
 
@@ -174,7 +175,7 @@ impl Disruption {
     /// The counts as a role could know them after the event, for a state of the workload that it
     /// may have acted upon.
     fn known(&self, role: &str, workload: &Tree, scene: &Scene<'_>) -> Result<Count, ObserveError> {
-        let (ready, now) = (min_ready(workload), scene.view.now);
+        let (ready, now) = (min_ready(workload), scene.view.object_time());
         let mut available = 0;
         for pod in known_pods(role, scene) {
             if self.may_be_up(pod, ready, now, scene) && scene.owns(workload, pod)? {
@@ -289,7 +290,7 @@ impl Disruption {
         between: &Resource,
         scene: &Scene<'_>,
     ) -> i64 {
-        let (ready, now) = (min_ready(workload), scene.view.now);
+        let (ready, now) = (min_ready(workload), scene.view.object_time());
         let mut available = 0;
         for (key, newest) in scene.view.objects.controlled(object::uid(workload), between) {
             let set = state_known(role, between, key, scene).unwrap_or(newest);

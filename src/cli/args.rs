@@ -119,9 +119,12 @@ pub(crate) struct RunArgs {
     /// How many seeds of each scenario
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) trials: u64,
-    /// Where to run
+    /// Where to run: `sim`, or `local` for a real control plane with simulated nodes
     #[arg(long, default_value = "sim", value_name = "NAME")]
     pub(crate) provider: String,
+    /// The folder of the programs of a control plane, for `local`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) k8s_bin: Option<Utf8PathBuf>,
     /// How many trials run side by side; all cores if not given
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<usize>,

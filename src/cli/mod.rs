@@ -15,6 +15,7 @@ mod mutants;
 mod new;
 
 mod progress;
+mod provider;
 mod replay;
 mod run;
 mod schema;

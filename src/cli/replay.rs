@@ -6,7 +6,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::args::ReplayArgs;
 use super::catalogue;
 use super::exit_code::Exit;
-use super::run::{exit_of_trial, provider};
+use super::provider::provider;
+use super::run::exit_of_trial;
 use super::terminal::Terminal;
 use crate::plan::StoredPlan;
 use crate::report::folder::write_history;
@@ -25,7 +26,10 @@ pub(super) fn command(args: &ReplayArgs, detail: Detail, verbose: u8) -> Exit {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
-    let Some(provider) = provider(&plan.provider) else { return Exit::Invalid };
+    let provider = match provider(&plan.provider, None) {
+        Ok(provider) => provider,
+        Err(exit) => return exit,
+    };
     let trial = match plan.trial() {
         Ok(trial) => trial,
         Err(found) => return catalogue::invalid(&found),

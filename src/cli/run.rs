@@ -7,9 +7,10 @@ use super::args::{Format, RunArgs};
 use super::catalogue;
 use super::exit_code::Exit;
 use super::progress::Progress;
+use super::provider::provider;
 use super::terminal::Terminal;
 use crate::check::{Blame, Outcome};
-use crate::cluster::{Provider, Sim};
+use crate::cluster::Provider;
 use crate::plan::{REVISION, StoredPlan, Trial};
 use crate::report::folder::{RunFolder, WriteError, json, point_at};
 use crate::report::model::{RUN_SCHEMA, RunReport, TrialReport, counts, never_failed};
@@ -22,7 +23,10 @@ pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Runs what `args` say.
 pub(super) fn command(args: &RunArgs, detail: Detail) -> Exit {
-    let Some(provider) = provider(&args.provider) else { return Exit::Usage };
+    let provider = match provider(&args.provider, args.k8s_bin.as_deref()) {
+        Ok(provider) => provider,
+        Err(exit) => return exit,
+    };
     let workspace = match catalogue::open(&args.select) {
         Ok(workspace) => workspace,
         Err(exit) => return exit,
@@ -59,17 +63,6 @@ pub(super) fn command(args: &RunArgs, detail: Detail) -> Exit {
         }
     };
     exit_of(&report).worst(written)
-}
-
-/// The provider of this name.
-pub(super) fn provider(name: &str) -> Option<Box<dyn Provider>> {
-    match name {
-        "sim" => Some(Box::new(Sim)),
-        _ => {
-            Terminal.error(format!("there is no provider `{name}`"), "this version has `sim`");
-            None
-        }
-    }
 }
 
 /// How many trials run side by side if nobody says.

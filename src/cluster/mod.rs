@@ -2,6 +2,7 @@
 //! steps, asks and disturbs a cluster. One file per provider. Knows no scenario and no verdict.
 
 mod capability;
+mod local;
 mod provider;
 mod sim;
 mod sim_record;
@@ -11,6 +12,7 @@ pub use kubesim::world::{
     Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
     WatchEffect,
 };
+pub use local::{Binaries, BinariesError, Local, become_guarded};
 pub use provider::{
     Advance, CONTROL_PLANE, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program,
     Provider, Ticket,

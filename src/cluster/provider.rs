@@ -20,7 +20,7 @@ pub trait Provider: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// The one version of Kubernetes that it has, e.g. `1.36`; `None` if it takes any.
-    fn version(&self) -> Option<&'static str>;
+    fn version(&self) -> Option<&str>;
 
     /// What its clusters can do and record.
     fn capabilities(&self) -> Capabilities;
@@ -39,6 +39,12 @@ pub trait Provider: Send + Sync {
 pub trait Cluster: Send {
     /// The time.
     fn now(&self) -> Millis;
+
+    /// What a timestamp in an object says when [`Cluster::now`] is 0, in milliseconds since the
+    /// epoch of virtual time.
+    fn began(&self) -> Millis {
+        0
+    }
 
     /// Goes on until something was observed, an answer came or it is `until`, whichever is first.
     ///

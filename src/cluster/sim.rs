@@ -21,7 +21,7 @@ pub struct Sim;
 /// Who sends the requests of steps: the user of an administrator's kubeconfig (kubeadm v1.36).
 const OPERATOR: &str = "kubectl";
 const OPERATOR_USER: &str = "kubernetes-admin";
-const OPERATOR_AGENT: &str = "kubectl/v1.36";
+pub(super) const OPERATOR_AGENT: &str = "kubectl/v1.36";
 
 /// What is simulated.
 const VERSION: &str = "1.36";
@@ -31,7 +31,7 @@ impl Provider for Sim {
         "sim"
     }
 
-    fn version(&self) -> Option<&'static str> {
+    fn version(&self) -> Option<&str> {
         Some(VERSION)
     }
 
@@ -54,7 +54,7 @@ impl Provider for Sim {
     }
 }
 
-fn node_config(node: &NodeSpec) -> NodeConfig {
+pub(super) fn node_config(node: &NodeSpec) -> NodeConfig {
     let mut config = NodeConfig::new(node.name.clone());
     let kubelet = &mut config.kubelet;
     kubelet.zone.clone_from(&node.zone);

@@ -47,6 +47,10 @@ pub struct Header {
     pub baseline: bool,
     /// The clock of `t`.
     pub clock: Clock,
+    /// What a timestamp in an object says when `t` is 0, in milliseconds since the epoch of virtual
+    /// time (2026-01-01T00:00:00Z); 0 in simulation.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub began: Millis,
     /// What the names in the scenario meant.
     #[serde(default, skip_serializing_if = "Names::is_empty")]
     pub names: Names,

@@ -16,6 +16,8 @@ use super::objects::Objects;
 pub struct View {
     /// The time of the last event, in milliseconds.
     pub now: Millis,
+    /// What timestamps of objects say at time 0, in milliseconds since the epoch of virtual time.
+    pub began: Millis,
     /// The number of the last event.
     pub n: u64,
     /// The objects of the API.
@@ -54,13 +56,19 @@ impl View {
     /// Nothing has happened yet.
     pub fn new(header: &Header) -> View {
         let has_deliveries = header.capabilities.iter().any(|have| have == "deliveries");
-        View { params: header.params.clone(), has_deliveries, ..View::default() }
+        let (params, began) = (header.params.clone(), header.began);
+        View { params, began, has_deliveries, ..View::default() }
     }
 
     /// The same without what the roles know: that is for judging only, and most events are
     /// deliveries.
     pub fn for_conducting(header: &Header) -> View {
         View { ignores_known: true, ..View::new(header) }
+    }
+
+    /// The time of the last event as timestamps of objects count it.
+    pub fn object_time(&self) -> Millis {
+        self.began + self.now
     }
 
     /// Takes the next event in.

@@ -180,6 +180,7 @@ impl Trial {
             seed: self.seed,
             baseline,
             clock: provider.clock(),
+            began: 0,
             names: self.names.clone(),
         }
     }

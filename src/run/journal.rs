@@ -38,7 +38,10 @@ impl Journal {
         let cause = observation.cause.and_then(|cause| self.number_of(cause));
         self.numbers.push((observation.id, n));
         let Observation { at, uncertainty, body, .. } = observation;
-        self.push(Event { n, t: at, uncertainty, cause, body }, subject);
+        // What is known only after something later was recorded.
+        let t = at.max(self.view.now);
+        let uncertainty = uncertainty + (t - at);
+        self.push(Event { n, t, uncertainty, cause, body }, subject);
     }
 
     /// Records something that the harness did.

@@ -71,11 +71,12 @@ fn conduct(
     baseline: bool,
     provider: &dyn Provider,
     installation: &Installation,
-    header: Header,
+    mut header: Header,
 ) -> Result<History, TrialError> {
     let mut spec = trial.cluster_spec();
     spec.bugs.extend(installation.bugs.iter().cloned());
     let mut cluster = provider.provision(&spec)?;
+    header.began = cluster.began();
     for program in &installation.programs {
         cluster.install(program)?;
     }

@@ -156,7 +156,9 @@ fn next_available(scene: &Scene<'_>) -> Result<Option<Millis>, ObserveError> {
         let since = ready
             .filter(|ready| ready["status"] == "True")
             .filter_map(|ready| object::parse_time(ready["lastTransitionTime"].str()));
-        let later = since.map(|since| since + wait).filter(|at| *at > scene.view.now);
+        let later = since
+            .map(|since| (since + wait).saturating_sub(scene.view.began))
+            .filter(|at| *at > scene.view.now);
         next = next.into_iter().chain(later).min();
     }
     Ok(next)
@@ -169,7 +171,7 @@ fn counts(
 ) -> Result<Vec<(&'static str, i64, i64)>, ObserveError> {
     let mut all = [(0, 0); 4];
     let update = scene.update_revision(workload)?;
-    let (ready, now) = (min_ready(workload), scene.view.now);
+    let (ready, now) = (min_ready(workload), scene.view.object_time());
     for (_, pod) in scene.pods(workload)? {
         if object::is_terminal(pod) {
             continue;

@@ -43,6 +43,7 @@ impl Story {
             seed: 0,
             baseline: false,
             clock: Clock::Virtual,
+            began: 0,
             names: Names::default(),
         };
         let history = History { header, events: Vec::new() };

@@ -23,6 +23,7 @@ fn header() -> Header {
         seed: 7,
         baseline: false,
         clock: Clock::Virtual,
+        began: 0,
         names: Names::default(),
     }
 }

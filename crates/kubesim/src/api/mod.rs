@@ -16,6 +16,7 @@ mod errors;
 mod eviction;
 mod listing;
 mod metadata;
+mod mirror;
 mod patching;
 mod registry;
 mod router;

@@ -55,6 +55,14 @@ impl Store {
         object
     }
 
+    /// Stores a state as it is, with the version that it has elsewhere.
+    pub(super) fn mirror(&mut self, resource: &Resource, key: &ObjectKey, object: Tree) {
+        let table = Arc::make_mut(self.tables.entry(resource.clone()).or_default());
+        let before = table.insert(key.clone(), object.clone());
+        let (rv, resource, key) = (self.version() + 1, resource.clone(), key.clone());
+        self.window.push(Write { rv, resource, key, before, after: Some(object) });
+    }
+
     /// Takes an object out. One that is not there changes nothing.
     pub(super) fn remove(&mut self, resource: &Resource, key: &ObjectKey) {
         let Some(table) = self.tables.get_mut(resource).filter(|table| table.contains_key(key))

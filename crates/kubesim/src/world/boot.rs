@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kubesim_model::Text;
+use kubesim_model::{Millis, Text};
 
 use super::World;
 use super::config::{ActorSpec, NodeConfig, WorldConfig};
@@ -21,8 +21,16 @@ pub(super) fn kubelet_name(node: &str) -> Text {
 impl World {
     /// A cluster with the configured nodes and everything that Kubernetes brings, about to start.
     pub fn new(config: WorldConfig) -> World {
+        let mut world = World::empty(config, 0);
+        world.add_scheduler();
+        world.add_controllers();
+        world
+    }
+
+    /// A world with nothing but its nodes.
+    pub(super) fn empty(config: WorldConfig, now: Millis) -> World {
         let mut world = World {
-            now: 0,
+            now,
             api: Api::new(config.seed, ApiConfig::default()),
             slots: Vec::new(),
             names: BTreeMap::new(),
@@ -35,15 +43,14 @@ impl World {
             next_record: 0,
             cause: None,
             compact_to: 0,
+            remote: None,
             steps: 0,
             config,
         };
-        world.queue.book(world.config.window, 0, Due::Compact);
+        world.queue.book(now + world.config.window, 0, Due::Compact);
         for (index, node) in world.config.nodes.clone().into_iter().enumerate() {
             world.add_node(index, &node);
         }
-        world.add_scheduler();
-        world.add_controllers();
         world
     }
 

@@ -12,6 +12,7 @@ use super::config::WorldConfig;
 use super::hosts::Machine;
 use super::queue::{ActorId, Due, Queue};
 use super::record::{Record, What};
+use super::remote::Remote;
 use super::rules::Rules;
 use crate::api::Api;
 
@@ -33,6 +34,8 @@ pub struct World {
     /// The record that led to what is being done.
     pub(super) cause: Option<u64>,
     pub(super) compact_to: u64,
+    /// What is under way to the API server if it is a real one.
+    pub(super) remote: Option<Remote>,
     pub(super) steps: u64,
 }
 

@@ -82,7 +82,7 @@ impl World {
         if !alive {
             // What is on the wire is not taken back by the end of the process that sent it.
             if self.is_linked(actor) {
-                drop(self.carry_out(actor, incarnation, &message));
+                self.pass_on(actor, incarnation, message);
             }
             return;
         }
@@ -103,18 +103,37 @@ impl World {
             Some(RequestEffect::CrashBefore) => {
                 self.crash(actor);
             }
-            Some(RequestEffect::CrashAfter) => {
-                drop(self.carry_out(actor, incarnation, &message));
-                self.crash(actor);
-            }
+            _ => self.pass_on(actor, incarnation, message),
+        }
+    }
+
+    /// The API server has a request: it answers at once, or, if it is a real one, later.
+    fn pass_on(&mut self, actor: ActorId, incarnation: u32, message: Message) {
+        if self.is_remote() {
+            return self.send_out(actor, incarnation, message);
+        }
+        let (answer, cause) = self.carry_out(actor, incarnation, &message);
+        self.carried_out(actor, incarnation, message, answer, cause);
+    }
+
+    /// A request was carried out: its actor gets the answer, unless a fault is in the way.
+    pub(super) fn carried_out(
+        &mut self,
+        actor: ActorId,
+        incarnation: u32,
+        message: Message,
+        answer: Answer,
+        cause: u64,
+    ) {
+        if !self.lives(actor, incarnation) {
+            return;
+        }
+        match message.rule.as_ref().map(|(_, effect)| effect) {
+            Some(RequestEffect::CrashAfter) => drop(self.crash(actor)),
             Some(RequestEffect::LoseResponse) => {
-                let cause = self.carry_out(actor, incarnation, &message).1;
                 self.answer(actor, message, Err(Status::connection_lost()), cause);
             }
-            Some(RequestEffect::Delay(_)) | None => {
-                let (answer, cause) = self.carry_out(actor, incarnation, &message);
-                self.answer(actor, message, answer, cause);
-            }
+            _ => self.answer(actor, message, answer, cause),
         }
     }
 

@@ -11,6 +11,7 @@ mod link;
 mod pull;
 mod queue;
 mod record;
+mod remote;
 mod rules;
 mod watch;
 
@@ -22,3 +23,4 @@ pub use lever::{
     WatchEffect,
 };
 pub use record::{HostRecord, Phase, Record, RequestRecord, What};
+pub use remote::{Mirrored, Outgoing};

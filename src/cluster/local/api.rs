@@ -1,0 +1,238 @@
+//! Speaking to a real API server: requests of the simulation as HTTP, and answers back.
+
+use std::fmt::Write as _;
+
+use camino::Utf8Path;
+use http::{Method, header};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use kubesim::api::Type;
+use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Text, map};
+
+use crate::cluster::ClusterError;
+
+/// Who sends a request: the user that it is sent for, and a user agent.
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    /// `None` for the administrator himself.
+    pub(super) user: Option<Text>,
+    pub(super) user_agent: Text,
+}
+
+/// A connection as an administrator, who may send requests for others.
+#[derive(Clone)]
+pub(super) struct Api {
+    client: kube::Client,
+    pub(super) runtime: tokio::runtime::Handle,
+}
+
+impl Api {
+    /// To the server on this port of loopback, with the certificates `ca.crt`, `admin.crt` and
+    /// `admin.key` in `folder`.
+    pub(super) fn new(
+        port: u16,
+        folder: &Utf8Path,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Api, ClusterError> {
+        let failed = |why: String| ClusterError::Environment(format!("no client: {why}"));
+        let url: http::Uri =
+            format!("https://127.0.0.1:{port}").parse().map_err(|_| failed(String::new()))?;
+        let mut config = kube::Config::new(url);
+        config.root_cert_file = Some(folder.join("ca.crt").into_std_path_buf());
+        config.auth_info.client_certificate = Some(folder.join("admin.crt").into_string());
+        config.auth_info.client_key = Some(folder.join("admin.key").into_string());
+        config.default_retry = false;
+        let _inside = runtime.enter();
+        let client = kube::Client::try_from(config).map_err(|error| failed(error.to_string()))?;
+        Ok(Api { client, runtime })
+    }
+
+    /// Whether the server says that it is ready.
+    pub(super) fn is_ready(&self) -> bool {
+        let request = http::Request::get("/readyz").body(Body::empty());
+        let Ok(request) = request else { return false };
+        let answer = self.runtime.block_on(self.client.send(request));
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// Sends a request; `then` gets the answer, on another thread.
+    pub(super) fn send(
+        &self,
+        request: http::Request<Body>,
+        then: impl FnOnce(Answer) + Send + 'static,
+    ) {
+        let client = self.client.clone();
+        self.runtime.spawn(async move { then(answered(&client, request).await) });
+    }
+
+    /// The body of a watch, frame by frame.
+    ///
+    /// # Errors
+    /// The server refuses it, or does not answer.
+    pub(super) async fn open(&self, request: http::Request<Body>) -> Result<Body, Status> {
+        let response = self.client.send(request).await.map_err(|error| lost(&error))?;
+        match response.status().is_success() {
+            true => Ok(response.into_body()),
+            false => Err(failure(response).await),
+        }
+    }
+
+    pub(super) async fn answer(&self, request: http::Request<Body>) -> Answer {
+        answered(&self.client, request).await
+    }
+}
+
+async fn answered(client: &kube::Client, request: http::Request<Body>) -> Answer {
+    let response = client.send(request).await.map_err(|error| lost(&error))?;
+    if !response.status().is_success() {
+        return Err(failure(response).await);
+    }
+    let body = response.into_body().collect().await.map_err(|error| lost(&error))?.to_bytes();
+    serde_json::from_slice(&body).map_err(|error| lost(&error))
+}
+
+/// No answer came, or none that can be understood.
+fn lost(error: &dyn std::fmt::Display) -> Status {
+    Status { message: error.to_string(), ..Status::connection_lost() }
+}
+
+async fn failure(response: http::Response<Body>) -> Status {
+    let code = response.status().as_u16();
+    let body = response.into_body().collect().await.map(|body| body.to_bytes());
+    let body = body.unwrap_or_default();
+    let Ok(status) = serde_json::from_slice::<Tree>(&body) else {
+        return Status::new(code, "", String::from_utf8_lossy(&body).into_owned());
+    };
+    Status {
+        code,
+        reason: status["reason"].text(),
+        message: status["message"].str().to_owned(),
+        details: status["details"].clone(),
+    }
+}
+
+/// The HTTP request that asks for `request`, of objects of this type.
+pub(super) fn call(kind: &Type, request: &Request, sender: &Sender) -> http::Request<Body> {
+    let mut path = path(kind, request);
+    let separator = |path: &String| if path.contains('?') { '&' } else { '?' };
+    for (name, value) in query(request) {
+        let (next, value) = (separator(&path), encoded(&value));
+        let _ = write!(path, "{next}{name}={value}");
+    }
+    let (method, media) = method(request.verb);
+    let mut http = http::Request::builder().method(method).uri(path);
+    http = http.header(header::ACCEPT, "application/json");
+    for (name, value) in headers(sender) {
+        http = http.header(name, value);
+    }
+    let body = match request.body.is_null() {
+        true => Body::empty(),
+        false => {
+            http = http.header(header::CONTENT_TYPE, media);
+            Body::from(request.body.to_string().into_bytes())
+        }
+    };
+    // Only a name that no URL can hold fails; the server answers the empty request with 404.
+    http.body(body).unwrap_or_else(|_| http::Request::new(Body::empty()))
+}
+
+/// The path of a list or watch of this type.
+pub(super) fn collection(kind: &Type, namespace: &str) -> String {
+    let version = kind.api_version();
+    let root = if version.contains('/') { "apis" } else { "api" };
+    let mut path = format!("/{root}/{version}");
+    if kind.namespaced && !namespace.is_empty() {
+        path.push_str(&format!("/namespaces/{namespace}"));
+    }
+    path.push('/');
+    path.push_str(kind.resource.plural());
+    path
+}
+
+fn path(kind: &Type, request: &Request) -> String {
+    let mut path = collection(kind, &request.key.namespace);
+    let is_new = request.verb == Verb::Create && request.subresource.is_empty();
+    if !request.key.name.is_empty() && !is_new {
+        path.push('/');
+        path.push_str(&encoded(&request.key.name));
+    }
+    if !request.subresource.is_empty() {
+        path.push('/');
+        path.push_str(&request.subresource);
+    }
+    path
+}
+
+fn query(request: &Request) -> Vec<(&'static str, String)> {
+    let list = &request.list;
+    let mut query = vec![
+        ("labelSelector", list.label_selector.to_string()),
+        ("fieldSelector", list.field_selector.to_string()),
+        ("continue", list.continue_token.to_string()),
+        ("resourceVersion", list.resource_version.to_string()),
+        ("resourceVersionMatch", list.resource_version_match.to_string()),
+    ];
+    query.retain(|(_, value)| !value.is_empty());
+    if list.limit > 0 {
+        query.push(("limit", list.limit.to_string()));
+    }
+    if request.dry_run {
+        query.push(("dryRun", "All".to_owned()));
+    }
+    if request.strict {
+        query.push(("fieldValidation", "Strict".to_owned()));
+    }
+    query
+}
+
+fn method(verb: Verb) -> (Method, &'static str) {
+    match verb {
+        Verb::Get | Verb::List => (Method::GET, "application/json"),
+        Verb::Create => (Method::POST, "application/json"),
+        Verb::Update => (Method::PUT, "application/json"),
+        Verb::JsonPatch => (Method::PATCH, "application/json-patch+json"),
+        Verb::MergePatch => (Method::PATCH, "application/merge-patch+json"),
+        Verb::StrategicPatch => (Method::PATCH, "application/strategic-merge-patch+json"),
+        Verb::Delete | Verb::DeleteCollection => (Method::DELETE, "application/json"),
+    }
+}
+
+/// Whom a request is sent for. Nodes may do what nodes may; in the simulation everybody else may do
+/// everything.
+fn headers(sender: &Sender) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("user-agent", sender.user_agent.to_string())];
+    if let Some(user) = &sender.user {
+        let is_node = user.starts_with("system:node:");
+        let group = if is_node { "system:nodes" } else { "system:masters" };
+        headers.push(("impersonate-user", user.to_string()));
+        headers.push(("impersonate-group", group.to_owned()));
+        headers.push(("impersonate-group", "system:authenticated".to_owned()));
+    }
+    headers
+}
+
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+/// An item of a list with what lists leave out: its type.
+pub(super) fn with_type(kind: &Type, mut item: Tree) -> Tree {
+    if item["kind"].is_null() {
+        let head = map! { "apiVersion" => kind.api_version(), "kind" => &kind.kind };
+        head.fields().for_each(|(name, value)| item.set(&[name.as_str()], value));
+    }
+    item
+}

@@ -1,0 +1,70 @@
+//! The certificates of a control plane: an authority of its own, made anew for each.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+};
+
+/// Certificate and key, in PEM.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub(super) certificate: String,
+    pub(super) key: String,
+}
+
+/// Who signs everything.
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(super) fn new() -> Result<Self, rcgen::Error> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        params.distinguished_name = name("shakedown", "");
+        Ok(Authority(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+    }
+
+    /// Its certificate, in PEM.
+    pub(super) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// For a server on loopback, which is a client of its peers too.
+    pub(super) fn server(&self) -> Result<Pair, rcgen::Error> {
+        let names = ["localhost", "kubernetes", "kubernetes.default.svc", "127.0.0.1", "10.96.0.1"];
+        let mut params = CertificateParams::new(names.map(str::to_owned).to_vec())?;
+        params.distinguished_name = name("kube-apiserver", "");
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.signed(params)
+    }
+
+    /// For a client: the user and the group that the API server takes it for.
+    pub(super) fn client(&self, user: &str, group: &str) -> Result<Pair, rcgen::Error> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name = name(user, group);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.signed(params)
+    }
+
+    fn signed(&self, params: CertificateParams) -> Result<Pair, rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.0)?;
+        Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+}
+
+/// A key for the tokens of service accounts: the private and the public half, in PEM.
+pub(super) fn token_key() -> Result<(String, String), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    Ok((key.serialize_pem(), key.public_key_pem()))
+}
+
+fn name(common: &str, organization: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common);
+    if !organization.is_empty() {
+        name.push(DnType::OrganizationName, organization);
+    }
+    name
+}

@@ -1,0 +1,384 @@
+//! A local control plane with simulated nodes, as a cluster. Its world follows the wall clock; what
+//! its actors ask for is carried out by the real API server.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender as Tell, channel};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kubesim::api::Type;
+use kubesim::world::{ActorSpec, Mirrored, What, World, WorldConfig};
+use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::{Millis, Text, object};
+
+use super::api::{Sender, call};
+use super::audit::{Entry, Log};
+use super::binaries::Binaries;
+use super::plane::Plane;
+use super::record::{Recorded, Recorder};
+use super::staff::Staff;
+use super::watch::{AGENT, Told, follow};
+use crate::cluster::sim::{OPERATOR_AGENT, node_config};
+use crate::cluster::sim_record::observation;
+use crate::cluster::{
+    Advance, Cluster, ClusterError, ClusterSpec, Lever, LeverError, Observation, Program, Ticket,
+    Touched,
+};
+use crate::history::{Body, Change, Gap, RequestEvent};
+
+/// How often the audit log is read, in milliseconds.
+const GLANCE: Millis = 10;
+
+/// How long the controllers may take until pods can be made.
+const SERVES_WITHIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What comes from other threads.
+enum News {
+    /// A watch told something.
+    Told(Resource, Told),
+    /// The answer to a request of the operator.
+    Answer(Ticket, Answer),
+    /// The answer to a request of an actor.
+    Answered(u64, Answer),
+}
+
+/// A control plane and its nodes.
+pub(super) struct LocalCluster {
+    plane: Plane,
+    world: World,
+    log: Log,
+    recorder: Recorder,
+    staff: Staff,
+    news: Receiver<News>,
+    tell: Tell<News>,
+    observed: Vec<Observation>,
+    answers: BTreeMap<Ticket, Answer>,
+    next_ticket: u64,
+    next_observation: u64,
+    /// When the trial began, in milliseconds since the epoch of virtual time.
+    began: Millis,
+    /// The time of the last observation since then.
+    last: Millis,
+    kubeconfig: Utf8PathBuf,
+    /// Carries requests and watches; after everything that uses it.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl LocalCluster {
+    pub(super) fn start(binaries: &Binaries, spec: &ClusterSpec) -> Result<Self, ClusterError> {
+        let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let plane = Plane::start(binaries, runtime.handle())?;
+        let log = Log::open(&plane.audit_log()).map_err(failed)?;
+        let began = now();
+        let mut config = WorldConfig::new(spec.seed, 0);
+        config.nodes = spec.nodes.iter().map(node_config).collect();
+        let (tell, news) = channel();
+        let mut cluster = LocalCluster {
+            kubeconfig: plane.kubeconfig(),
+            plane,
+            world: World::remote(config, began),
+            log,
+            recorder: Recorder::default(),
+            staff: Staff::default(),
+            news,
+            tell,
+            observed: Vec::new(),
+            answers: BTreeMap::new(),
+            next_ticket: 0,
+            next_observation: 0,
+            began,
+            last: 0,
+            _runtime: runtime,
+        };
+        cluster.wait_until_pods_can_be_made()?;
+        let types: Vec<Type> = cluster.world.api().resources().cloned().collect();
+        types.iter().for_each(|kind| cluster.follow(kind));
+        Ok(cluster)
+    }
+
+    /// Pods need the service account of their namespace, which a controller makes.
+    fn wait_until_pods_can_be_made(&mut self) -> Result<(), ClusterError> {
+        let kind = self.kind_of(&Resource::SERVICE_ACCOUNTS);
+        let request =
+            Request::get(Resource::SERVICE_ACCOUNTS, ObjectKey::new("default", "default"));
+        let sender = Sender { user: None, user_agent: Text::new_static(AGENT) };
+        let mut waited = Duration::ZERO;
+        while let Some(kind) = &kind {
+            let api = &self.plane.api;
+            if api.runtime.block_on(api.answer(call(kind, &request, &sender))).is_ok() {
+                return Ok(());
+            }
+            if waited > SERVES_WITHIN {
+                let words = self.plane.controller_manager.last_words();
+                let text = format!("the controllers make no service account: {words}");
+                return Err(ClusterError::Environment(text));
+            }
+            std::thread::sleep(ASK_AGAIN);
+            waited += ASK_AGAIN;
+        }
+        Ok(())
+    }
+
+    fn follow(&self, kind: &Type) {
+        if !is_followed(&kind.resource) {
+            return;
+        }
+        let (tell, resource) = (self.tell.clone(), kind.resource.clone());
+        let tell = move |told| tell.send(News::Told(resource.clone(), told)).is_ok();
+        let api = self.plane.api.clone();
+        let runtime = api.runtime.clone();
+        runtime.spawn(follow(api, kind.clone(), tell));
+    }
+
+    fn kind_of(&self, resource: &Resource) -> Option<Type> {
+        self.world.api().resources().find(|kind| kind.resource == *resource).cloned()
+    }
+
+    /// Lets the world go on to the time that it is, and carries what its actors ask for.
+    fn follow_clock(&mut self) {
+        let now = now();
+        while self.world.next_event().is_some_and(|at| at <= now) {
+            self.world.step();
+        }
+        self.world.advance_to(now);
+        for outgoing in self.world.take_outgoing() {
+            let Some(kind) = self.kind_of(&outgoing.request.resource) else {
+                self.world.answered(outgoing.ticket, Err(Status::new(404, "NotFound", "")));
+                continue;
+            };
+            let sender = Sender { user: Some(outgoing.user), user_agent: outgoing.user_agent };
+            let (tell, ticket) = (self.tell.clone(), outgoing.ticket);
+            // Nobody listens any more once the trial is over.
+            let then = move |answer| drop(tell.send(News::Answered(ticket, answer)));
+            self.plane.api.send(call(&kind, &outgoing.request, &sender), then);
+        }
+        for record in self.world.take_records() {
+            // What the actors of real processes are told is not known, so no one's is.
+            if matches!(record.what, What::Deliver { .. }) {
+                continue;
+            }
+            let at = record.at;
+            if let What::Actor { actor, user, user_agent, .. } = &record.what {
+                self.recorder.name(user, user_agent, actor);
+            }
+            if let Some(observation) = observation(record) {
+                self.observe(at, observation.body);
+            }
+        }
+    }
+
+    fn take(&mut self, news: News) {
+        match news {
+            News::Answer(ticket, answer) => drop(self.answers.insert(ticket, answer)),
+            News::Answered(ticket, answer) => self.world.answered(ticket, answer),
+            News::Told(resource, Told::Missed) => {
+                let reason = format!("a watch of {resource} had to list again");
+                self.observe(now(), self.gap("objects", reason));
+            }
+            News::Told(resource, Told::Of(mirrored)) => self.mirror(&resource, &mirrored),
+        }
+    }
+
+    fn mirror(&mut self, resource: &Resource, mirrored: &Mirrored) {
+        let types = self.world.api().resources().count();
+        let writes = self.world.mirror(resource, mirrored);
+        if let Mirrored::Applied(object) | Mirrored::Deleted(object) = mirrored {
+            for write in writes {
+                let change = Change {
+                    rv: object::resource_version(object),
+                    resource: write.resource,
+                    key: write.key,
+                    before: write.before,
+                    after: write.after,
+                };
+                self.recorder.changed(now(), change);
+            }
+        }
+        if self.world.api().resources().count() > types {
+            let custom = self.world.api().resources().filter(|kind| kind.custom).cloned();
+            let new: Vec<Type> = custom.collect();
+            for kind in new {
+                if self.staff.is_new(&kind.resource) {
+                    self.follow(&kind);
+                }
+            }
+        }
+    }
+
+    fn gap(&self, missing: &'static str, reason: String) -> Body {
+        Body::Gap(Gap { from: self.last, missing: Text::new_static(missing), reason })
+    }
+
+    /// Takes in what the log and the watches have told so far.
+    fn record(&mut self) -> Result<(), ClusterError> {
+        let entries = self.log.read().map_err(|error| {
+            ClusterError::Environment(format!("the audit log can't be read: {error}"))
+        })?;
+        let now = now();
+        for entry in entries.into_iter().filter(is_told) {
+            self.recorder.asked(now, entry);
+        }
+        for recorded in self.recorder.take(now) {
+            match recorded {
+                Recorded::Actor { actor, user, user_agent } => {
+                    let started = self.staff.arrived(actor, user, user_agent);
+                    self.observe(now, started);
+                }
+                Recorded::Request(mut event, at) => {
+                    event.incarnation = match self.world.incarnation(&event.actor) {
+                        Some((incarnation, _)) => incarnation,
+                        None => self.staff.incarnation(&event.actor),
+                    };
+                    self.observe(at, Body::Request(event));
+                }
+                Recorded::Unclaimed(change) => {
+                    let what = format!("{} {}", change.resource, change.key);
+                    let reason = format!("the audit log does not say who changed {what}");
+                    self.observe(now, Body::Request(Box::new(unclaimed(change))));
+                    self.observe(now, self.gap("actors", reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Observes what happened at a time since the epoch.
+    fn observe(&mut self, at: Millis, body: Body) {
+        let at = at.saturating_sub(self.began);
+        self.last = self.last.max(at);
+        let id = self.next_observation;
+        self.next_observation += 1;
+        self.observed.push(Observation { id, at, uncertainty: 0, cause: None, body });
+    }
+
+    fn pull_process(&mut self, lever: &Lever) -> Option<Touched> {
+        let (actor, event) = self.staff.pull(lever, &mut self.plane)?;
+        event.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
+        Some(actor)
+    }
+}
+
+/// The wall clock, in milliseconds since the epoch of virtual time.
+fn now() -> Millis {
+    Millis::try_from(jiff::Timestamp::now().as_millisecond() - object::EPOCH).unwrap_or(0)
+}
+
+/// Nothing is judged by leases and Events, and secrets are nobody's business.
+fn is_followed(resource: &Resource) -> bool {
+    ![Resource::LEASES, Resource::EVENTS, Resource::SECRETS].contains(resource)
+}
+
+/// Whether an entry belongs into a history: not what the harness and the API server itself do.
+fn is_told(entry: &Entry) -> bool {
+    is_followed(&entry.resource) && entry.user_agent != AGENT && entry.user != "system:apiserver"
+}
+
+fn unclaimed(change: Change) -> RequestEvent {
+    use kubesim_model::request::Verb;
+    let verb = match (&change.before, &change.after) {
+        (None, _) => Verb::Create,
+        (_, None) => Verb::Delete,
+        _ => Verb::Update,
+    };
+    RequestEvent {
+        actor: Text::new_static("unknown"),
+        incarnation: 1,
+        verb,
+        resource: change.resource.clone(),
+        key: change.key.clone(),
+        subresource: Text::default(),
+        code: 200,
+        reason: Text::default(),
+        message: String::new(),
+        injected: false,
+        changes: vec![change],
+    }
+}
+
+impl Cluster for LocalCluster {
+    fn now(&self) -> Millis {
+        now().saturating_sub(self.began).max(self.last)
+    }
+
+    fn began(&self) -> Millis {
+        self.began
+    }
+
+    fn advance(&mut self, until: Millis) -> Result<Advance, ClusterError> {
+        loop {
+            if let Some(why) = self.plane.is_broken() {
+                return Err(ClusterError::Environment(why));
+            }
+            while let Ok(news) = self.news.try_recv() {
+                self.take(news);
+            }
+            self.follow_clock();
+            self.record()?;
+            let now = self.now();
+            if !self.observed.is_empty() || !self.answers.is_empty() || now >= until {
+                let observed = std::mem::take(&mut self.observed);
+                return Ok(Advance { observed, idle: false });
+            }
+            let next = self.world.next_event().map_or(until, |at| at.saturating_sub(self.began));
+            let wait = until.min(next).saturating_sub(now).clamp(1, GLANCE);
+            if let Ok(news) = self.news.recv_timeout(Duration::from_millis(wait)) {
+                self.take(news);
+            }
+        }
+    }
+
+    fn install(&mut self, program: &Program) -> Result<(), ClusterError> {
+        match program.clone() {
+            Program::InProcess { name, user, user_agent, node, start } => {
+                let actor = ActorSpec::new(name, move || start());
+                self.world.add_actor(ActorSpec { user, user_agent, node, ..actor });
+                Ok(())
+            }
+            other => {
+                let what = format!("run the program `{other:?}`");
+                Err(ClusterError::Unsupported { provider: "local", what })
+            }
+        }
+    }
+
+    fn submit(&mut self, request: Request) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        match self.kind_of(&request.resource) {
+            None => drop(self.answers.insert(ticket, Err(Status::new(404, "NotFound", "")))),
+            Some(kind) => {
+                let sender = Sender { user: None, user_agent: Text::new_static(OPERATOR_AGENT) };
+                let tell = self.tell.clone();
+                let then = move |answer| drop(tell.send(News::Answer(ticket, answer)));
+                self.plane.api.send(call(&kind, &request, &sender), then);
+            }
+        }
+        ticket
+    }
+
+    fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
+        self.answers.remove(&ticket)
+    }
+
+    fn pull(&mut self, lever: &Lever) -> Result<Touched, LeverError> {
+        match self.pull_process(lever) {
+            Some(touched) => Ok(touched),
+            None => self.world.pull(lever),
+        }
+    }
+
+    fn kubeconfig(&self) -> Option<&Utf8Path> {
+        Some(&self.kubeconfig)
+    }
+
+    fn fork(&self) -> Option<Box<dyn Cluster>> {
+        None
+    }
+}

@@ -1,0 +1,96 @@
+//! One process of a control plane: started with its output in a file, stopped with the plane.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use super::guard::guarded;
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How much of a process's output is told when it ended unasked.
+const TOLD: usize = 2_000;
+
+/// A process, and how it is started.
+pub(super) struct Process {
+    program: std::path::PathBuf,
+    arguments: Vec<String>,
+    log: Utf8PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Starts `program`; what it prints goes to `NAME.log` in `folder`.
+    pub(super) fn start(
+        program: &Path,
+        arguments: Vec<String>,
+        folder: &Utf8Path,
+    ) -> std::io::Result<Process> {
+        let name = program.file_name().map(|name| name.to_string_lossy().into_owned());
+        let log = folder.join(format!("{}.log", name.unwrap_or_default()));
+        let program = program.to_owned();
+        let mut process = Process { program, arguments, log, child: None };
+        process.start_again()?;
+        Ok(process)
+    }
+
+    /// Starts it anew. Answers whether it did not run.
+    pub(super) fn start_again(&mut self) -> std::io::Result<bool> {
+        if self.is_running() {
+            return Ok(false);
+        }
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let child = guarded(&self.program)?
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.child = Some(child);
+        Ok(true)
+    }
+
+    pub(super) fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Ends it at once. Answers whether it ran.
+    pub(super) fn kill(&mut self) -> bool {
+        let was_running = self.is_running();
+        if let Some(mut child) = self.child.take() {
+            // One that has ended needs nothing more.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        was_running
+    }
+
+    /// Lets it stand still. Answers whether it runs.
+    pub(super) fn pause(&mut self) -> bool {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on. Answers whether it runs.
+    pub(super) fn resume(&mut self) -> bool {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&mut self, signal: Signal) -> bool {
+        let id = self.child.as_ref().and_then(|child| i32::try_from(child.id()).ok());
+        let pid = id.and_then(Pid::from_raw);
+        self.is_running() && pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+    }
+
+    /// What it printed last.
+    pub(super) fn last_words(&self) -> String {
+        let text = std::fs::read(&self.log).unwrap_or_default();
+        let from = text.len().saturating_sub(TOLD);
+        String::from_utf8_lossy(&text[from..]).trim().to_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

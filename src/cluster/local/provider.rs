@@ -1,0 +1,64 @@
+//! The provider: what a local control plane can do.
+
+use camino::Utf8Path;
+
+use super::binaries::{Binaries, BinariesError};
+use super::cluster::LocalCluster;
+use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
+use crate::history::Clock;
+
+/// The provider.
+#[derive(Clone, Debug)]
+pub struct Local {
+    binaries: Binaries,
+    /// `1.36`.
+    minor: String,
+}
+
+impl Local {
+    /// With the programs in `folder`, or those that the environment names.
+    ///
+    /// # Errors
+    /// A program is missing.
+    pub fn new(folder: Option<&Utf8Path>) -> Result<Local, BinariesError> {
+        let binaries = Binaries::find(folder)?;
+        let version = binaries.version.trim_start_matches('v').splitn(3, '.').take(2);
+        let minor = version.collect::<Vec<_>>().join(".");
+        Ok(Local { binaries, minor })
+    }
+}
+
+impl Provider for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn version(&self) -> Option<&str> {
+        Some(&self.minor)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        // Of what controllers of a real process are told nothing is known.
+        let lacking = [
+            Capability::Deliveries,
+            Capability::ApiFaults,
+            Capability::VirtualTime,
+            Capability::Repeatable,
+            Capability::Forkable,
+        ];
+        let all = Capability::ALL.iter().copied();
+        all.filter(|capability| !lacking.contains(capability)).collect()
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::Wall
+    }
+
+    fn provision(&self, spec: &ClusterSpec) -> Result<Box<dyn Cluster>, ClusterError> {
+        if let Some((component, bug)) = spec.bugs.first() {
+            let what = format!("plant the bug `{component}/{bug}`");
+            return Err(ClusterError::Unsupported { provider: "local", what });
+        }
+        Ok(Box::new(LocalCluster::start(&self.binaries, spec)?))
+    }
+}

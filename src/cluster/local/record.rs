@@ -1,0 +1,307 @@
+//! Who made which change: what the watches tell and what the audit log tells, brought together by
+//! resourceVersion, or else by the object. What comes out is in the order of the versions.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kubesim_model::request::Verb;
+use kubesim_model::resource::Resource;
+use kubesim_model::{Millis, Text};
+
+use super::audit::Entry;
+use crate::history::{Change, RequestEvent};
+
+/// How long a change waits for those with lower versions, which other watches bring.
+const ORDER: Millis = 50;
+/// How long a request without changes waits for some, and a change for its request.
+const PATIENCE: Millis = 2_000;
+
+/// What watches and log have told and is not recorded yet.
+#[derive(Default)]
+pub(super) struct Recorder {
+    /// By version.
+    changes: BTreeMap<u64, Waiting>,
+    requests: VecDeque<Request>,
+    told: u64,
+    /// By user and user agent: the name of who asks.
+    names: BTreeMap<(Text, Text), Text>,
+}
+
+struct Waiting {
+    change: Change,
+    since: Millis,
+    /// The number of the request that made it.
+    by: Option<u64>,
+}
+
+struct Request {
+    number: u64,
+    entry: Entry,
+    since: Millis,
+    changes: usize,
+}
+
+/// What is to be recorded.
+#[derive(Debug)]
+pub(super) enum Recorded {
+    /// An actor that was not seen before.
+    Actor { actor: Text, user: Text, user_agent: Text },
+    /// A request, when it was answered.
+    Request(Box<RequestEvent>, Millis),
+    /// A change of which nobody knows who made it.
+    Unclaimed(Change),
+}
+
+impl Recorder {
+    /// Says how an actor is called that the cluster knows by another name than its user's.
+    pub(super) fn name(&mut self, user: &Text, user_agent: &Text, name: &Text) {
+        self.names.insert((user.clone(), user_agent.clone()), name.clone());
+    }
+
+    /// A watch told of a change.
+    pub(super) fn changed(&mut self, now: Millis, change: Change) {
+        self.changes.insert(change.rv, Waiting { change, since: now, by: None });
+    }
+
+    /// The log told of a request.
+    pub(super) fn asked(&mut self, now: Millis, entry: Entry) {
+        self.told += 1;
+        let number = self.told;
+        self.requests.push_back(Request { number, entry, since: now, changes: 0 });
+    }
+
+    /// What can be recorded now, in order.
+    pub(super) fn take(&mut self, now: Millis) -> Vec<Recorded> {
+        self.match_all();
+        let mut recorded = Vec::new();
+        while let Some(first) = self.changes.first_entry() {
+            let age = now.saturating_sub(first.get().since);
+            let by = first.get().by;
+            if age < ORDER || (by.is_none() && age < PATIENCE) {
+                break;
+            }
+            let change = first.remove().change;
+            match by {
+                Some(number) => self.record(number, change, &mut recorded),
+                None => recorded.push(Recorded::Unclaimed(change)),
+            }
+        }
+        self.record_rest(now, &mut recorded);
+        recorded
+    }
+
+    fn match_all(&mut self) {
+        let Recorder { changes, requests, .. } = self;
+        for waiting in changes.values_mut().filter(|waiting| waiting.by.is_none()) {
+            let change = &waiting.change;
+            let exact = requests.iter_mut().find(|request| {
+                request.entry.rv == change.rv && request.entry.resource == change.resource
+            });
+            let found = match exact {
+                Some(request) => Some(request),
+                None => requests.iter_mut().rev().find(|request| could_make(request, change)),
+            };
+            if let Some(request) = found {
+                request.changes += 1;
+                waiting.by = Some(request.number);
+            }
+        }
+    }
+
+    /// Records a request with all its changes that have come.
+    fn record(&mut self, number: u64, first: Change, recorded: &mut Vec<Recorded>) {
+        let Some(at) = self.requests.iter().position(|request| request.number == number) else {
+            return recorded.push(Recorded::Unclaimed(first));
+        };
+        let mut changes = vec![first];
+        let more: Vec<u64> = self
+            .changes
+            .iter()
+            .filter(|(_, waiting)| waiting.by == Some(number))
+            .map(|(rv, _)| *rv)
+            .collect();
+        changes.extend(more.iter().filter_map(|rv| Some(self.changes.remove(rv)?.change)));
+        if let Some(request) = self.requests.remove(at) {
+            self.emit(request.entry, changes, recorded);
+        }
+    }
+
+    /// Requests that changed nothing.
+    fn record_rest(&mut self, now: Millis, recorded: &mut Vec<Recorded>) {
+        let mut at = 0;
+        while let Some(request) = self.requests.get(at) {
+            let entry = &request.entry;
+            let may_change = entry.verb.is_write() && entry.code < 300;
+            let patience = if may_change { PATIENCE } else { ORDER };
+            if request.changes > 0 || now.saturating_sub(request.since) < patience {
+                at += 1;
+                continue;
+            }
+            if let Some(request) = self.requests.remove(at) {
+                self.emit(request.entry, Vec::new(), recorded);
+            }
+        }
+    }
+
+    fn emit(&mut self, entry: Entry, changes: Vec<Change>, recorded: &mut Vec<Recorded>) {
+        let at = entry.at;
+        let actor = self.actor(&entry, recorded);
+        let event = RequestEvent {
+            actor,
+            incarnation: 1,
+            verb: entry.verb,
+            resource: entry.resource,
+            key: entry.key,
+            subresource: entry.subresource,
+            code: entry.code,
+            reason: entry.reason,
+            message: entry.message,
+            injected: false,
+            changes,
+        };
+        recorded.push(Recorded::Request(Box::new(event), at));
+    }
+
+    fn actor(&mut self, entry: &Entry, recorded: &mut Vec<Recorded>) -> Text {
+        let who = (entry.user.clone(), entry.user_agent.clone());
+        if let Some(name) = self.names.get(&who) {
+            return name.clone();
+        }
+        let actor = name_of(&entry.user, &entry.user_agent);
+        self.names.insert(who, actor.clone());
+        let (user, user_agent) = (entry.user.clone(), entry.user_agent.clone());
+        recorded.push(Recorded::Actor { actor: actor.clone(), user, user_agent });
+        actor
+    }
+}
+
+/// What the simulation calls whoever has this user.
+pub(super) fn name_of(user: &Text, user_agent: &Text) -> Text {
+    match user.as_str() {
+        "system:kube-scheduler" => Text::new_static("scheduler"),
+        "kubernetes-admin" => {
+            Text::new(user_agent.split(['/', ' ']).next().unwrap_or("kubernetes-admin"))
+        }
+        // What the API server writes on its own account.
+        "system:apiserver" => Text::new_static("kube-apiserver"),
+        user => match user.strip_prefix("system:node:") {
+            Some(node) => Text::from(format!("kubelet/{node}")),
+            None => Text::new(user.rsplit(':').next().unwrap_or(user)),
+        },
+    }
+}
+
+/// Whether a request of which the answer does not say what became of it could have made a change.
+fn could_make(request: &Request, change: &Change) -> bool {
+    let entry = &request.entry;
+    // The answer to the delete that ends a pod is the pod as it was.
+    let is_silent = entry.rv == 0 || (entry.verb == Verb::Delete && request.changes == 0);
+    if !entry.verb.is_write() || entry.code >= 300 || !is_silent {
+        return false;
+    }
+    let pods = Resource::PODS;
+    let budgets = Resource::POD_DISRUPTION_BUDGETS;
+    let same = entry.resource == change.resource && entry.key == change.key;
+    let is_gone = change.after.as_ref().is_none_or(kubesim_model::object::is_terminating);
+    match (entry.verb, entry.subresource.as_str()) {
+        (Verb::Create, "eviction") => {
+            let charged = change.resource == budgets && entry.key.namespace == change.key.namespace;
+            (same && is_gone && change.resource == pods) || charged
+        }
+        (Verb::DeleteCollection, _) => {
+            let inside =
+                entry.key.namespace.is_empty() || entry.key.namespace == change.key.namespace;
+            entry.resource == change.resource && inside && is_gone
+        }
+        (Verb::Delete, _) => same && is_gone,
+        _ => same,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kubesim_model::map;
+    use kubesim_model::resource::ObjectKey;
+    use kubesim_model::tree::Tree;
+
+    fn entry(verb: Verb, name: &str, subresource: &str, rv: u64) -> Entry {
+        Entry {
+            user: "system:serviceaccount:kube-system:replicaset-controller".into(),
+            user_agent: "kube-controller-manager/v1.36.3".into(),
+            verb,
+            resource: Resource::PODS,
+            key: ObjectKey::new("default", name),
+            subresource: subresource.into(),
+            code: 200,
+            reason: Text::default(),
+            message: String::new(),
+            rv,
+            at: 0,
+        }
+    }
+
+    fn change(resource: Resource, name: &str, rv: u64, after: Option<Tree>) -> Change {
+        Change { rv, resource, key: ObjectKey::new("default", name), before: None, after }
+    }
+
+    fn told(recorded: &[Recorded]) -> Vec<String> {
+        recorded
+            .iter()
+            .map(|one| match one {
+                Recorded::Actor { actor, .. } => format!("new {actor}"),
+                Recorded::Unclaimed(change) => format!("? {}", change.rv),
+                Recorded::Request(event, _) => {
+                    let rvs: Vec<String> =
+                        event.changes.iter().map(|change| change.rv.to_string()).collect();
+                    format!("{} {:?} {}", event.actor, event.verb, rvs.join("+"))
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn changes_come_in_the_order_of_their_versions_with_who_made_them() {
+        let mut recorder = Recorder::default();
+        recorder.changed(0, change(Resource::PODS, "b", 8, Some(map! {})));
+        recorder.changed(5, change(Resource::PODS, "a", 7, Some(map! {})));
+        recorder.asked(10, entry(Verb::Create, "a", "", 7));
+        recorder.asked(10, entry(Verb::Create, "b", "", 8));
+        assert_eq!(told(&recorder.take(20)), Vec::<String>::new());
+        let all = told(&recorder.take(60));
+        let want = ["new replicaset-controller", "replicaset-controller Create 7"];
+        assert_eq!(all[..2], want.map(str::to_owned));
+        assert_eq!(all[2], "replicaset-controller Create 8");
+    }
+
+    #[test]
+    fn an_eviction_has_its_pod_and_its_budget() {
+        let mut recorder = Recorder::default();
+        let going = map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
+        recorder.changed(0, change(Resource::POD_DISRUPTION_BUDGETS, "web", 5, Some(map! {})));
+        recorder.changed(0, change(Resource::PODS, "a", 6, Some(going)));
+        recorder.asked(0, entry(Verb::Create, "a", "eviction", 0));
+        assert!(told(&recorder.take(100)).contains(&"replicaset-controller Create 5+6".to_owned()));
+    }
+
+    #[test]
+    fn the_last_delete_of_a_pod_is_known_by_its_object() {
+        let mut recorder = Recorder::default();
+        recorder.asked(0, entry(Verb::Delete, "a", "", 5));
+        recorder.asked(0, entry(Verb::Delete, "a", "", 7));
+        recorder.changed(0, change(Resource::PODS, "a", 7, Some(map! {})));
+        recorder.changed(0, change(Resource::PODS, "a", 9, None));
+        let all = told(&recorder.take(100));
+        assert!(all.contains(&"replicaset-controller Delete 7".to_owned()), "{all:?}");
+        assert!(all.contains(&"replicaset-controller Delete 9".to_owned()), "{all:?}");
+    }
+
+    #[test]
+    fn what_nobody_did_is_unclaimed_and_what_changed_nothing_is_told_all_the_same() {
+        let mut recorder = Recorder::default();
+        recorder.changed(0, change(Resource::PODS, "a", 5, Some(map! {})));
+        recorder.asked(0, entry(Verb::Get, "a", "", 4));
+        let early = told(&recorder.take(100));
+        assert!(early.contains(&"replicaset-controller Get ".to_owned()), "{early:?}");
+        assert_eq!(told(&recorder.take(3_000)), ["? 5"]);
+    }
+}

@@ -1,0 +1,91 @@
+//! The actors that live in real processes: all controllers in one, the scheduler in another. What
+//! is done to one of them is done to its process.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubesim_model::Text;
+use kubesim_model::resource::Resource;
+
+use super::plane::Plane;
+use super::process::Process;
+use crate::cluster::{Lever, Touched};
+use crate::history::{ActorEvent, ActorPhase, Body};
+
+/// What is known of them.
+#[derive(Default)]
+pub(super) struct Staff {
+    members: BTreeMap<Text, ActorEvent>,
+    followed: BTreeSet<Resource>,
+}
+
+const CONTROLLERS: &str = "kube-controller-manager";
+const SCHEDULER: &str = "kube-scheduler";
+
+impl Staff {
+    /// Somebody was seen for the first time.
+    pub(super) fn arrived(&mut self, actor: Text, user: Text, user_agent: Text) -> Body {
+        let (node, phase) = (Text::default(), ActorPhase::Started);
+        let event =
+            ActorEvent { actor: actor.clone(), user, user_agent, node, incarnation: 1, phase };
+        Body::Actor(self.members.entry(actor).or_insert(event).clone())
+    }
+
+    /// Which incarnation of an actor lives.
+    pub(super) fn incarnation(&self, actor: &str) -> u32 {
+        self.members.get(actor).map_or(1, |member| member.incarnation)
+    }
+
+    /// Whether a custom type was not followed yet.
+    pub(super) fn is_new(&mut self, resource: &Resource) -> bool {
+        self.followed.insert(resource.clone())
+    }
+
+    /// Moves a lever that acts on one of them; `None` if it does not.
+    pub(super) fn pull(
+        &mut self,
+        lever: &Lever,
+        plane: &mut Plane,
+    ) -> Option<(Touched, Vec<ActorEvent>)> {
+        let (actor, phase) = match lever {
+            Lever::CrashActor { actor } => (actor, ActorPhase::Crashed),
+            Lever::StartActor { actor } => (actor, ActorPhase::Started),
+            Lever::PauseActor { actor } => (actor, ActorPhase::Paused),
+            Lever::ResumeActor { actor } => (actor, ActorPhase::Resumed),
+            _ => return None,
+        };
+        let program = program_of(self.members.get(actor)?)?;
+        let process = match program {
+            SCHEDULER => &mut plane.scheduler,
+            _ => &mut plane.controller_manager,
+        };
+        let was = self.members[actor].phase;
+        let did = was != phase && act(process, phase);
+        let mut events = Vec::new();
+        if did || was == phase {
+            for member in self.members.values_mut() {
+                if program_of(member) == Some(program) && member.phase != phase {
+                    member.incarnation += u32::from(phase == ActorPhase::Started);
+                    member.phase = phase;
+                    events.push(member.clone());
+                }
+            }
+        }
+        // All of a process stand still together: whoever is named after the first is touched too.
+        let actors = if did || was == phase { vec![actor.clone()] } else { Vec::new() };
+        Some((Touched { actors, ..Touched::default() }, events))
+    }
+}
+
+fn act(process: &mut Process, phase: ActorPhase) -> bool {
+    match phase {
+        ActorPhase::Crashed => process.kill(),
+        ActorPhase::Started => process.start_again().unwrap_or(false),
+        ActorPhase::Paused => process.pause(),
+        ActorPhase::Resumed => process.resume(),
+    }
+}
+
+/// The program that an actor is part of.
+fn program_of(member: &ActorEvent) -> Option<&'static str> {
+    [CONTROLLERS, SCHEDULER].into_iter().find(|program| member.user_agent.starts_with(program))
+}
