@@ -25,6 +25,7 @@ pub(super) struct Sender {
 #[derive(Clone)]
 pub(super) struct Api {
     client: kube::Client,
+    config: kube::Config,
     pub(super) runtime: tokio::runtime::Handle,
 }
 
@@ -44,9 +45,19 @@ impl Api {
         config.auth_info.client_certificate = Some(folder.join("admin.crt").into_string());
         config.auth_info.client_key = Some(folder.join("admin.key").into_string());
         config.default_retry = false;
-        let _inside = runtime.enter();
-        let client = kube::Client::try_from(config).map_err(|error| failed(error.to_string()))?;
-        Ok(Api { client, runtime })
+        let client = client(config.clone(), &runtime)?;
+        Ok(Api { client, config, runtime })
+    }
+
+    /// A client of its own, of a user who may do everything.
+    pub(super) fn client_of(&self, user: &str, agent: &str) -> Result<kube::Client, ClusterError> {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(user.to_owned());
+        config.auth_info.impersonate_groups = Some(vec![ADMINISTRATORS.to_owned()]);
+        if let Ok(agent) = http::HeaderValue::from_str(agent) {
+            config.headers.push((header::USER_AGENT, agent));
+        }
+        client(config, &self.runtime)
     }
 
     /// Whether the server says that it is ready.
@@ -82,6 +93,18 @@ impl Api {
     pub(super) async fn answer(&self, request: http::Request<Body>) -> Answer {
         answered(&self.client, request).await
     }
+}
+
+/// The group that may do everything.
+const ADMINISTRATORS: &str = "system:masters";
+
+fn client(
+    config: kube::Config,
+    runtime: &tokio::runtime::Handle,
+) -> Result<kube::Client, ClusterError> {
+    let _inside = runtime.enter();
+    let failed = |error| ClusterError::Environment(format!("no client: {error}"));
+    kube::Client::try_from(config).map_err(failed)
 }
 
 async fn answered(client: &kube::Client, request: http::Request<Body>) -> Answer {
@@ -205,7 +228,7 @@ fn headers(sender: &Sender) -> Vec<(&'static str, String)> {
     let mut headers = vec![("user-agent", sender.user_agent.to_string())];
     if let Some(user) = &sender.user {
         let is_node = user.starts_with("system:node:");
-        let group = if is_node { "system:nodes" } else { "system:masters" };
+        let group = if is_node { "system:nodes" } else { ADMINISTRATORS };
         headers.push(("impersonate-user", user.to_string()));
         headers.push(("impersonate-group", group.to_owned()));
         headers.push(("impersonate-group", "system:authenticated".to_owned()));

@@ -16,6 +16,7 @@ use super::api::{Sender, call};
 use super::audit::{Entry, Log};
 use super::binaries::Binaries;
 use super::plane::Plane;
+use super::programs::Programs;
 use super::record::{Recorded, Recorder};
 use super::staff::Staff;
 use super::watch::{AGENT, Told, follow};
@@ -51,6 +52,7 @@ pub(super) struct LocalCluster {
     log: Log,
     recorder: Recorder,
     staff: Staff,
+    programs: Programs,
     news: Receiver<News>,
     tell: Tell<News>,
     observed: Vec<Observation>,
@@ -87,6 +89,7 @@ impl LocalCluster {
             log,
             recorder: Recorder::default(),
             staff: Staff::default(),
+            programs: Programs::default(),
             news,
             tell,
             observed: Vec::new(),
@@ -232,10 +235,7 @@ impl LocalCluster {
                     self.observe(now, started);
                 }
                 Recorded::Request(mut event, at) => {
-                    event.incarnation = match self.world.incarnation(&event.actor) {
-                        Some((incarnation, _)) => incarnation,
-                        None => self.staff.incarnation(&event.actor),
-                    };
+                    event.incarnation = self.incarnation(&event.actor);
                     self.observe(at, Body::Request(event));
                 }
                 Recorded::Unclaimed(change) => {
@@ -258,10 +258,17 @@ impl LocalCluster {
         self.observed.push(Observation { id, at, uncertainty: 0, cause: None, body });
     }
 
+    fn incarnation(&self, actor: &str) -> u32 {
+        let of_world = self.world.incarnation(actor).map(|(number, _)| number);
+        let known = of_world.or_else(|| self.programs.incarnation(actor));
+        known.unwrap_or_else(|| self.staff.incarnation(actor))
+    }
+
     fn pull_process(&mut self, lever: &Lever) -> Option<Touched> {
-        let (actor, event) = self.staff.pull(lever, &mut self.plane)?;
-        event.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
-        Some(actor)
+        let moved = self.programs.pull(lever, &self.plane.api);
+        let (touched, events) = moved.or_else(|| self.staff.pull(lever, &mut self.plane))?;
+        events.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
+        Some(touched)
     }
 }
 
@@ -275,9 +282,9 @@ fn is_followed(resource: &Resource) -> bool {
     ![Resource::LEASES, Resource::EVENTS, Resource::SECRETS].contains(resource)
 }
 
-/// Whether an entry belongs into a history: not what the harness and the API server itself do.
+/// Whether an entry belongs into a history: not what the harness asks to record it.
 fn is_told(entry: &Entry) -> bool {
-    is_followed(&entry.resource) && entry.user_agent != AGENT && entry.user != "system:apiserver"
+    is_followed(&entry.resource) && entry.user_agent != AGENT
 }
 
 fn unclaimed(change: Change) -> RequestEvent {
@@ -339,6 +346,13 @@ impl Cluster for LocalCluster {
             Program::InProcess { name, user, user_agent, node, start } => {
                 let actor = ActorSpec::new(name, move || start());
                 self.world.add_actor(ActorSpec { user, user_agent, node, ..actor });
+                Ok(())
+            }
+            Program::Client { name, user, user_agent, start } => {
+                self.recorder.name(&user, &user_agent, &name);
+                let who = (name, user, user_agent);
+                let started = self.programs.install(&self.plane.api, who, start)?;
+                self.observe(now(), Body::Actor(started));
                 Ok(())
             }
             other => {

@@ -10,6 +10,7 @@ mod cluster;
 mod guard;
 mod plane;
 mod process;
+mod programs;
 mod provider;
 mod record;
 mod staff;

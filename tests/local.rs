@@ -1,0 +1,99 @@
+//! The same scenarios on a real control plane: `suites/smoke` on the provider `local`, with what
+//! the simulation says to them beside it. Runs where the environment variable `SHAKEDOWN_K8S_BIN`
+//! names a folder with etcd, kube-apiserver, kube-controller-manager and kube-scheduler; elsewhere
+//! it says that it does not.
+
+#![expect(clippy::print_stderr, reason = "the one way to say that nothing was run")]
+#![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const SUITE: &str = "suites/smoke";
+
+fn programs() -> Option<PathBuf> {
+    let folder = std::env::var_os("SHAKEDOWN_K8S_BIN").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("not run: SHAKEDOWN_K8S_BIN names no folder with a control plane");
+    }
+    folder
+}
+
+fn shakedown(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    let reports = Path::new(env!("CARGO_TARGET_TMPDIR")).join("local");
+    command.args(arguments).arg("--reports").arg(reports).output().unwrap()
+}
+
+/// Trial and verdict, as `run.json` has them.
+fn verdicts(provider: &str) -> Vec<(String, String)> {
+    let output =
+        shakedown(&["run", SUITE, "--provider", provider, "--format", "json", "--jobs", "2"]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: Value = serde_json::from_slice(&output.stdout).expect(&errors);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let trials = report["trials"].as_array().expect("a run has trials");
+    trials.iter().map(|trial| (text(&trial["name"]), text(&trial["verdict"]))).collect()
+}
+
+#[test]
+fn a_real_control_plane_says_what_the_simulation_says() {
+    if programs().is_none() {
+        return;
+    }
+    let simulated = verdicts("sim");
+    assert!(!simulated.is_empty());
+    assert_eq!(verdicts("local"), simulated);
+}
+
+#[test]
+fn nothing_is_left_behind_when_the_harness_is_killed() {
+    if programs().is_none() {
+        return;
+    }
+    for wait in [300, 2_000, 6_000, 9_000] {
+        let mut harness = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+            .args(["run", SUITE, "--provider", "local", "--subject", "deployment", "--reports"])
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("killed"))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        let started = children(harness.id());
+        harness.kill().unwrap();
+        harness.wait().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let left: Vec<&u32> = started.iter().filter(|pid| is_alive(**pid)).collect();
+        assert!(left.is_empty(), "killed after {wait} ms, it left the processes {left:?}");
+        assert!(wait < 2_000 || started.len() >= 2, "it had started {started:?}");
+    }
+}
+
+/// The processes that this one has started.
+fn children(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let pids: Vec<u32> = lists
+        .flat_map(|list| list.split_whitespace().flat_map(str::parse).collect::<Vec<_>>())
+        .collect();
+    pids
+}
+
+fn is_alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let empty = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-programs");
+    std::fs::create_dir_all(&empty).unwrap();
+    let folder = empty.to_str().unwrap();
+    let output = shakedown(&["run", SUITE, "--provider", "local", "--k8s-bin", folder]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{errors}");
+    assert!(errors.contains("there is no `kube-apiserver` in"), "{errors}");
+    assert!(errors.contains("--k8s-bin"), "{errors}");
+}
