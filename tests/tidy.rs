@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["suite", "history", "check", "cluster", "subject", "fault"]),
     ("run", &["suite", "history", "check", "cluster", "subject", "fault", "plan"]),
     ("explore", &["suite", "history", "check", "cluster", "subject", "fault", "plan", "run"]),
-    ("report", &["suite", "history", "check", "plan", "run"]),
+    ("report", &["suite", "history", "check", "plan", "run", "explore"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -90,6 +90,10 @@ pub(crate) enum Command {
     /// Run many seeds of the suites; tell fails, unknowns, and how often each fault took effect
     #[command(after_help = "Example:\n  shakedown soak suites --trials 100")]
     Soak(SoakArgs),
+    /// Run the same trials in the simulation and on a real cluster, and tell what differs
+    #[command(after_help = "Example:\n  \
+        shakedown fidelity suites/smoke --against local --k8s-bin DIR")]
+    Fidelity(FidelityArgs),
 }
 
 /// Which scenarios.
@@ -257,4 +261,28 @@ pub(crate) struct SoakArgs {
     /// How many trials run side by side; all cores if not given
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FidelityArgs {
+    #[command(flatten)]
+    pub(crate) select: Selection,
+    /// The other provider
+    #[arg(long, default_value = "local", value_name = "NAME")]
+    pub(crate) against: String,
+    /// The folder of the programs of a control plane, for `local`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) k8s_bin: Option<Utf8PathBuf>,
+    /// The seed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// How many real clusters run side by side
+    #[arg(long, short, default_value_t = 2, value_name = "N")]
+    pub(crate) jobs: usize,
+    /// Only the first row of each scenario's matrix
+    #[arg(long)]
+    pub(crate) one_row: bool,
+    /// Write the page here instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<Utf8PathBuf>,
 }

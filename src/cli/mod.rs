@@ -8,12 +8,12 @@ mod docs;
 mod entry;
 mod exit_code;
 mod explain;
+mod fidelity;
 mod list;
 mod markdown;
 mod measure;
 mod mutants;
 mod new;
-
 mod progress;
 mod provider;
 mod replay;

@@ -2,5 +2,6 @@
 //! it all goes. Knows of single trials only what `run` tells.
 
 pub mod bench;
+pub mod fidelity;
 pub mod mutants;
 pub mod soak;
