@@ -8,7 +8,7 @@ use semver::Version;
 use serde::Deserialize;
 
 use crate::error::{Error, Failure};
-use crate::invocation::{Invocation, Runner};
+use crate::invocation::{Invocation, Output, Runner};
 use crate::version;
 
 /// A container engine that kind can use.
@@ -47,17 +47,30 @@ impl Engine {
         }
     }
 
-    /// Whether `code` and `stderr` of an `exec` are the engine's own refusal, and not the end of
-    /// the program that was to run in the container.
-    pub(crate) fn refused_exec(self, code: Option<i32>, stderr: &str) -> bool {
-        match self {
-            Self::Docker => {
-                let daemon = ["Error response from daemon:", "Error: No such container"];
-                let starts = daemon.iter().any(|start| stderr.starts_with(start));
-                code == Some(125) || (code == Some(1) && starts)
+    /// Whether the end of an `exec` is the engine's own refusal, and not that of the program that
+    /// was to run in the container. The words are needed: programs use the same exit codes.
+    pub(crate) fn refused_exec(self, output: &Output) -> bool {
+        let starts = |bytes: &[u8], words: &[&str]| {
+            words.iter().any(|word| bytes.starts_with(word.as_bytes()))
+        };
+        match (self, output.code) {
+            (Self::Docker, Some(1)) => starts(
+                &output.stderr,
+                &[
+                    "Error response from daemon:",
+                    "Error: No such container",
+                    "Cannot connect to the Docker daemon",
+                    "failed to connect to the docker API",
+                ],
+            ),
+            // Docker 20.10 writes this on standard output.
+            (Self::Docker, Some(126 | 127)) => {
+                let words = ["OCI runtime exec failed:"];
+                starts(&output.stdout, &words) || starts(&output.stderr, &words)
             }
-            Self::Nerdctl => code == Some(1) && stderr.contains("level=fatal"),
-            Self::Podman => code == Some(125),
+            (Self::Nerdctl, Some(1)) => output.stderr_text().contains("level=fatal"),
+            (Self::Podman, Some(125..=127)) => starts(&output.stderr, &["Error: "]),
+            _ => false,
         }
     }
 }
@@ -155,11 +168,19 @@ mod tests {
 
     #[test]
     fn the_engine_s_refusals_are_told_from_the_ends_of_programs() {
+        let refused = |engine: Engine, code: i32, stdout: &str, stderr: &str| {
+            let mut output = Output::failure(code, stderr);
+            output.stdout = stdout.into();
+            engine.refused_exec(&output)
+        };
         let paused = "Error response from daemon: Container n is paused, unpause the container";
-        assert!(Engine::Docker.refused_exec(Some(1), paused));
-        assert!(!Engine::Docker.refused_exec(Some(1), "grep: no such file"));
-        assert!(!Engine::Docker.refused_exec(Some(0), paused));
-        assert!(Engine::Podman.refused_exec(Some(125), "Error: no container"));
+        assert!(refused(Engine::Docker, 1, "", paused));
+        assert!(!refused(Engine::Docker, 0, "", paused));
+        assert!(!refused(Engine::Docker, 1, "", "grep: no such file"));
+        assert!(refused(Engine::Docker, 126, "OCI runtime exec failed: exec failed: x", ""));
+        assert!(!refused(Engine::Docker, 126, "", "timeout: failed to run command"));
+        assert!(refused(Engine::Podman, 125, "", "Error: no container with name n"));
+        assert!(!refused(Engine::Podman, 125, "", "timeout: invalid option"));
     }
 
     proptest! {

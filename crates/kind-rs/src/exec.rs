@@ -176,7 +176,7 @@ impl Node {
 
     async fn run_exec(&self, invocation: &Invocation) -> Result<Output, Error> {
         let output = self.kind().run(invocation, None).await?;
-        if self.kind().engine().refused_exec(output.code, &output.stderr_text()) {
+        if self.kind().engine().refused_exec(&output) {
             let failure = Box::new(Failure::new(invocation, &output));
             return Err(Error::Unreachable { node: self.name().to_owned(), failure });
         }

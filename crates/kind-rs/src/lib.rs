@@ -138,3 +138,8 @@ pub use processes::Processes;
 pub use recorded::Recorded;
 pub use timeouts::Timeouts;
 pub use unit::{Active, Signal, Unit, UnitState};
+
+/// The examples of the README are compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,15 +1,15 @@
 //! Creating, looking at and deleting the cluster.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use kind_rs::{
     Access, Cluster, ClusterConfig, CreateOptions, Error, Kind, Mount, Node, NodeConfig,
     PortMapping, Progress, Protocol, Role,
 };
+use tokio::time::Instant;
 
 use crate::{Guard, Stage, kubectl, write};
-use std::time::Duration;
-use tokio::time::Instant;
 
 const IMAGE: &str = "docker.io/library/kind-rs-test:1";
 
@@ -140,4 +140,26 @@ pub(crate) async fn is_deleted(stage: &Stage) -> Result<(), Error> {
     let kubeconfig = cluster.kubeconfig(Access::External).await;
     assert!(matches!(kubeconfig, Err(Error::NotFound { what: "cluster", .. })));
     Ok(())
+}
+
+/// One cluster is not created in time, another one is, but is not Ready.
+pub(crate) async fn are_late(stage: &Stage, guard: &Guard, image: &str) -> Result<(), Error> {
+    let config = ClusterConfig::default().named(guard.second());
+    let cluster = stage.kind.cluster(guard.second())?;
+    let options = CreateOptions {
+        image: Some(image.to_owned()),
+        kubeconfig: Some(guard.folder.join("kubeconfig")),
+        ..CreateOptions::default()
+    };
+    let timeout = Some(Duration::from_secs(4));
+    let error = stage.kind.create(&config, CreateOptions { timeout, ..options.clone() }).await;
+    let error = error.expect_err("no cluster is created so fast");
+    assert!(error.is_timeout() && error.to_string().contains("Preparing nodes"), "{error}");
+    assert!(!cluster.exists().await?);
+
+    let wait = Some(Duration::from_millis(1));
+    let error = stage.kind.create(&config, CreateOptions { wait, ..options.clone() }).await;
+    assert!(matches!(error, Err(Error::NotReady { name, .. }) if name == guard.second()));
+    assert!(cluster.exists().await?);
+    cluster.with_kubeconfig(options.kubeconfig).delete().await
 }

@@ -1,6 +1,7 @@
 //! Everything against the real kind and its container engine, on a cluster of two nodes.
 //!
 //! Runs if `SHAKEDOWN_NODE_IMAGE` names a node image that the container engine has.
+#![cfg(unix)]
 
 mod cluster;
 mod containers;
@@ -25,7 +26,7 @@ struct Stage {
     begin: Instant,
 }
 
-/// Deletes the cluster and our files, also when a step panics: then nothing can be awaited.
+/// Deletes the clusters and our files, also when a step panics: then nothing can be awaited.
 struct Guard {
     name: String,
     folder: Utf8PathBuf,
@@ -34,9 +35,18 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let kubeconfig = self.folder.join("kubeconfig");
-        let args = ["delete", "cluster", "--quiet", "--name", &self.name, "--kubeconfig"];
-        let _ = std::process::Command::new("kind").args(args).arg(kubeconfig).status();
+        for name in [&self.name, &self.second()] {
+            let args = ["delete", "cluster", "--quiet", "--name", name, "--kubeconfig"];
+            let _ = std::process::Command::new("kind").args(args).arg(&kubeconfig).status();
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Guard {
+    /// The name of a second cluster.
+    fn second(&self) -> String {
+        format!("{}-b", self.name)
     }
 }
 
@@ -118,6 +128,8 @@ async fn the_real_kind_does_all_that_it_is_asked_for() {
         stage.done("the life of a node");
         cluster::is_deleted(&stage).await?;
         stage.done("the cluster is gone");
+        cluster::are_late(&stage, &guard, &image).await?;
+        stage.done("clusters that took too long");
         Ok::<(), Error>(())
     };
     if let Err(error) = result.await {
