@@ -151,10 +151,10 @@ pub(crate) async fn are_late(stage: &Stage, guard: &Guard, image: &str) -> Resul
         kubeconfig: Some(guard.folder.join("kubeconfig")),
         ..CreateOptions::default()
     };
-    let timeout = Some(Duration::from_secs(4));
+    let timeout = Some(Duration::from_secs(5));
     let error = stage.kind.create(&config, CreateOptions { timeout, ..options.clone() }).await;
     let error = error.expect_err("no cluster is created so fast");
-    assert!(error.is_timeout() && error.to_string().contains("Preparing nodes"), "{error}");
+    assert!(error.is_timeout() && error.to_string().contains("Creating cluster"), "{error}");
     assert!(!cluster.exists().await?);
 
     let wait = Some(Duration::from_millis(1));
