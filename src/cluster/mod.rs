@@ -4,6 +4,7 @@
 mod capability;
 mod local;
 mod provider;
+mod real;
 mod sim;
 mod sim_record;
 

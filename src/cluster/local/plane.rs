@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::api::Api;
 use super::binaries::Binaries;
 use super::certificates::{Authority, Pair, token_key};
 use super::process::Process;
-use crate::cluster::ClusterError;
+use crate::cluster::real::{Api, Component, Ground};
+use crate::cluster::{ClusterError, Lever, LeverError, Touched};
+use crate::history::{ActorPhase, HostEvent};
+use kubesim_model::Millis;
 
 /// How long the API server may take until it is ready, and how often it is asked.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -36,11 +38,11 @@ const AUDIT_POLICY: &str = r#"{
 /// The controllers and the scheduler, as two processes.
 pub(super) struct Plane {
     /// Whose drop takes the folder away; after the processes, which are declared before it.
-    pub(super) controller_manager: Process,
-    pub(super) scheduler: Process,
-    pub(super) api_server: Process,
+    controller_manager: Process,
+    scheduler: Process,
+    api_server: Process,
     etcd: Process,
-    pub(super) api: Api,
+    kubeconfig: Utf8PathBuf,
     folder: Folder,
 }
 
@@ -49,7 +51,7 @@ impl Plane {
     pub(super) fn start(
         binaries: &Binaries,
         runtime: &tokio::runtime::Handle,
-    ) -> Result<Plane, ClusterError> {
+    ) -> Result<(Plane, Api), ClusterError> {
         let folder = Folder::new().map_err(|error| failed("no temporary folder", &error))?;
         let files = Files::write(&folder.0)?;
         let [etcd_port, peer_port, api_port] = free_ports()?;
@@ -60,25 +62,23 @@ impl Plane {
         let etcd = start(&binaries.etcd, files.etcd(etcd_port, peer_port))?;
         let mut api_server = start(&binaries.api_server, files.api_server(api_port, etcd_port))?;
         files.kubeconfigs(api_port)?;
-        let api = Api::new(api_port, &folder.0, runtime.clone())?;
+        let api = Api::new(files.connection(api_port)?, runtime.clone())?;
         wait_until_ready(&api, &mut api_server)?;
         let controller_manager = start(&binaries.controller_manager, files.controller_manager())?;
         let scheduler = start(&binaries.scheduler, files.scheduler())?;
-        Ok(Plane { controller_manager, scheduler, api_server, etcd, api, folder })
+        let kubeconfig = folder.0.join("admin.kubeconfig");
+        let plane = Plane { controller_manager, scheduler, api_server, etcd, kubeconfig, folder };
+        Ok((plane, api))
     }
 
     /// Where the API server says what it was asked.
     pub(super) fn audit_log(&self) -> Utf8PathBuf {
         self.folder.0.join("audit.log")
     }
+}
 
-    /// The kubeconfig of an administrator.
-    pub(super) fn kubeconfig(&self) -> Utf8PathBuf {
-        self.folder.0.join("admin.kubeconfig")
-    }
-
-    /// Says so if the API server or its store has ended.
-    pub(super) fn is_broken(&mut self) -> Option<String> {
+impl Ground for Plane {
+    fn is_broken(&mut self) -> Option<String> {
         for (name, process) in [("kube-apiserver", &mut self.api_server), ("etcd", &mut self.etcd)]
         {
             if !process.is_running() {
@@ -86,6 +86,35 @@ impl Plane {
             }
         }
         None
+    }
+
+    fn act(&mut self, component: Component, phase: ActorPhase) -> bool {
+        let process = match component {
+            Component::ControllerManager => &mut self.controller_manager,
+            Component::Scheduler => &mut self.scheduler,
+        };
+        match phase {
+            ActorPhase::Crashed => process.kill(),
+            ActorPhase::Started => process.start_again().unwrap_or(false),
+            ActorPhase::Paused => process.pause(),
+            ActorPhase::Resumed => process.resume(),
+        }
+    }
+
+    fn pull(&mut self, _: &Lever) -> Option<Result<Touched, LeverError>> {
+        None
+    }
+
+    fn facts(&mut self) -> Vec<(Millis, Millis, HostEvent)> {
+        Vec::new()
+    }
+
+    fn last_words(&self) -> String {
+        self.controller_manager.last_words()
+    }
+
+    fn kubeconfig(&self) -> &Utf8Path {
+        &self.kubeconfig
     }
 }
 
@@ -196,6 +225,17 @@ impl Files {
     /// `--NAME=FOLDER/FILE`.
     fn flag(&self, name: &str, file: &str) -> String {
         format!("--{name}={}", self.folder.join(file))
+    }
+
+    /// How the administrator reaches the API server.
+    fn connection(&self, port: u16) -> Result<kube::Config, ClusterError> {
+        let url = format!("https://127.0.0.1:{port}").parse::<http::Uri>();
+        let mut config = kube::Config::new(url.map_err(|error| failed("no address", &error))?);
+        config.root_cert_file = Some(self.folder.join("ca.crt").into_std_path_buf());
+        let path = |file: &str| Some(self.folder.join(file).into_string());
+        config.auth_info.client_certificate = path("admin.crt");
+        config.auth_info.client_key = path("admin.key");
+        Ok(config)
     }
 
     fn kubeconfigs(&self, port: u16) -> Result<(), ClusterError> {

@@ -1,9 +1,12 @@
 //! The provider: what a local control plane can do.
 
 use camino::Utf8Path;
+use kubesim::world::WorldConfig;
 
 use super::binaries::{Binaries, BinariesError};
-use super::cluster::LocalCluster;
+use super::plane::Plane;
+use crate::cluster::real::{RealCluster, Setup, runtime};
+use crate::cluster::sim::node_config;
 use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
 
@@ -59,6 +62,13 @@ impl Provider for Local {
             let what = format!("plant the bug `{component}/{bug}`");
             return Err(ClusterError::Unsupported { provider: "local", what });
         }
-        Ok(Box::new(LocalCluster::start(&self.binaries, spec)?))
+        let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
+        let runtime = runtime().map_err(failed)?;
+        let mut world = WorldConfig::new(spec.seed, 0);
+        world.nodes = spec.nodes.iter().map(node_config).collect();
+        let (plane, api) = Plane::start(&self.binaries, runtime.handle())?;
+        let (audit_log, ground) = (plane.audit_log(), Box::new(plane));
+        let setup = Setup { provider: "local", api, audit_log, ground, world, runtime };
+        Ok(Box::new(RealCluster::new(setup)?))
     }
 }

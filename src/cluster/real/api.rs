@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use camino::Utf8Path;
 use http::{Method, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
@@ -23,27 +22,18 @@ pub(super) struct Sender {
 
 /// A connection as an administrator, who may send requests for others.
 #[derive(Clone)]
-pub(super) struct Api {
+pub(in crate::cluster) struct Api {
     client: kube::Client,
     config: kube::Config,
     pub(super) runtime: tokio::runtime::Handle,
 }
 
 impl Api {
-    /// To the server on this port of loopback, with the certificates `ca.crt`, `admin.crt` and
-    /// `admin.key` in `folder`.
-    pub(super) fn new(
-        port: u16,
-        folder: &Utf8Path,
+    /// A connection that is made like this; the administrator's.
+    pub(in crate::cluster) fn new(
+        mut config: kube::Config,
         runtime: tokio::runtime::Handle,
     ) -> Result<Api, ClusterError> {
-        let failed = |why: String| ClusterError::Environment(format!("no client: {why}"));
-        let url: http::Uri =
-            format!("https://127.0.0.1:{port}").parse().map_err(|_| failed(String::new()))?;
-        let mut config = kube::Config::new(url);
-        config.root_cert_file = Some(folder.join("ca.crt").into_std_path_buf());
-        config.auth_info.client_certificate = Some(folder.join("admin.crt").into_string());
-        config.auth_info.client_key = Some(folder.join("admin.key").into_string());
         config.default_retry = false;
         let client = client(config.clone(), &runtime)?;
         Ok(Api { client, config, runtime })
@@ -61,7 +51,7 @@ impl Api {
     }
 
     /// Whether the server says that it is ready.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::cluster) fn is_ready(&self) -> bool {
         let request = http::Request::get("/readyz").body(Body::empty());
         let Ok(request) = request else { return false };
         let answer = self.runtime.block_on(self.client.send(request));

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubesim_model::Text;
 use kubesim_model::resource::Resource;
 
-use super::plane::Plane;
-use super::process::Process;
+use super::ground::{Component, Ground};
 use crate::cluster::{Lever, Touched};
 use crate::history::{ActorEvent, ActorPhase, Body};
 
@@ -17,9 +16,6 @@ pub(super) struct Staff {
     members: BTreeMap<Text, ActorEvent>,
     followed: BTreeSet<Resource>,
 }
-
-const CONTROLLERS: &str = "kube-controller-manager";
-const SCHEDULER: &str = "kube-scheduler";
 
 impl Staff {
     /// Somebody was seen for the first time.
@@ -44,7 +40,7 @@ impl Staff {
     pub(super) fn pull(
         &mut self,
         lever: &Lever,
-        plane: &mut Plane,
+        ground: &mut dyn Ground,
     ) -> Option<(Touched, Vec<ActorEvent>)> {
         let (actor, phase) = match lever {
             Lever::CrashActor { actor } => (actor, ActorPhase::Crashed),
@@ -53,17 +49,13 @@ impl Staff {
             Lever::ResumeActor { actor } => (actor, ActorPhase::Resumed),
             _ => return None,
         };
-        let program = program_of(self.members.get(actor)?)?;
-        let process = match program {
-            SCHEDULER => &mut plane.scheduler,
-            _ => &mut plane.controller_manager,
-        };
+        let component = component_of(self.members.get(actor)?)?;
         let was = self.members[actor].phase;
-        let did = was != phase && act(process, phase);
+        let did = was != phase && ground.act(component, phase);
         let mut events = Vec::new();
         if did || was == phase {
             for member in self.members.values_mut() {
-                if program_of(member) == Some(program) && member.phase != phase {
+                if component_of(member) == Some(component) && member.phase != phase {
                     member.incarnation += u32::from(phase == ActorPhase::Started);
                     member.phase = phase;
                     events.push(member.clone());
@@ -76,16 +68,8 @@ impl Staff {
     }
 }
 
-fn act(process: &mut Process, phase: ActorPhase) -> bool {
-    match phase {
-        ActorPhase::Crashed => process.kill(),
-        ActorPhase::Started => process.start_again().unwrap_or(false),
-        ActorPhase::Paused => process.pause(),
-        ActorPhase::Resumed => process.resume(),
-    }
-}
-
-/// The program that an actor is part of.
-fn program_of(member: &ActorEvent) -> Option<&'static str> {
-    [CONTROLLERS, SCHEDULER].into_iter().find(|program| member.user_agent.starts_with(program))
+/// The component that an actor is part of.
+fn component_of(member: &ActorEvent) -> Option<Component> {
+    let all = [Component::ControllerManager, Component::Scheduler];
+    all.into_iter().find(|component| member.user_agent.starts_with(component.as_str()))
 }

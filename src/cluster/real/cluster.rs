@@ -1,5 +1,5 @@
-//! A local control plane with simulated nodes, as a cluster. Its world follows the wall clock; what
-//! its actors ask for is carried out by the real API server.
+//! A real API server as a cluster. A world follows the wall clock beside it; what the world's actors
+//! ask for is carried out by the real server.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender as Tell, channel};
@@ -12,19 +12,17 @@ use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text, object};
 
-use super::api::{Sender, call};
+use super::api::{Api, Sender, call};
 use super::audit::{Entry, Log};
-use super::binaries::Binaries;
-use super::plane::Plane;
+use super::ground::Ground;
 use super::programs::Programs;
 use super::record::{Recorded, Recorder};
 use super::staff::Staff;
 use super::watch::{AGENT, Told, follow};
-use crate::cluster::sim::{OPERATOR_AGENT, node_config};
+use crate::cluster::sim::OPERATOR_AGENT;
 use crate::cluster::sim_record::observation;
 use crate::cluster::{
-    Advance, Cluster, ClusterError, ClusterSpec, Lever, LeverError, Observation, Program, Ticket,
-    Touched,
+    Advance, Cluster, ClusterError, Lever, LeverError, Observation, Program, Ticket, Touched,
 };
 use crate::history::{Body, Change, Gap, RequestEvent};
 
@@ -45,9 +43,24 @@ enum News {
     Answered(u64, Answer),
 }
 
-/// A control plane and its nodes.
-pub(super) struct LocalCluster {
-    plane: Plane,
+/// What a real cluster is made of.
+pub(in crate::cluster) struct Setup {
+    /// The provider's name.
+    pub(in crate::cluster) provider: &'static str,
+    pub(in crate::cluster) api: Api,
+    pub(in crate::cluster) audit_log: Utf8PathBuf,
+    pub(in crate::cluster) ground: Box<dyn Ground>,
+    /// The nodes that are simulated, and the entropy of actors.
+    pub(in crate::cluster) world: WorldConfig,
+    /// Carries requests and watches.
+    pub(in crate::cluster) runtime: tokio::runtime::Runtime,
+}
+
+/// A real API server, and what takes part in the cluster.
+pub(in crate::cluster) struct RealCluster {
+    provider: &'static str,
+    api: Api,
+    ground: Box<dyn Ground>,
     world: World,
     log: Log,
     recorder: Recorder,
@@ -63,29 +76,22 @@ pub(super) struct LocalCluster {
     began: Millis,
     /// The time of the last observation since then.
     last: Millis,
-    kubeconfig: Utf8PathBuf,
-    /// Carries requests and watches; after everything that uses it.
+    /// After everything that uses it.
     _runtime: tokio::runtime::Runtime,
 }
 
-impl LocalCluster {
-    pub(super) fn start(binaries: &Binaries, spec: &ClusterSpec) -> Result<Self, ClusterError> {
+impl RealCluster {
+    /// The cluster, once pods can be made in it.
+    pub(in crate::cluster) fn new(setup: Setup) -> Result<Self, ClusterError> {
         let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let plane = Plane::start(binaries, runtime.handle())?;
-        let log = Log::open(&plane.audit_log()).map_err(failed)?;
+        let log = Log::open(&setup.audit_log).map_err(failed)?;
         let began = now();
-        let mut config = WorldConfig::new(spec.seed, 0);
-        config.nodes = spec.nodes.iter().map(node_config).collect();
         let (tell, news) = channel();
-        let mut cluster = LocalCluster {
-            kubeconfig: plane.kubeconfig(),
-            plane,
-            world: World::remote(config, began),
+        let mut cluster = RealCluster {
+            provider: setup.provider,
+            api: setup.api,
+            ground: setup.ground,
+            world: World::remote(setup.world, began),
             log,
             recorder: Recorder::default(),
             staff: Staff::default(),
@@ -98,7 +104,7 @@ impl LocalCluster {
             next_observation: 0,
             began,
             last: 0,
-            _runtime: runtime,
+            _runtime: setup.runtime,
         };
         cluster.wait_until_pods_can_be_made()?;
         let types: Vec<Type> = cluster.world.api().resources().cloned().collect();
@@ -114,12 +120,12 @@ impl LocalCluster {
         let sender = Sender { user: None, user_agent: Text::new_static(AGENT) };
         let mut waited = Duration::ZERO;
         while let Some(kind) = &kind {
-            let api = &self.plane.api;
+            let api = &self.api;
             if api.runtime.block_on(api.answer(call(kind, &request, &sender))).is_ok() {
                 return Ok(());
             }
             if waited > SERVES_WITHIN {
-                let words = self.plane.controller_manager.last_words();
+                let words = self.ground.last_words();
                 let text = format!("the controllers make no service account: {words}");
                 return Err(ClusterError::Environment(text));
             }
@@ -135,7 +141,7 @@ impl LocalCluster {
         }
         let (tell, resource) = (self.tell.clone(), kind.resource.clone());
         let tell = move |told| tell.send(News::Told(resource.clone(), told)).is_ok();
-        let api = self.plane.api.clone();
+        let api = self.api.clone();
         let runtime = api.runtime.clone();
         runtime.spawn(follow(api, kind.clone(), tell));
     }
@@ -160,7 +166,7 @@ impl LocalCluster {
             let (tell, ticket) = (self.tell.clone(), outgoing.ticket);
             // Nobody listens any more once the trial is over.
             let then = move |answer| drop(tell.send(News::Answered(ticket, answer)));
-            self.plane.api.send(call(&kind, &outgoing.request, &sender), then);
+            self.api.send(call(&kind, &outgoing.request, &sender), then);
         }
         for record in self.world.take_records() {
             // What the actors of real processes are told is not known, so no one's is.
@@ -251,11 +257,15 @@ impl LocalCluster {
 
     /// Observes what happened at a time since the epoch.
     fn observe(&mut self, at: Millis, body: Body) {
+        self.observe_about(at, 0, body);
+    }
+
+    fn observe_about(&mut self, at: Millis, uncertainty: Millis, body: Body) {
         let at = at.saturating_sub(self.began);
         self.last = self.last.max(at);
         let id = self.next_observation;
         self.next_observation += 1;
-        self.observed.push(Observation { id, at, uncertainty: 0, cause: None, body });
+        self.observed.push(Observation { id, at, uncertainty, cause: None, body });
     }
 
     fn incarnation(&self, actor: &str) -> u32 {
@@ -265,15 +275,20 @@ impl LocalCluster {
     }
 
     fn pull_process(&mut self, lever: &Lever) -> Option<Touched> {
-        let moved = self.programs.pull(lever, &self.plane.api);
-        let (touched, events) = moved.or_else(|| self.staff.pull(lever, &mut self.plane))?;
+        let moved = self.programs.pull(lever, &self.api);
+        let (touched, events) = moved.or_else(|| self.staff.pull(lever, self.ground.as_mut()))?;
         events.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
         Some(touched)
     }
 }
 
+/// What carries requests and watches.
+pub(in crate::cluster) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
 /// The wall clock, in milliseconds since the epoch of virtual time.
-fn now() -> Millis {
+pub(in crate::cluster) fn now() -> Millis {
     Millis::try_from(jiff::Timestamp::now().as_millisecond() - object::EPOCH).unwrap_or(0)
 }
 
@@ -309,7 +324,7 @@ fn unclaimed(change: Change) -> RequestEvent {
     }
 }
 
-impl Cluster for LocalCluster {
+impl Cluster for RealCluster {
     fn now(&self) -> Millis {
         now().saturating_sub(self.began).max(self.last)
     }
@@ -320,13 +335,16 @@ impl Cluster for LocalCluster {
 
     fn advance(&mut self, until: Millis) -> Result<Advance, ClusterError> {
         loop {
-            if let Some(why) = self.plane.is_broken() {
+            if let Some(why) = self.ground.is_broken() {
                 return Err(ClusterError::Environment(why));
             }
             while let Ok(news) = self.news.try_recv() {
                 self.take(news);
             }
             self.follow_clock();
+            for (at, uncertainty, fact) in self.ground.facts() {
+                self.observe_about(at, uncertainty, Body::Host(fact));
+            }
             self.record()?;
             let now = self.now();
             if !self.observed.is_empty() || !self.answers.is_empty() || now >= until {
@@ -351,13 +369,13 @@ impl Cluster for LocalCluster {
             Program::Client { name, user, user_agent, start } => {
                 self.recorder.name(&user, &user_agent, &name);
                 let who = (name, user, user_agent);
-                let started = self.programs.install(&self.plane.api, who, start)?;
+                let started = self.programs.install(&self.api, who, start)?;
                 self.observe(now(), Body::Actor(started));
                 Ok(())
             }
             other => {
                 let what = format!("run the program `{other:?}`");
-                Err(ClusterError::Unsupported { provider: "local", what })
+                Err(ClusterError::Unsupported { provider: self.provider, what })
             }
         }
     }
@@ -371,7 +389,7 @@ impl Cluster for LocalCluster {
                 let sender = Sender { user: None, user_agent: Text::new_static(OPERATOR_AGENT) };
                 let tell = self.tell.clone();
                 let then = move |answer| drop(tell.send(News::Answer(ticket, answer)));
-                self.plane.api.send(call(&kind, &request, &sender), then);
+                self.api.send(call(&kind, &request, &sender), then);
             }
         }
         ticket
@@ -382,14 +400,14 @@ impl Cluster for LocalCluster {
     }
 
     fn pull(&mut self, lever: &Lever) -> Result<Touched, LeverError> {
-        match self.pull_process(lever) {
-            Some(touched) => Ok(touched),
-            None => self.world.pull(lever),
+        if let Some(touched) = self.pull_process(lever) {
+            return Ok(touched);
         }
+        self.ground.pull(lever).unwrap_or_else(|| self.world.pull(lever))
     }
 
     fn kubeconfig(&self) -> Option<&Utf8Path> {
-        Some(&self.kubeconfig)
+        Some(self.ground.kubeconfig())
     }
 
     fn fork(&self) -> Option<Box<dyn Cluster>> {

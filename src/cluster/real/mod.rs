@@ -1,0 +1,15 @@
+//! A cluster with a real API server, whoever runs it: what it does is recorded from watches (what
+//! changed) and from the audit log (who did it), and actors of the simulation can take part.
+
+mod api;
+mod audit;
+mod cluster;
+mod ground;
+mod programs;
+mod record;
+mod staff;
+mod watch;
+
+pub(super) use api::Api;
+pub(super) use cluster::{RealCluster, Setup, runtime};
+pub(super) use ground::{Component, Ground};
