@@ -68,12 +68,18 @@ pub(super) fn revision(object: &Tree) -> i64 {
 
 /// The desired number of pods of the Deployment when the set was last scaled.
 pub(super) fn noted_desired(set: &Tree) -> Option<i64> {
-    object::annotation(set, DESIRED).parse().ok()
+    noted(set, DESIRED)
 }
 
 /// The greatest number of pods of the Deployment when the set was last scaled.
 pub(super) fn noted_max(set: &Tree) -> Option<i64> {
-    object::annotation(set, MAX).parse().ok()
+    noted(set, MAX)
+}
+
+/// A noted number of pods; what can't be one counts as not noted.
+fn noted(set: &Tree, annotation: &str) -> Option<i64> {
+    let number = object::annotation(set, annotation).parse::<i32>().ok();
+    number.filter(|number| *number >= 0).map(i64::from)
 }
 
 /// `set` with the size `replicas` and the Deployment's bounds noted; `None` if nothing changes.
