@@ -158,11 +158,8 @@ fn old_sets_lose_what_is_not_available_first_and_then_what_can_be_spared() {
         let cleaned = resized(&old, &cleaned);
         let active: Vec<&Tree> =
             cleaned.iter().zip(&old).filter(|(_, was)| scaling::size(was) > 0).map(first).collect();
-        let taken = if goes_on {
-            scaling::take_down(&limits, &new, &active, None)
-        } else {
-            Vec::new()
-        };
+        let taken =
+            if goes_on { scaling::take_down(&limits, &new, &active, None) } else { Vec::new() };
         let sizes: Vec<i64> = resized(&cleaned, &taken).iter().map(scaling::size).collect();
         assert_eq!(sizes, expected, "new {size}/{up}, old {old:?}");
     }

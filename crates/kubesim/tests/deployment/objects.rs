@@ -27,8 +27,8 @@ pub(crate) const COUNTS: &[(&str, &str)] = &[
     ("collisions", "collisionCount"),
 ];
 
-/// A time before all deadlines.
-pub(crate) const LONG_AGO: &str = "2001-01-01T00:00:00Z";
+/// A time at which all deadlines are over, and not before the simulation's first.
+pub(crate) const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
 fn number(text: &str) -> i64 {
     text.parse().unwrap_or_else(|_| panic!("{text} is no number"))
@@ -55,9 +55,9 @@ fn annotate(object: &mut Value, key: &str, value: &str) -> bool {
 }
 
 /// The Deployment of a case.
-pub(crate) fn deployment(of: &Object) -> Value {
+pub(crate) fn deployment(of: &Object, namespace: &str) -> Value {
     let mut object = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": of.name },
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": of.name, "namespace": namespace },
         "spec": { "selector": { "matchLabels": { "app": "web" } } },
     });
     for (key, value) in &of.fields {
@@ -90,7 +90,10 @@ pub(crate) fn replica_set(of: &Object, owner: &Value) -> Value {
     let labels = json!({ "app": "web", "pod-template-hash": of.name });
     let mut object = json!({
         "apiVersion": "apps/v1", "kind": "ReplicaSet",
-        "metadata": { "name": of.name, "labels": labels, "ownerReferences": [reference] },
+        "metadata": {
+            "name": of.name, "namespace": owner["metadata"]["namespace"], "labels": labels,
+            "ownerReferences": [reference],
+        },
         "spec": { "selector": { "matchLabels": labels } },
     });
     for (key, value) in &of.fields {
@@ -133,7 +136,8 @@ pub(crate) fn status(of: &Object, recent: &Value) -> Value {
 }
 
 fn condition(kind: &str, value: &str, recent: &Value) -> Value {
-    let parts = value.split_once('/').and_then(|(value, rest)| Some((value, rest.split_once('@')?)));
+    let parts =
+        value.split_once('/').and_then(|(value, rest)| Some((value, rest.split_once('@')?)));
     let (value, (reason, when)) = parts.unwrap_or_else(|| panic!("{kind}={value}"));
     let time = if when == "old" { json!(LONG_AGO) } else { recent.clone() };
     json!({

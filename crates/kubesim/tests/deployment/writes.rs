@@ -1,4 +1,4 @@
-//! What was written, from the events of a watch: a line for each write, with what it changed.
+//! What was written: a line for each write, with what it changed.
 
 use std::collections::BTreeMap;
 
@@ -8,56 +8,40 @@ use crate::objects::{COUNTS, LONG_AGO, NOTED, OWN};
 
 type Facts = BTreeMap<String, String>;
 
-/// The writes of many namespaces.
+/// The writes of many namespaces, by their version: an object and whether it is there.
 #[derive(Default)]
 pub(crate) struct Writes {
     known: BTreeMap<(String, String), Facts>,
-    versions: Vec<String>,
-    events: BTreeMap<u64, (String, Value)>,
+    later: BTreeMap<u64, (Value, bool)>,
 }
 
 impl Writes {
-    /// Takes the objects in that are there before anything is written.
-    pub(crate) fn begin(&mut self, objects: &[Value]) {
-        self.known.extend(objects.iter().map(|object| (key(object), facts(object))));
-        let version = |object: &Value| text(&object["metadata"]["resourceVersion"]);
-        self.versions.extend(objects.iter().map(version));
+    /// Takes an object in that is there before anything is written.
+    pub(crate) fn begin(&mut self, object: &Value) {
+        self.known.insert(key(object), facts(object));
     }
 
-    /// The versions of the objects that were there.
-    pub(crate) fn versions(&self) -> Vec<String> {
-        self.versions.clone()
-    }
-
-    /// Takes a watch's events in.
-    pub(crate) fn add(&mut self, events: Vec<Value>) {
-        for event in events {
-            let kind = text(&event["type"]);
-            if ["ADDED", "MODIFIED", "DELETED"].contains(&kind.as_str()) {
-                let version = text(&event["object"]["metadata"]["resourceVersion"]);
-                let version = version.parse().expect("versions are numbers");
-                self.events.insert(version, (kind, event["object"].clone()));
-            }
-        }
+    /// Takes in what an object became, or was when it was deleted.
+    pub(crate) fn add(&mut self, version: u64, object: Value, is_there: bool) {
+        self.later.insert(version, (object, is_there));
     }
 
     /// The lines of each namespace, in the order of the writes.
     pub(crate) fn lines(mut self) -> BTreeMap<String, Vec<String>> {
         let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (kind, object) in self.events.values() {
+        for (object, is_there) in self.later.values() {
             let (namespace, name) = key(object);
             let shown = if name.starts_with("web-") { "new" } else { &name };
-            let after = facts(object);
-            let line = if kind == "DELETED" {
-                format!("{shown} deleted")
-            } else {
+            let mut line = format!("{shown} deleted");
+            if *is_there {
+                let after = facts(object);
                 let before = self.known.insert(key(object), after.clone()).unwrap_or_default();
                 let changed = difference(&before, &after);
                 if changed.is_empty() {
                     continue;
                 }
-                format!("{shown}{changed}")
-            };
+                line = format!("{shown}{changed}");
+            }
             lines.entry(namespace).or_default().push(line);
         }
         lines
@@ -90,7 +74,10 @@ fn facts(object: &Value) -> Facts {
     let is_set = object["spec"]["strategy"].is_null();
     let replicas = if is_set { "size" } else { "wanted" };
     facts.insert(replicas.to_owned(), text(&object["spec"]["replicas"]));
-    facts.insert("image".to_owned(), text(&object["spec"]["template"]["spec"]["containers"][0]["image"]));
+    facts.insert(
+        "image".to_owned(),
+        text(&object["spec"]["template"]["spec"]["containers"][0]["image"]),
+    );
     if let Some(seconds) = object["spec"]["minReadySeconds"].as_i64().filter(|it| *it > 0) {
         facts.insert("minReady".to_owned(), seconds.to_string());
     }

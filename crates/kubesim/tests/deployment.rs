@@ -8,23 +8,24 @@
 //! an empty store, `SHAKEDOWN_REAL_CONTROLLER` is the command that runs the controller, and
 //! `BLESS=1` is set; without it the test shows what the controller writes otherwise than recorded.
 
-#[path = "api/arms.rs"]
-#[allow(dead_code, reason = "the answers' headers are looked at elsewhere")]
-mod arms;
 #[path = "deployment/case.rs"]
 mod case;
 #[path = "deployment/objects.rs"]
 mod objects;
-#[path = "deployment/run.rs"]
-mod run;
+#[path = "deployment/prepare.rs"]
+mod prepare;
+#[path = "deployment/real.rs"]
+mod real;
+#[path = "deployment/simulated.rs"]
+mod simulated;
 #[path = "deployment/writes.rs"]
 mod writes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use arms::Real;
 use case::{Case, Corpus};
+use real::Real;
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/deployment/decisions.txt")
@@ -45,7 +46,7 @@ fn the_simulated_controller_writes_what_the_real_one_wrote() {
     let only = std::env::var("SHAKEDOWN_CASE").unwrap_or_default();
     let mut complaints = Vec::new();
     for case in corpus().cases.iter().filter(|case| case.name.contains(&only)) {
-        let now = run::simulated(case);
+        let now = simulated::writes(case);
         match (&case.accepted, now == case.writes) {
             (None, false) => complaints.push(difference(case, &now)),
             (Some(_), true) => complaints.push(format!("{}: differs no more", case.name)),
@@ -57,10 +58,9 @@ fn the_simulated_controller_writes_what_the_real_one_wrote() {
 
 #[test]
 fn the_real_controller_writes_what_was_recorded() {
-    let Some(real) = Real::of_environment() else { return };
-    let command = std::env::var("SHAKEDOWN_REAL_CONTROLLER").expect("a controller is to be run");
+    let Some(mut real) = Real::of_environment() else { return };
     let mut corpus = corpus();
-    let mut written = run::real(&real, &command, &corpus.cases);
+    let mut written = real.writes(&corpus.cases);
     let mut complaints = Vec::new();
     for case in &mut corpus.cases {
         let now = written.remove(&case.name).unwrap_or_default();

@@ -2,15 +2,6 @@
 
 use std::fmt::Write as _;
 
-/// A request as it is sent.
-#[derive(Clone, Debug)]
-pub(crate) struct HttpRequest {
-    pub(crate) method: &'static str,
-    pub(crate) path: String,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: String,
-}
-
 /// A Deployment with its ReplicaSets, and the writes that they led to.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
