@@ -104,6 +104,7 @@ pub(crate) fn replica_set(of: &Object, owner: &Value) -> Value {
             }
             "size" => object["spec"]["replicas"] = json!(number(value)),
             "orphan" => object["metadata"]["ownerReferences"] = json!([]),
+            "stray" => object["metadata"]["labels"]["app"] = json!("stray"),
             _ => assert!(annotate(&mut object, key, value), "a ReplicaSet has no {key}"),
         }
     }

@@ -355,3 +355,31 @@ fn a_deployment_of_any_content_is_survived() {
         bench.run(1_000);
     }
 }
+
+#[test]
+fn a_failed_write_to_an_old_set_is_dropped_until_the_deadline_is_looked_at() {
+    let mut bench = with(None, 6, rolling(2, 1));
+    bench.start = None;
+    // The new set is made, and then the old one can't be made smaller: once, and with nothing else
+    // to report.
+    bench.edit(ALL, "web", release("app:2"));
+    bench.run(10_000);
+    let old = |set: &Tree| set["spec"]["template"]["spec"]["containers"][0]["image"] == "app:1";
+    let name = bench.all(&SETS).into_iter().find(old).map(|set| object::name(&set).to_owned());
+    let name = name.expect("the old set is there");
+    let size = |bench: &Bench| bench.get(SETS, &name)["spec"]["replicas"].as_i64();
+    assert_eq!(size(&bench), Some(5));
+    bench.fail = |request, _| {
+        let shrinks =
+            request.resource == SETS && request.body["spec"]["replicas"].as_i64() == Some(5);
+        shrinks.then(|| Status::new(500, "InternalError", "injected"))
+    };
+    bench.edit(SETS, &name, |set| set.set(&["spec", "replicas"], 6));
+    bench.run(100_000);
+    assert_eq!(size(&bench), Some(6));
+    bench.fail = |_, _| None;
+    bench.run(100_000);
+    assert_eq!(size(&bench), Some(6));
+    bench.run(600_000);
+    assert_eq!(size(&bench), Some(5));
+}
