@@ -1,8 +1,12 @@
 //! The steps of a Deployment's sync.
 //!
 //! A sync goes through its [`Phase`]s in order. Each may send requests; the next begins when all
-//! were answered, on the objects as answered. The first failure ends the sync, which is then tried
-//! again.
+//! were answered. The first failure ends the sync, which is then tried again.
+//!
+//! The real controller keeps working on the copies that its cache gave it, and so does this one:
+//! it takes in what it noted on the Deployment but not the new version, so that a second write of
+//! it in the same sync is refused and the sync is tried again; and the sizes that it has just given
+//! out are not in the status that it reports (v1.36, `sync.go`, `rolling.go`).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +14,7 @@ use kubesim_model::actor::{Actor, WatchSpec};
 use kubesim_model::cache::{Cache, Change};
 use kubesim_model::controller::{Controller, Reconcile, Verdict, Work};
 use kubesim_model::object;
-use kubesim_model::request::{Answer, Request, Verb};
+use kubesim_model::request::{Answer, Request};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
@@ -65,16 +69,22 @@ struct Deployments {
     syncs: BTreeMap<ObjectKey, Sync>,
 }
 
-/// One sync: the Deployment and its ReplicaSets, from the cache and then as answered.
+/// One sync: the Deployment and its ReplicaSets, as the cache had them when it began.
 #[derive(Clone)]
 struct Sync {
     deployment: Tree,
     sets: Vec<Tree>,
+    /// Those that were cleaned up, as answered.
+    cleaned: Vec<Tree>,
     phase: Phase,
     /// Whether the last phase that scales had something to scale.
     scaled: bool,
+    /// Whether nothing more may be taken from the old ReplicaSets.
+    gave_up: bool,
     /// Whether the new ReplicaSet was made in this sync.
     created: bool,
+    /// Whether the new ReplicaSet was brought up to date in this sync.
+    refreshed: bool,
     batches: Batches,
 }
 
@@ -100,7 +110,9 @@ enum Phase {
     MarkCreated,
     /// Grows the new ReplicaSet.
     Grow,
-    /// Shrinks the old ones.
+    /// Takes what is not available from the old ones.
+    CleanUp,
+    /// Takes what can be spared from the old ones.
     Shrink,
     /// Deletes old ones beyond the history limit; with `true` whatever the state of the rollout.
     Clean(bool),
@@ -141,9 +153,12 @@ impl Reconcile for Deployments {
         let sync = Sync {
             deployment,
             sets: claims.mine,
+            cleaned: Vec::new(),
             phase: Phase::Claim,
             scaled: false,
+            gave_up: false,
             created: false,
+            refreshed: false,
             batches,
         };
         match progress {
@@ -160,14 +175,19 @@ impl Reconcile for Deployments {
         work: &mut Work<'_, '_>,
     ) -> Verdict {
         let Some(mut sync) = self.syncs.remove(key) else { return Verdict::Fine };
+        if let (Phase::CleanUp | Phase::Shrink, Err(_)) = (sync.phase, answer) {
+            // As upstream: the failure is dropped, and with it all that was still to be done.
+            (sync.gave_up, sync.batches) = (true, Batches::default());
+            self.go_on(key, sync, work);
+            return Verdict::Fine;
+        }
         let fine = match (sync.phase, answer) {
             (Phase::Claim, _) => claim::went_well(&sync.deployment, request, answer),
             (Phase::Create, Err(failure)) => sync.create_failed(request, failure, work),
             (Phase::Clean(_), Err(failure)) => failure.is_not_found(),
             _ => answer.is_ok(),
         };
-        if let (Ok(object), true) = (answer, request.verb != Verb::Get) {
-            sync.created |= sync.phase == Phase::Create;
+        if let Ok(object) = answer {
             sync.take(request, object);
         }
         match sync.batches.answered(fine, work) {
@@ -212,11 +232,13 @@ impl Deployments {
                 .into_iter()
                 .chain(status::with_pause(deployment, now).map(write_status))
                 .collect(),
-            Phase::Refresh => new
-                .and_then(|new| sets::refreshed(deployment, new, &old))
-                .map(|set| Request::update(Resource::REPLICA_SETS, set))
-                .into_iter()
-                .collect(),
+            Phase::Refresh => {
+                let set = new.and_then(|new| sets::refreshed(deployment, new, &old));
+                let write = set.map(|set| Request::update(Resource::REPLICA_SETS, set));
+                // Whoever is not only looked at is refreshed once more, from the same old copy
+                // (`isScalingEvent` and then the rollout): that is refused and ends the sync.
+                vec![write; if sync.looks_only() { 1 } else { 2 }].into_iter().flatten().collect()
+            }
             Phase::Mark => mark(deployment, new, "FoundNewReplicaSet", false, now),
             Phase::MarkCreated => mark(deployment, new, "NewReplicaSetCreated", true, now),
             Phase::Scale => resize(scaling::scaled_sizes(deployment, &limits, new, &old)),
@@ -234,8 +256,14 @@ impl Deployments {
                 let wanted = scaling::new_size(deployment, &limits, have, total);
                 if wanted == have { Vec::new() } else { resize(vec![(new, wanted)]) }
             }),
+            Phase::CleanUp => new.map_or_else(Vec::new, |new| {
+                let (sizes, goes_on) = scaling::clean_up(&limits, new, &old, self.bug);
+                sync.gave_up = !goes_on;
+                resize(sizes)
+            }),
             Phase::Shrink => new.map_or_else(Vec::new, |new| {
-                resize(scaling::shrink_old(&limits, new, &old, self.bug))
+                let old = sync.with_cleaned(&old);
+                resize(scaling::take_down(&limits, new, &old, self.bug))
             }),
             Phase::Clean(always)
                 if always || status::is_complete(deployment, &deployment["status"], &limits) =>
@@ -246,8 +274,10 @@ impl Deployments {
             Phase::Report(rollout) => report(sync, new, &limits, rollout, work),
             _ => Vec::new(),
         };
-        if matches!(sync.phase, Phase::Empty | Phase::Grow | Phase::Shrink) {
-            sync.scaled = !requests.is_empty();
+        match sync.phase {
+            Phase::Empty | Phase::Grow | Phase::CleanUp => sync.scaled = !requests.is_empty(),
+            Phase::Shrink => sync.scaled |= !requests.is_empty(),
+            _ => {}
         }
         if sync.phase == Phase::Await {
             sync.scaled = has_old_pods(sync, self.bug, work.cache);
@@ -272,16 +302,21 @@ impl Sync {
     fn following(&self, limits: &Limits) -> Phase {
         let recreate = is_recreate(&self.deployment);
         let paused = self.deployment["spec"]["paused"].is_true();
+        let terminating = object::is_terminating(&self.deployment);
         match self.phase {
-            Phase::Claim if object::is_terminating(&self.deployment) => Phase::Report(false),
+            Phase::Claim if terminating => Phase::Refresh,
             Phase::Claim => Phase::Pause,
             Phase::Pause => Phase::Refresh,
-            Phase::Refresh => Phase::Mark,
+            Phase::Refresh if !self.refreshed => Phase::Mark,
+            Phase::Refresh | Phase::Mark if terminating => Phase::Report(false),
+            Phase::Refresh => Phase::Scale,
             Phase::Mark if paused || scaling::is_scaling(&self.sets, limits) => Phase::Scale,
             Phase::Mark if recreate => Phase::Empty,
             Phase::Mark => Phase::Create,
             Phase::Scale if paused => Phase::Clean(true),
             Phase::Scale => Phase::Report(false),
+            Phase::CleanUp | Phase::Shrink if self.gave_up => Phase::Clean(false),
+            Phase::CleanUp => Phase::Shrink,
             Phase::Empty | Phase::Await | Phase::Grow | Phase::Shrink if self.scaled => {
                 Phase::Report(true)
             }
@@ -291,23 +326,44 @@ impl Sync {
             Phase::Create => Phase::Grow,
             Phase::MarkCreated => Phase::Grow,
             Phase::Grow if recreate => Phase::Clean(false),
-            Phase::Grow => Phase::Shrink,
+            Phase::Grow => Phase::CleanUp,
             Phase::Shrink => Phase::Clean(false),
             Phase::Clean(always) => Phase::Report(!always),
             Phase::Report(_) | Phase::End => Phase::End,
         }
     }
 
-    /// Takes an answered object in.
+    /// Whether the Deployment is paused or goes away, so that nothing is rolled out.
+    fn looks_only(&self) -> bool {
+        self.deployment["spec"]["paused"].is_true() || object::is_terminating(&self.deployment)
+    }
+
+    /// Takes in what the sync goes on with.
     fn take(&mut self, request: &Request, object: &Tree) {
-        if request.resource == Resource::DEPLOYMENTS {
-            self.deployment = object.clone();
+        if request.resource == Resource::DEPLOYMENTS && request.verb.is_write() {
+            self.deployment = request.body.clone();
             return;
         }
-        self.sets.retain(|set| object::key(set) != request.key);
-        if request.verb != Verb::Delete {
-            self.sets.push(object.clone());
+        match self.phase {
+            Phase::Refresh | Phase::Create => {
+                self.created |= self.phase == Phase::Create;
+                self.refreshed |= self.phase == Phase::Refresh;
+                self.sets.retain(|set| object::key(set) != request.key);
+                self.sets.push(object.clone());
+            }
+            Phase::CleanUp => self.cleaned.push(object.clone()),
+            _ => {}
         }
+    }
+
+    /// The active ones of the old sets, as they are since they were cleaned up.
+    fn with_cleaned<'a>(&'a self, old: &[&'a Tree]) -> Vec<&'a Tree> {
+        let active = old.iter().filter(|set| scaling::size(set) > 0);
+        let now = |set: &&'a Tree| {
+            let cleaned = self.cleaned.iter().find(|new| object::uid(new) == object::uid(set));
+            cleaned.unwrap_or(*set)
+        };
+        active.map(now).collect()
     }
 
     /// The new ReplicaSet could not be made. If it is there after all, the sync goes on with it; if

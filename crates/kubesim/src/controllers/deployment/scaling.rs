@@ -3,6 +3,8 @@
 //! Modelled on kube-controller-manager v1.36, `deployment/rolling.go`, `sync.go` and
 //! `util/deployment_util.go`. All functions are pure: they look at the sets as the sync knows them.
 
+use std::cmp::Ordering;
+
 use kubesim_model::object;
 use kubesim_model::tree::Tree;
 
@@ -26,53 +28,66 @@ pub(super) fn new_size(deployment: &Tree, limits: &Limits, size: i64, total: i64
     size + room.min(limits.replicas - size)
 }
 
-/// How the old sets shrink in a rolling update: first their pods that are not available, oldest set
-/// first, then as many available ones as can be spared (`reconcileOldReplicaSets`). Answers the
-/// sets whose size changes, with their new sizes.
-pub(super) fn shrink_old<'a>(
+/// How many pods of a set are available, as its status says.
+fn available(set: &Tree, bug: Option<Bug>) -> i64 {
+    match bug {
+        Some(Bug::IgnoresNotReady) => size(set),
+        _ => count(set, "availableReplicas"),
+    }
+}
+
+/// What the old sets lose first in a rolling update: their pods that are not available, oldest set
+/// first (`cleanupUnhealthyReplicas`). Answers the sets whose size changes, with their new sizes,
+/// and whether more may be taken from them in this sync.
+pub(super) fn clean_up<'a>(
+    limits: &Limits,
+    new: &Tree,
+    old: &[&'a Tree],
+    bug: Option<Bug>,
+) -> (Vec<(&'a Tree, i64)>, bool) {
+    let total: i64 = old.iter().map(|set| size(set)).sum::<i64>() + size(new);
+    let mut left = total - limits.least() - (size(new) - available(new, bug));
+    let mut sizes = Vec::new();
+    if left <= 0 || total == size(new) {
+        return (sizes, false);
+    }
+    for set in old.iter().copied().filter(|set| size(set) > 0) {
+        if left == 0 {
+            break;
+        }
+        let unhealthy = (size(set) - available(set, bug)).min(left);
+        // The status still counts pods that the set was told to give up: the real controller fails
+        // here and takes nothing more down in this sync.
+        if unhealthy < 0 {
+            return (sizes, false);
+        }
+        if unhealthy > 0 {
+            sizes.push((set, size(set) - unhealthy));
+            left -= unhealthy;
+        }
+    }
+    (sizes, true)
+}
+
+/// What the `old` sets that were active, as they are since they were cleaned up, lose then: as many
+/// available pods as can be spared, oldest set first (`scaleDownOldReplicaSetsForRollingUpdate`).
+pub(super) fn take_down<'a>(
     limits: &Limits,
     new: &Tree,
     old: &[&'a Tree],
     bug: Option<Bug>,
 ) -> Vec<(&'a Tree, i64)> {
-    let available = |set: &Tree| match bug {
-        Some(Bug::IgnoresNotReady) => size(set),
-        _ => count(set, "availableReplicas"),
-    };
-    let total: i64 = old.iter().map(|set| size(set)).sum::<i64>() + size(new);
-    let new_unavailable = size(new) - available(new);
-    let spare = total - limits.least() - new_unavailable;
-    // Sets of size 0 do not count, whatever their status still says (`FilterActiveReplicaSets`).
-    let old: Vec<&Tree> = old.iter().copied().filter(|set| size(set) > 0).collect();
-    let mut sizes: Vec<(&Tree, i64)> = old.iter().map(|set| (*set, size(set))).collect();
-    if spare <= 0 {
-        return Vec::new();
-    }
-    let changed = |sizes: Vec<(&'a Tree, i64)>| {
-        sizes.into_iter().filter(|(set, new_size)| *new_size != size(set)).collect()
-    };
-    let mut left = spare;
-    for (set, size) in &mut sizes {
-        if left == 0 {
-            break;
+    let have = old.iter().map(|set| available(set, bug)).sum::<i64>() + available(new, bug);
+    let mut left = (have - limits.least()).max(0);
+    let mut sizes = Vec::new();
+    for set in old {
+        let healthy = size(set).min(left);
+        if healthy > 0 {
+            sizes.push((*set, size(set) - healthy));
+            left -= healthy;
         }
-        let unhealthy = (*size - available(set)).min(left);
-        // The status still counts pods that the set was told to give up: the real controller fails
-        // here (`cleanupUnhealthyReplicas`) and takes nothing more down in this sync.
-        if unhealthy < 0 {
-            return changed(sizes);
-        }
-        *size -= unhealthy;
-        left -= unhealthy;
     }
-    let all_available = old.iter().map(|set| available(set)).sum::<i64>() + available(new);
-    let mut left = (all_available - limits.least()).max(0);
-    for (_, size) in &mut sizes {
-        let healthy = (*size).min(left);
-        *size -= healthy;
-        left -= healthy;
-    }
-    changed(sizes)
+    sizes
 }
 
 /// Whether the desired number of pods changed since the sets were last scaled (`isScalingEvent`).
@@ -94,12 +109,13 @@ pub(super) fn scaled_sizes<'a>(
         return if same { Vec::new() } else { vec![(only, limits.replicas)] };
     }
     if new.is_some_and(|new| is_saturated(new, limits)) {
-        return old.iter().filter(|set| size(set) > 0).map(|set| (*set, 0)).collect();
+        return old.iter().rev().filter(|set| size(set) > 0).map(|set| (*set, 0)).collect();
     }
     if is_recreate(deployment) {
         return Vec::new();
     }
-    let active = new.into_iter().chain(old.iter().copied()).filter(|set| size(set) > 0);
+    let newest_first = old.iter().rev().copied();
+    let active = newest_first.chain(new).filter(|set| size(set) > 0);
     proportional(active.collect(), limits, count(deployment, "replicas"))
 }
 
@@ -113,7 +129,11 @@ pub(super) fn proportional<'a>(
 ) -> Vec<(&'a Tree, i64)> {
     let allowed = if limits.replicas > 0 { limits.most() } else { 0 };
     let to_add = allowed - sets.iter().map(|set| size(set)).sum::<i64>();
+    // What is written first shows when nothing is to be added: then nothing is sorted either.
     sets.sort_by(|a, b| {
+        if to_add == 0 {
+            return Ordering::Equal;
+        }
         let by_age = by_creation(a).cmp(&by_creation(b));
         let by_age = if to_add > 0 { by_age.reverse() } else { by_age };
         size(b).cmp(&size(a)).then(by_age)

@@ -68,12 +68,18 @@ pub(super) fn revision(object: &Tree) -> i64 {
 
 /// The desired number of pods of the Deployment when the set was last scaled.
 pub(super) fn noted_desired(set: &Tree) -> Option<i64> {
-    object::annotation(set, DESIRED).parse().ok()
+    noted(set, DESIRED)
 }
 
 /// The greatest number of pods of the Deployment when the set was last scaled.
 pub(super) fn noted_max(set: &Tree) -> Option<i64> {
-    object::annotation(set, MAX).parse().ok()
+    noted(set, MAX)
+}
+
+/// A noted number of pods; what can't be one counts as not noted.
+fn noted(set: &Tree, annotation: &str) -> Option<i64> {
+    let number = object::annotation(set, annotation).parse::<i32>().ok();
+    number.filter(|number| *number >= 0).map(i64::from)
 }
 
 /// `set` with the size `replicas` and the Deployment's bounds noted; `None` if nothing changes.
@@ -89,11 +95,20 @@ pub(super) fn scaled(set: &Tree, replicas: i64, limits: &Limits) -> Option<Tree>
 pub(super) fn refreshed(deployment: &Tree, set: &Tree, old: &[&Tree]) -> Option<Tree> {
     let mut new = set.clone();
     note_revision(&mut new, deployment, next_revision(old));
-    let min_ready = &deployment["spec"]["minReadySeconds"];
-    if min_ready.as_i64().unwrap_or(0) != new["spec"]["minReadySeconds"].as_i64().unwrap_or(0) {
-        new.set(&["spec", "minReadySeconds"], min_ready.as_i64().unwrap_or(0));
+    let seconds = |object: &Tree| object["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
+    if seconds(deployment) != seconds(set) {
+        new.set(&["spec", "minReadySeconds"], seconds(deployment));
+    } else if !has_readable_revision(set) {
+        // As upstream: what was copied before is not written for its own sake then.
+        return None;
     }
     (new != *set).then_some(new)
+}
+
+/// Whether the revision of a set is a number, or none was noted.
+fn has_readable_revision(set: &Tree) -> bool {
+    let noted = object::annotation(set, REVISION);
+    noted.is_empty() || noted.parse::<i64>().is_ok()
 }
 
 /// The new set of a Deployment that has none for its template.
@@ -144,7 +159,7 @@ fn note_revision(set: &mut Tree, deployment: &Tree, next: i64) {
         }
     }
     let before = object::annotation(set, REVISION).to_owned();
-    if revision(set) >= next {
+    if revision(set) >= next || !has_readable_revision(set) {
         return;
     }
     set.set(&["metadata", "annotations", REVISION], next.to_string());

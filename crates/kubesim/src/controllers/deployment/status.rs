@@ -35,7 +35,11 @@ pub(super) fn calculate(
         ("availableReplicas", available),
         ("unavailableReplicas", (total - available).max(0)),
     ]);
-    let terminating = |set: &Tree| set["status"]["terminatingReplicas"].as_i64();
+    // Sets that nobody has looked at yet have none; of others it must be known.
+    let terminating = |set: &Tree| {
+        let unseen = count(set, "observedGeneration") == 0;
+        set["status"]["terminatingReplicas"].as_i64().or(unseen.then_some(0))
+    };
     if let Some(terminating) = sets.iter().map(terminating).sum::<Option<i64>>() {
         status.set(&["terminatingReplicas"], terminating);
     }
@@ -82,7 +86,9 @@ pub(super) fn note_progress(
     match new.and_then(failures).or_else(|| sets.iter().find_map(failures)) {
         Some(failure) => {
             let (value, reason) = (failure["status"].str(), failure["reason"].str());
-            note(status, "ReplicaFailure", (value, reason, failure["message"].str()), now);
+            // It failed when the ReplicaSet says.
+            let since = object::parse_time(failure["lastTransitionTime"].str()).unwrap_or(now);
+            note(status, "ReplicaFailure", (value, reason, failure["message"].str()), since);
         }
         None => remove(status, "ReplicaFailure"),
     }

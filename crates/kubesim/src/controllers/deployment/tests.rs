@@ -113,6 +113,22 @@ fn available(name: &str, replicas: i64, available: i64, age: &str) -> Tree {
     set
 }
 
+fn first<'a>((first, _): (&'a Tree, &Tree)) -> &'a Tree {
+    first
+}
+
+/// The sets with the new sizes of those that got one.
+fn resized(sets: &[Tree], sizes: &[(&Tree, i64)]) -> Vec<Tree> {
+    let new = |set: &Tree| {
+        let mut new = set.clone();
+        if let Some((_, size)) = sizes.iter().find(|(of, _)| *of == set) {
+            new.set(&["spec", "replicas"], *size);
+        }
+        new
+    };
+    sets.iter().map(new).collect()
+}
+
 #[test]
 fn old_sets_lose_what_is_not_available_first_and_then_what_can_be_spared() {
     let limits = |replicas, unavailable| Limits { replicas, surge: 2, unavailable };
@@ -137,14 +153,14 @@ fn old_sets_lose_what_is_not_available_first_and_then_what_can_be_spared() {
             .map(|(at, (size, up))| available(&at.to_string(), *size, *up, &format!("{at}")))
             .collect();
         let refs: Vec<&Tree> = old.iter().collect();
-        let changed = scaling::shrink_old(&limits(10, unavailable), &new, &refs, None);
-        let sizes: Vec<i64> = old
-            .iter()
-            .map(|set| {
-                let found = changed.iter().find(|(of, _)| *of == set);
-                found.map_or(scaling::size(set), |(_, size)| *size)
-            })
-            .collect();
+        let limits = limits(10, unavailable);
+        let (cleaned, goes_on) = scaling::clean_up(&limits, &new, &refs, None);
+        let cleaned = resized(&old, &cleaned);
+        let active: Vec<&Tree> =
+            cleaned.iter().zip(&old).filter(|(_, was)| scaling::size(was) > 0).map(first).collect();
+        let taken =
+            if goes_on { scaling::take_down(&limits, &new, &active, None) } else { Vec::new() };
+        let sizes: Vec<i64> = resized(&cleaned, &taken).iter().map(scaling::size).collect();
         assert_eq!(sizes, expected, "new {size}/{up}, old {old:?}");
     }
 }
@@ -338,4 +354,32 @@ fn a_deployment_of_any_content_is_survived() {
         bench.delete(ALL, "web");
         bench.run(1_000);
     }
+}
+
+#[test]
+fn a_failed_write_to_an_old_set_is_dropped_until_the_deadline_is_looked_at() {
+    let mut bench = with(None, 6, rolling(2, 1));
+    bench.start = None;
+    // The new set is made, and then the old one can't be made smaller: once, and with nothing else
+    // to report.
+    bench.edit(ALL, "web", release("app:2"));
+    bench.run(10_000);
+    let old = |set: &Tree| set["spec"]["template"]["spec"]["containers"][0]["image"] == "app:1";
+    let name = bench.all(&SETS).into_iter().find(old).map(|set| object::name(&set).to_owned());
+    let name = name.expect("the old set is there");
+    let size = |bench: &Bench| bench.get(SETS, &name)["spec"]["replicas"].as_i64();
+    assert_eq!(size(&bench), Some(5));
+    bench.fail = |request, _| {
+        let shrinks =
+            request.resource == SETS && request.body["spec"]["replicas"].as_i64() == Some(5);
+        shrinks.then(|| Status::new(500, "InternalError", "injected"))
+    };
+    bench.edit(SETS, &name, |set| set.set(&["spec", "replicas"], 6));
+    bench.run(100_000);
+    assert_eq!(size(&bench), Some(6));
+    bench.fail = |_, _| None;
+    bench.run(100_000);
+    assert_eq!(size(&bench), Some(6));
+    bench.run(600_000);
+    assert_eq!(size(&bench), Some(5));
 }
