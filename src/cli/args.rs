@@ -113,6 +113,20 @@ pub(crate) struct Selection {
     pub(crate) subjects_dir: Option<Utf8PathBuf>,
 }
 
+/// What real clusters are made of.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ProviderArgs {
+    /// For `local`: the folder of the programs of a control plane; else SHAKEDOWN_K8S_BIN or PATH
+    #[arg(long, value_name = "DIR")]
+    pub(crate) k8s_bin: Option<Utf8PathBuf>,
+    /// For `kind`: the node image
+    #[arg(long, value_name = "IMAGE", env = "SHAKEDOWN_NODE_IMAGE")]
+    pub(crate) node_image: Option<String>,
+    /// For `kind`: an archive of images to load into the nodes
+    #[arg(long, value_name = "FILE", env = "SHAKEDOWN_WORKLOAD_IMAGES")]
+    pub(crate) images: Option<Utf8PathBuf>,
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -123,12 +137,11 @@ pub(crate) struct RunArgs {
     /// How many seeds of each scenario
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) trials: u64,
-    /// Where to run: `sim`, or `local` for a real control plane with simulated nodes
+    /// Where to run: `sim`, `local` (a real control plane with simulated nodes) or `kind`
     #[arg(long, default_value = "sim", value_name = "NAME")]
     pub(crate) provider: String,
-    /// The folder of the programs of a control plane, for `local`
-    #[arg(long, value_name = "DIR")]
-    pub(crate) k8s_bin: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(crate) real: ProviderArgs,
     /// How many trials run side by side; all cores if not given
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<usize>,
@@ -178,6 +191,8 @@ pub(crate) struct ReplayArgs {
     /// Run a plan of another simulator revision, without the promise of exactness
     #[arg(long)]
     pub(crate) allow_drift: bool,
+    #[command(flatten)]
+    pub(crate) real: ProviderArgs,
     /// Run the programs that the plan's `script` steps name
     #[arg(long)]
     pub(crate) allow_scripts: bool,
@@ -270,9 +285,8 @@ pub(crate) struct FidelityArgs {
     /// The other provider
     #[arg(long, default_value = "local", value_name = "NAME")]
     pub(crate) against: String,
-    /// The folder of the programs of a control plane, for `local`
-    #[arg(long, value_name = "DIR")]
-    pub(crate) k8s_bin: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(crate) real: ProviderArgs,
     /// The seed
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,

@@ -16,7 +16,7 @@ use crate::run::RunOptions;
 
 /// Runs the trials on both and prints the page.
 pub(super) fn command(args: &FidelityArgs, quiet: bool) -> Exit {
-    let real = match provider(&args.against, args.k8s_bin.as_deref()) {
+    let real = match provider(&args.against, &args.real) {
         Ok(provider) => provider,
         Err(exit) => return exit,
     };

@@ -1,16 +1,15 @@
-//! From the name of a provider to the provider.
+//! From what the command line says of a provider to the provider.
 
-use camino::Utf8Path;
-
+use super::args::ProviderArgs;
 use super::exit_code::Exit;
 use super::terminal::Terminal;
-use crate::cluster::{Local, Provider, Sim};
+use crate::cluster::{Kind, KindOptions, Local, Provider, Sim};
 
-/// The provider of this name. `programs` is the folder of a control plane's programs.
-pub(super) fn provider(name: &str, programs: Option<&Utf8Path>) -> Result<Box<dyn Provider>, Exit> {
+/// The provider of this name.
+pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provider>, Exit> {
     match name {
         "sim" => Ok(Box::new(Sim)),
-        "local" => match Local::new(programs) {
+        "local" => match Local::new(args.k8s_bin.as_deref()) {
             Ok(local) => Ok(Box::new(local)),
             Err(error) => {
                 let help = "name the folder of etcd, kube-apiserver, kube-controller-manager and \
@@ -19,8 +18,18 @@ pub(super) fn provider(name: &str, programs: Option<&Utf8Path>) -> Result<Box<dy
                 Err(Exit::Environment)
             }
         },
+        "kind" => {
+            let (node_image, images) = (args.node_image.clone(), args.images.clone());
+            match Kind::new(KindOptions { node_image, images }) {
+                Ok(kind) => Ok(Box::new(kind)),
+                Err(error) => {
+                    Terminal.error(error, "`kind` and a running Docker are needed");
+                    Err(Exit::Environment)
+                }
+            }
+        }
         _ => {
-            let help = "this version has `sim` and `local`";
+            let help = "this version has `sim`, `local` and `kind`";
             Terminal.error(format!("there is no provider `{name}`"), help);
             Err(Exit::Usage)
         }

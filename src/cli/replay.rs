@@ -26,7 +26,7 @@ pub(super) fn command(args: &ReplayArgs, detail: Detail, verbose: u8) -> Exit {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
-    let provider = match provider(&plan.provider, None) {
+    let provider = match provider(&plan.provider, &args.real) {
         Ok(provider) => provider,
         Err(exit) => return exit,
     };

@@ -23,7 +23,7 @@ pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Runs what `args` say.
 pub(super) fn command(args: &RunArgs, detail: Detail) -> Exit {
-    let provider = match provider(&args.provider, args.k8s_bin.as_deref()) {
+    let provider = match provider(&args.provider, &args.real) {
         Ok(provider) => provider,
         Err(exit) => return exit,
     };

@@ -44,8 +44,10 @@ capabilities! {
     Evictions = "evictions",
     /// Machines can be powered off, frozen and cut off.
     HostFaults = "host-faults",
-    /// Container processes can be killed and stopped, and be made to behave.
+    /// Container processes can be killed and stopped.
     ContainerFaults = "container-faults",
+    /// Containers can be made to behave: to fail their probes, to start slowly, to crash again.
+    ContainerBehaviour = "container-behaviour",
     /// Images can be made to miss or to come slowly.
     ImageFaults = "image-faults",
     /// Processes of controllers can be ended, stopped and started.

@@ -2,6 +2,7 @@
 //! steps, asks and disturbs a cluster. One file per provider. Knows no scenario and no verdict.
 
 mod capability;
+mod kind;
 mod local;
 mod provider;
 mod real;
@@ -9,6 +10,7 @@ mod sim;
 mod sim_record;
 
 pub use capability::{Capabilities, Capability};
+pub use kind::{Kind, KindOptions};
 pub use kubesim::world::{
     Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
     WatchEffect,

@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
         Param::new("after", ParamKind::Duration, "How long after its start.").default("1s"),
         Param::new("exitCode", ParamKind::Int, "The exit code.").default("1"),
     ],
-    needs: &[Capability::ContainerFaults],
+    needs: &[Capability::ContainerBehaviour],
     ends: Ends::WhenAsked,
     inject,
 };

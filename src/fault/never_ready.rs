@@ -15,7 +15,7 @@ pub(super) const FAULT: Fault = Fault {
               container that is meant runs for 20 seconds or longer and its pod says it is unready, \
               or was ready and is no longer.",
     params: &[SELECT, IMAGE],
-    needs: &[Capability::ContainerFaults],
+    needs: &[Capability::ContainerBehaviour],
     ends: Ends::WhenAsked,
     inject,
 };

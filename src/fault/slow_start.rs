@@ -18,7 +18,7 @@ pub(super) const FAULT: Fault = Fault {
         IMAGE,
         Param::new("by", ParamKind::Duration, "How much longer they need.").default("30s"),
     ],
-    needs: &[Capability::ContainerFaults],
+    needs: &[Capability::ContainerBehaviour],
     ends: Ends::WhenAsked,
     inject,
 };

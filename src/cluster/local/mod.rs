@@ -3,6 +3,7 @@
 
 mod binaries;
 mod certificates;
+mod files;
 mod guard;
 mod plane;
 mod process;

@@ -29,6 +29,10 @@ use crate::history::{Body, Change, Gap, RequestEvent};
 /// How often the audit log is read, in milliseconds.
 const GLANCE: Millis = 10;
 
+/// How long before the beginning of a trial requests were answered that may belong to changes that
+/// are seen in it, in milliseconds.
+const BEFORE: Millis = 1_000;
+
 /// How long the controllers may take until pods can be made.
 const SERVES_WITHIN: Duration = Duration::from_secs(60);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -231,7 +235,8 @@ impl RealCluster {
             ClusterError::Environment(format!("the audit log can't be read: {error}"))
         })?;
         let now = now();
-        for entry in entries.into_iter().filter(is_told) {
+        let since = self.began.saturating_sub(BEFORE);
+        for entry in entries.into_iter().filter(|entry| entry.at >= since && is_told(entry)) {
             self.recorder.asked(now, entry);
         }
         for recorded in self.recorder.take(now) {
@@ -361,6 +366,10 @@ impl Cluster for RealCluster {
 
     fn install(&mut self, program: &Program) -> Result<(), ClusterError> {
         match program.clone() {
+            Program::InProcess { node: Some(node), .. } if self.world.host(&node).is_none() => {
+                let what = format!("run a program of the simulation on the real node `{node}`");
+                Err(ClusterError::Unsupported { provider: self.provider, what })
+            }
             Program::InProcess { name, user, user_agent, node, start } => {
                 let actor = ActorSpec::new(name, move || start());
                 self.world.add_actor(ActorSpec { user, user_agent, node, ..actor });

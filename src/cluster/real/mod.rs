@@ -4,12 +4,16 @@
 mod api;
 mod audit;
 mod cluster;
+mod folder;
 mod ground;
+mod policy;
 mod programs;
 mod record;
 mod staff;
 mod watch;
 
 pub(super) use api::Api;
-pub(super) use cluster::{RealCluster, Setup, runtime};
+pub(super) use cluster::{RealCluster, Setup, now, runtime};
+pub(super) use folder::{Folder, is_left_behind};
 pub(super) use ground::{Component, Ground};
+pub(super) use policy::AUDIT_POLICY;

@@ -68,8 +68,16 @@ async fn list(api: &Api, kind: &Type) -> Result<(Vec<Tree>, String), Status> {
     let request = Request::list(kind.resource.clone(), Text::default());
     let list = api.answer(call(kind, &request, &harness())).await?;
     let version = list["metadata"]["resourceVersion"].str().to_owned();
-    let items = list["items"].items().iter().map(|item| with_type(kind, item.clone()));
+    let items = list["items"].items().iter().cloned().map(without_managers);
+    let items = items.map(|item| with_type(kind, item));
     Ok((items.collect(), version))
+}
+
+/// An object without the record of who owns which field: nothing is judged by it, and it is larger
+/// than the rest.
+fn without_managers(mut object: Tree) -> Tree {
+    object.remove(&["metadata", "managedFields"]);
+    object
 }
 
 fn harness() -> Sender {
@@ -101,7 +109,7 @@ async fn stream(
             }
             let event: Tree = serde_json::from_slice(&line).unwrap_or_default();
             line.clear();
-            let object = event["object"].clone();
+            let object = without_managers(event["object"].clone());
             match event["type"].str() {
                 "ERROR" if object["code"].as_i64() == Some(410) => return End::Expired,
                 "ERROR" | "" => return End::Closed,

@@ -1,0 +1,93 @@
+//! The configuration of a kind cluster for a trial.
+
+use camino::Utf8Path;
+use kind_rs::{ClusterConfig, Mount, NodeConfig};
+use serde_json::json;
+
+use crate::cluster::{CONTROL_PLANE, ClusterError, ClusterSpec, NodeSpec};
+
+/// Where the folder of the trial is seen in the control plane's node.
+const SHARED: &str = "/shakedown";
+
+/// The audit log and its policy, in the folder of the trial.
+pub(super) const AUDIT_LOG: &str = "audit.log";
+pub(super) const AUDIT_POLICY_FILE: &str = "audit-policy.json";
+
+/// One control plane node, and the nodes of the trial under their own names.
+pub(super) fn config(
+    name: &str,
+    spec: &ClusterSpec,
+    folder: &Utf8Path,
+) -> Result<ClusterConfig, ClusterError> {
+    if let Some(node) = spec.nodes.iter().find(|node| !node.capacity.is_empty()) {
+        let what = format!("give the node `{}` a capacity", node.name);
+        return Err(ClusterError::Unsupported { provider: "kind", what });
+    }
+    let named = spec.nodes.iter().find(|node| node.is_control_plane);
+    if spec.nodes.iter().filter(|node| node.is_control_plane).count() > 1 {
+        let what = "make more than one node of the control plane".to_owned();
+        return Err(ClusterError::Unsupported { provider: "kind", what });
+    }
+    let mut config = ClusterConfig::default().named(name);
+    config.nodes.push(control_plane(named, folder));
+    config.nodes.extend(workers(spec).map(worker));
+    Ok(config)
+}
+
+/// The nodes that are no control plane, in the order in which kind numbers them.
+pub(super) fn workers(spec: &ClusterSpec) -> impl Iterator<Item = &NodeSpec> {
+    spec.nodes.iter().filter(|node| !node.is_control_plane)
+}
+
+fn control_plane(named: Option<&NodeSpec>, folder: &Utf8Path) -> NodeConfig {
+    let mut node = named.map_or_else(NodeConfig::control_plane, |spec| NodeConfig {
+        kubeadm_config_patches: vec![registration("InitConfiguration", spec)],
+        ..labelled(NodeConfig::control_plane(), spec)
+    });
+    node.extra_mounts.push(Mount {
+        host_path: folder.to_owned(),
+        container_path: SHARED.into(),
+        ..Mount::default()
+    });
+    let argument = |name: &str, value: String| json!({"name": name, "value": value});
+    let patch = json!({
+        "kind": "ClusterConfiguration",
+        "apiServer": {
+            "extraArgs": [
+                argument("audit-policy-file", format!("{SHARED}/{AUDIT_POLICY_FILE}")),
+                argument("audit-log-path", format!("{SHARED}/{AUDIT_LOG}")),
+                argument("audit-log-mode", "blocking".to_owned()),
+            ],
+            "extraVolumes": [{
+                "name": "shakedown", "hostPath": SHARED, "mountPath": SHARED,
+                "readOnly": false, "pathType": "Directory",
+            }],
+        },
+    });
+    node.kubeadm_config_patches.push(patch.to_string());
+    node
+}
+
+fn worker(spec: &NodeSpec) -> NodeConfig {
+    let mut node = labelled(NodeConfig::worker(), spec);
+    node.kubeadm_config_patches.push(registration("JoinConfiguration", spec));
+    node
+}
+
+/// The node registers under the name that the scenario gives it, with its taints.
+fn registration(kind: &str, spec: &NodeSpec) -> String {
+    let mut registration = json!({"name": spec.name.as_str()});
+    if !spec.taints.is_empty() {
+        registration["taints"] = json!(spec.taints);
+    }
+    json!({"kind": kind, "nodeRegistration": registration}).to_string()
+}
+
+fn labelled(mut node: NodeConfig, spec: &NodeSpec) -> NodeConfig {
+    let own = spec.labels.iter().filter(|(key, _)| key != CONTROL_PLANE);
+    node.labels.extend(own.map(|(key, value)| (key.to_string(), value.to_string())));
+    if let Some(zone) = &spec.zone {
+        node.labels.insert("topology.kubernetes.io/zone".to_owned(), zone.to_string());
+    }
+    node
+}

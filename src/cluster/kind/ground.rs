@@ -1,0 +1,223 @@
+//! A kind cluster as what a trial stands on: its nodes, and its control plane's static pods.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, channel};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kind_rs::{Container, ContainerState, Error, Exec, Node, Partition, Signal, Status};
+use kubesim_model::{Millis, Text};
+use tokio::runtime::Handle;
+
+use super::hosts::{Seen, follow};
+use crate::cluster::real::{Component, Folder, Ground, now};
+use crate::cluster::{ContainerSelector, Lever, LeverError, Touched};
+use crate::history::{ActorPhase, HostEvent, HostFact};
+
+/// The tag of the packet filter rules that cut a node off.
+const TAG: &str = "shakedown";
+
+/// Where kubeadm's static pods are written down, and where they are put aside.
+const MANIFESTS: &str = "/etc/kubernetes/manifests";
+const ASIDE: &str = "/etc/kubernetes";
+
+/// Gives a node's host the name under which it is registered: some pod networks find their node by
+/// it. A container that is started again has its old one.
+pub(super) async fn name_host(node: &Node, name: &str) -> Result<(), Error> {
+    let script = format!("hostname {name}; systemctl try-restart pod-network || true");
+    node.exec_checked(Exec::sh(script)).await.map(drop)
+}
+
+/// A cluster; it is deleted when this is dropped.
+pub(super) struct KindGround {
+    runtime: Handle,
+    cluster: kind_rs::Cluster,
+    control_plane: Node,
+    /// By the name under which they are registered.
+    nodes: BTreeMap<Text, Node>,
+    seen: Receiver<Seen>,
+    facts: Vec<Seen>,
+    checked: Millis,
+    kubeconfig: Utf8PathBuf,
+    /// After the cluster, whose control plane writes into it.
+    _folder: Folder,
+}
+
+/// How often the control plane's node is looked at, in milliseconds.
+const LOOK: Millis = 5_000;
+
+impl KindGround {
+    pub(super) fn new(
+        runtime: Handle,
+        cluster: kind_rs::Cluster,
+        control_plane: Node,
+        nodes: BTreeMap<Text, Node>,
+        (kubeconfig, folder): (Utf8PathBuf, Folder),
+    ) -> Self {
+        let (tell, seen) = channel();
+        for (name, node) in &nodes {
+            runtime.spawn(follow(node.clone(), name.clone(), tell.clone()));
+        }
+        KindGround {
+            runtime,
+            cluster,
+            control_plane,
+            nodes,
+            seen,
+            facts: Vec::new(),
+            checked: now(),
+            kubeconfig,
+            _folder: folder,
+        }
+    }
+
+    /// Does something to a node; a fact says so if it was done.
+    fn on_node(
+        &mut self,
+        name: &Text,
+        fact: Option<HostFact>,
+        act: impl AsyncFnOnce(&Node, &Node) -> Result<(), Error>,
+    ) -> Result<Touched, LeverError> {
+        let node = self.nodes.get(name).ok_or_else(|| LeverError::NoSuchNode(name.clone()))?;
+        if self.runtime.block_on(act(node, &self.control_plane)).is_err() {
+            return Ok(Touched::default());
+        }
+        let event = fact.map(|fact| HostEvent { node: name.clone(), fact });
+        self.facts.extend(event.map(|event| (now(), 0, event)));
+        Ok(Touched { nodes: vec![name.clone()], ..Touched::default() })
+    }
+
+    /// Sends a signal to the first process of all containers that match.
+    fn signal(&mut self, selector: &ContainerSelector, signal: Signal) -> Touched {
+        let mut touched = Touched::default();
+        for (name, node) in &self.nodes {
+            if !selector.node.is_empty() && selector.node != *name {
+                continue;
+            }
+            let containers = self.runtime.block_on(node.cri().containers()).unwrap_or_default();
+            for container in containers.iter().filter(|container| matches(selector, container)) {
+                let sent = self.runtime.block_on(node.cri().signal(&container.id, signal));
+                if sent.is_ok() {
+                    touched.nodes.push(name.clone());
+                    touched.pods.push(Text::new(&container.pod.uid));
+                }
+            }
+        }
+        touched.nodes.dedup();
+        touched.pods.dedup();
+        touched
+    }
+
+    async fn act_on(&self, component: Component, phase: ActorPhase) -> Result<(), Error> {
+        let node = &self.control_plane;
+        let name = component.as_str();
+        let file = format!("{name}.yaml");
+        let signal = match phase {
+            ActorPhase::Started => {
+                let back = format!("mv {ASIDE}/{file} {MANIFESTS}/{file}");
+                return node.exec_checked(Exec::sh(back)).await.map(drop);
+            }
+            ActorPhase::Crashed => {
+                // The kubelet would start it again at once.
+                let away = format!("mv {MANIFESTS}/{file} {ASIDE}/{file}");
+                node.exec_checked(Exec::sh(away)).await?;
+                Signal::Kill
+            }
+            ActorPhase::Paused => Signal::Stop,
+            ActorPhase::Resumed => Signal::Cont,
+        };
+        for container in node.cri().containers().await? {
+            if container.name == name && container.state == ContainerState::Running {
+                node.cri().signal(&container.id, signal).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn matches(selector: &ContainerSelector, container: &Container) -> bool {
+    let like = |wanted: &str, have: &str| match wanted.strip_suffix('*') {
+        Some(start) => have.starts_with(start),
+        None => wanted.is_empty() || wanted == have,
+    };
+    container.state == ContainerState::Running
+        && like(&selector.namespace, &container.pod.namespace)
+        && like(&selector.pod, &container.pod.name)
+        && like(&selector.container, &container.name)
+        && like(&selector.image, &container.image)
+}
+
+impl Ground for KindGround {
+    fn is_broken(&mut self) -> Option<String> {
+        if now().saturating_sub(self.checked) < LOOK {
+            return None;
+        }
+        self.checked = now();
+        match self.runtime.block_on(self.control_plane.state()) {
+            Ok(state) if state.status == Status::Running => None,
+            Ok(state) => Some(format!("the control plane's node is {:?}", state.status)),
+            Err(error) => Some(format!("the control plane's node is gone: {error}")),
+        }
+    }
+
+    fn act(&mut self, component: Component, phase: ActorPhase) -> bool {
+        self.runtime.block_on(self.act_on(component, phase)).is_ok()
+    }
+
+    fn pull(&mut self, lever: &Lever) -> Option<Result<Touched, LeverError>> {
+        Some(match lever {
+            Lever::PowerOff { node } => {
+                self.on_node(node, Some(HostFact::PoweredOff), async |node, _| node.kill().await)
+            }
+            Lever::PowerOn { node: name } => {
+                self.on_node(name, Some(HostFact::PoweredOn), async |node, _| {
+                    node.start().await?;
+                    name_host(node, name).await
+                })
+            }
+            Lever::Freeze { node } => {
+                self.on_node(node, Some(HostFact::Frozen), async |node, _| node.pause().await)
+            }
+            Lever::Thaw { node } => {
+                self.on_node(node, Some(HostFact::Thawed), async |node, _| node.unpause().await)
+            }
+            Lever::StopKubelet { node } => {
+                self.on_node(node, None, async |node, _| node.unit("kubelet").stop().await)
+            }
+            Lever::StartKubelet { node } => {
+                self.on_node(node, None, async |node, _| node.unit("kubelet").start().await)
+            }
+            Lever::Partition { node } => self.on_node(node, None, async |node, control_plane| {
+                let peers = control_plane.addresses();
+                node.partition(&Partition::new(TAG, peers.iter())?).await
+            }),
+            Lever::Join { node } => {
+                self.on_node(node, None, async |node, _| node.heal(TAG).await.map(drop))
+            }
+            Lever::KillContainer { container, .. } => Ok(self.signal(container, Signal::Kill)),
+            Lever::StickContainer { container } => Ok(self.signal(container, Signal::Stop)),
+            Lever::UnstickContainer { container } => Ok(self.signal(container, Signal::Cont)),
+            _ => return None,
+        })
+    }
+
+    fn facts(&mut self) -> Vec<(Millis, Millis, HostEvent)> {
+        let mut facts = std::mem::take(&mut self.facts);
+        facts.extend(self.seen.try_iter());
+        facts
+    }
+
+    fn last_words(&self) -> String {
+        String::new()
+    }
+
+    fn kubeconfig(&self) -> &Utf8Path {
+        &self.kubeconfig
+    }
+}
+
+impl Drop for KindGround {
+    fn drop(&mut self) {
+        // One that can't be deleted now is deleted by the next run.
+        let _ = self.runtime.block_on(self.cluster.delete());
+    }
+}

@@ -1,0 +1,85 @@
+//! What really runs on the nodes: each node's container runtime, asked again and again.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use kind_rs::{Container, ContainerState, Node};
+use kubesim_model::resource::ObjectKey;
+use kubesim_model::{Millis, Text};
+
+use crate::cluster::real::now;
+use crate::history::{ContainerFact, HostEvent, HostFact};
+
+/// How long to wait between two questions.
+const GLANCE: Duration = Duration::from_millis(300);
+
+/// A fact, when it was seen and by how much earlier it may have been.
+pub(super) type Seen = (Millis, Millis, HostEvent);
+
+/// Pods of the cluster's own parts, which no trial is about.
+const SYSTEM: [&str; 2] = ["kube-system", "local-path-storage"];
+
+/// Tells what starts and ends on a node until nobody listens.
+pub(super) async fn follow(node: Node, name: Text, tell: Sender<Seen>) {
+    let mut running: BTreeMap<String, ContainerFact> = BTreeMap::new();
+    let mut asked = now();
+    loop {
+        // A node that is off, or stands still, answers nothing.
+        if let Ok(containers) = node.cri().containers().await {
+            let seen = now();
+            let facts = changes(&node, &mut running, containers).await;
+            for fact in facts {
+                let event = HostEvent { node: name.clone(), fact };
+                if tell.send((seen, seen.saturating_sub(asked), event)).is_err() {
+                    return;
+                }
+            }
+            asked = seen;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+async fn changes(
+    node: &Node,
+    running: &mut BTreeMap<String, ContainerFact>,
+    containers: Vec<Container>,
+) -> Vec<HostFact> {
+    let ours = |container: &&Container| !SYSTEM.contains(&container.pod.namespace.as_str());
+    let is_running = |container: &&Container| container.state == ContainerState::Running;
+    let now: BTreeMap<String, ContainerFact> = containers
+        .iter()
+        .filter(ours)
+        .filter(is_running)
+        .map(|container| (container.id.clone(), fact(container)))
+        .collect();
+    let mut facts = Vec::new();
+    let ended: Vec<String> = running.keys().filter(|id| !now.contains_key(*id)).cloned().collect();
+    for id in ended {
+        let Some(container) = running.remove(&id) else { continue };
+        // One that is gone already can't say how it ended.
+        let status = node.cri().inspect(&id).await.ok();
+        let exit_code = status.as_ref().and_then(|status| status.exit_code).unwrap_or(255);
+        let reason = status.map_or("Unknown".to_owned(), |status| status.reason);
+        facts.push(HostFact::ContainerExited { container, exit_code, reason: reason.into() });
+    }
+    for (id, container) in now {
+        if !running.contains_key(&id) {
+            facts.push(HostFact::ContainerStarted(container.clone()));
+            running.insert(id, container);
+        }
+    }
+    facts
+}
+
+fn fact(container: &Container) -> ContainerFact {
+    ContainerFact {
+        container_id: Text::new(&container.id),
+        pod_uid: Text::new(&container.pod.uid),
+        pod: ObjectKey::new(container.pod.namespace.as_str(), container.pod.name.as_str()),
+        name: Text::new(&container.name),
+        image: Text::new(&container.image),
+        image_id: Text::new(&container.image_ref),
+    }
+}

@@ -1,0 +1,10 @@
+//! The provider `kind`: clusters of real Kubernetes nodes in containers, made for a trial and
+//! deleted after it. Hosts are broken with the container engine and inside the nodes; what runs on
+//! them is asked of their container runtimes.
+
+mod config;
+mod ground;
+mod hosts;
+mod provider;
+
+pub use provider::{Kind, KindOptions};

@@ -1,0 +1,166 @@
+//! The provider: making a cluster for a trial.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kind_rs::{Access, CreateOptions, Error};
+use kubesim::world::WorldConfig;
+use kubesim_model::Text;
+
+use super::config::{AUDIT_LOG, AUDIT_POLICY_FILE, config, workers};
+use super::ground::{KindGround, name_host};
+use crate::cluster::real::{
+    AUDIT_POLICY, Api, Folder, RealCluster, Setup, is_left_behind, runtime,
+};
+use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
+use crate::history::Clock;
+
+/// What clusters are made with.
+#[derive(Clone, Debug, Default)]
+pub struct KindOptions {
+    /// The node image; kind's own default if there is none.
+    pub node_image: Option<String>,
+    /// An archive of images that is loaded into all nodes.
+    pub images: Option<Utf8PathBuf>,
+}
+
+/// The provider.
+#[derive(Clone)]
+pub struct Kind {
+    kind: kind_rs::Kind,
+    options: KindOptions,
+}
+
+impl Kind {
+    /// With the `kind` command and the container engine that there are. What a harness that was
+    /// killed has left behind is deleted.
+    ///
+    /// # Errors
+    /// One of them is missing or too old.
+    pub fn new(options: KindOptions) -> Result<Kind, ClusterError> {
+        let detect = async {
+            let kind = kind_rs::Kind::detect().await?;
+            for cluster in kind.clusters().await? {
+                if is_left_behind(cluster.name()) {
+                    cluster.delete().await?;
+                }
+            }
+            Ok(kind)
+        };
+        let kind = runtime().map_err(io)?.block_on(detect).map_err(failed)?;
+        Ok(Kind { kind, options })
+    }
+
+    async fn make(&self, spec: &ClusterSpec, folder: &Folder) -> Result<Made, ClusterError> {
+        let kubeconfig = folder.path().join("kubeconfig");
+        let config = config(folder.name(), spec, folder.path())?;
+        let options = CreateOptions {
+            image: self.options.node_image.clone(),
+            kubeconfig: Some(kubeconfig.clone()),
+            ..CreateOptions::default()
+        };
+        let cluster = self.kind.create(&config, options).await.map_err(failed)?;
+        if let Some(images) = &self.options.images {
+            cluster.load_image_archive(images).await.map_err(failed)?;
+        }
+        let text = cluster.kubeconfig(Access::External).await.map_err(failed)?;
+        let connection = connection(&text).await.map_err(ClusterError::Environment)?;
+        Ok(Made { cluster, kubeconfig, connection })
+    }
+}
+
+/// A cluster that was made.
+struct Made {
+    cluster: kind_rs::Cluster,
+    kubeconfig: Utf8PathBuf,
+    connection: kube::Config,
+}
+
+async fn connection(text: &str) -> Result<kube::Config, String> {
+    let kubeconfig =
+        kube::config::Kubeconfig::from_yaml(text).map_err(|error| error.to_string())?;
+    let options = kube::config::KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    config.map_err(|error| error.to_string())
+}
+
+fn failed(error: Error) -> ClusterError {
+    ClusterError::Environment(error.to_string())
+}
+
+fn io(error: std::io::Error) -> ClusterError {
+    ClusterError::Environment(error.to_string())
+}
+
+/// The control plane's node, and the others by the names under which they are registered: kind
+/// numbers them in the order of the configuration.
+async fn nodes(
+    cluster: &kind_rs::Cluster,
+    spec: &ClusterSpec,
+) -> Result<(kind_rs::Node, BTreeMap<Text, kind_rs::Node>), Error> {
+    let control_plane = cluster.node(&format!("{}-control-plane", cluster.name())).await?;
+    let mut named = BTreeMap::new();
+    for (index, worker) in workers(spec).enumerate() {
+        let number = if index == 0 { String::new() } else { (index + 1).to_string() };
+        let name = format!("{}-worker{number}", cluster.name());
+        let node = cluster.node(&name).await?;
+        name_host(&node, &worker.name).await?;
+        named.insert(worker.name.clone(), node);
+    }
+    Ok((control_plane, named))
+}
+
+impl Provider for Kind {
+    fn name(&self) -> &'static str {
+        "kind"
+    }
+
+    fn version(&self) -> Option<&str> {
+        None
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let lacking = [
+            Capability::Deliveries,
+            Capability::ApiFaults,
+            Capability::ContainerBehaviour,
+            Capability::ImageFaults,
+            Capability::VirtualTime,
+            Capability::Repeatable,
+            Capability::Forkable,
+        ];
+        let all = Capability::ALL.iter().copied();
+        all.filter(|capability| !lacking.contains(capability)).collect()
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::Wall
+    }
+
+    fn provision(&self, spec: &ClusterSpec) -> Result<Box<dyn Cluster>, ClusterError> {
+        if let Some((component, bug)) = spec.bugs.first() {
+            let what = format!("plant the bug `{component}/{bug}`");
+            return Err(ClusterError::Unsupported { provider: "kind", what });
+        }
+        let runtime = runtime().map_err(io)?;
+        let folder = Folder::new().map_err(io)?;
+        write(&folder.path().join(AUDIT_POLICY_FILE), AUDIT_POLICY).map_err(io)?;
+        write(&folder.path().join(AUDIT_LOG), "").map_err(io)?;
+        let made = runtime.block_on(self.make(spec, &folder))?;
+        let (control_plane, nodes) =
+            runtime.block_on(nodes(&made.cluster, spec)).map_err(failed)?;
+        let api = Api::new(made.connection, runtime.handle().clone())?;
+        let audit_log = folder.path().join(AUDIT_LOG);
+        let files = (made.kubeconfig, folder);
+        let handle = runtime.handle().clone();
+        let ground = KindGround::new(handle, made.cluster, control_plane, nodes, files);
+        let world = WorldConfig::new(spec.seed, 0);
+        let ground = Box::new(ground);
+        let setup = Setup { provider: "kind", api, audit_log, ground, world, runtime };
+        Ok(Box::new(RealCluster::new(setup)?))
+    }
+}
+
+fn write(path: &Utf8Path, text: &str) -> std::io::Result<()> {
+    std::fs::write(path, text)
+}

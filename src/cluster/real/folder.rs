@@ -1,0 +1,80 @@
+//! Folders of clusters in the system's temporary folder. Each is named after the process that made
+//! it, so that what a killed one left is known and taken away by the next.
+
+use std::os::unix::fs::DirBuilderExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::process::{Pid, test_kill_process};
+
+const PREFIX: &str = "shakedown-";
+
+/// A folder of its own, which only its owner can read, taken away when it is dropped.
+pub(in crate::cluster) struct Folder(Utf8PathBuf);
+
+impl Folder {
+    pub(in crate::cluster) fn new() -> std::io::Result<Folder> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let parent = parent();
+        for left in left_behind(&parent) {
+            // Another process may do the same.
+            let _ = std::fs::remove_dir_all(parent.join(left));
+        }
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let folder = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        // One of that name was left by a process that is gone: process ids come again.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Folder(folder))
+    }
+
+    pub(in crate::cluster) fn path(&self) -> &Utf8Path {
+        &self.0
+    }
+
+    /// Its name, which no other cluster has.
+    pub(in crate::cluster) fn name(&self) -> &str {
+        self.0.file_name().unwrap_or(PREFIX)
+    }
+}
+
+fn parent() -> Utf8PathBuf {
+    let parent = Utf8PathBuf::from_path_buf(std::env::temp_dir());
+    parent.unwrap_or_else(|_| Utf8PathBuf::from("/tmp"))
+}
+
+fn left_behind(parent: &Utf8Path) -> Vec<String> {
+    let entries = parent.read_dir_utf8().into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_owned());
+    names.filter(|name| is_left_behind(name)).collect()
+}
+
+/// Whether a folder or cluster of this name was made by a harness that is gone.
+pub(in crate::cluster) fn is_left_behind(name: &str) -> bool {
+    let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
+    let Some((pid, number)) = rest else { return false };
+    let pid = pid.parse().ok().and_then(Pid::from_raw);
+    number.parse::<u64>().is_ok() && pid.is_some_and(|pid| test_kill_process(pid).is_err())
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Left in the system's temporary folder it harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_gone_process_made_is_left_behind() {
+        let own = Folder::new().unwrap();
+        assert!(!is_left_behind(own.name()));
+        assert!(is_left_behind("shakedown-2147480000-3"));
+        for other in ["shakedown-audit-7", "shakedown-1-x", "kind", "shakedown-"] {
+            assert!(!is_left_behind(other), "{other}");
+        }
+    }
+}
