@@ -94,6 +94,8 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  \
         shakedown fidelity suites/smoke --against local --k8s-bin DIR")]
     Fidelity(FidelityArgs),
+    /// Take away the clusters that killed runs have left behind
+    Cleanup,
 }
 
 /// Which scenarios.

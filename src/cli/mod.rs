@@ -4,6 +4,7 @@
 mod args;
 mod catalogue;
 mod check;
+mod cleanup;
 mod docs;
 mod entry;
 mod exit_code;

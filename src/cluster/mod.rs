@@ -20,4 +20,5 @@ pub use provider::{
     Advance, CONTROL_PLANE, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program,
     Provider, Ticket,
 };
+pub use real::sweep_folders;
 pub use sim::Sim;

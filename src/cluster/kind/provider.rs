@@ -40,15 +40,20 @@ impl Kind {
     pub fn new(options: KindOptions) -> Result<Kind, ClusterError> {
         let detect = async {
             let kind = kind_rs::Kind::detect().await?;
-            for cluster in kind.clusters().await? {
-                if is_left_behind(cluster.name()) {
-                    cluster.delete().await?;
-                }
-            }
+            sweep(&kind).await?;
             Ok(kind)
         };
         let kind = runtime().map_err(io)?.block_on(detect).map_err(failed)?;
         Ok(Kind { kind, options })
+    }
+
+    /// Deletes the clusters of harnesses that are gone; answers their names.
+    ///
+    /// # Errors
+    /// There is no `kind`, or a cluster can't be deleted.
+    pub fn sweep() -> Result<Vec<String>, ClusterError> {
+        let all = async { sweep(&kind_rs::Kind::detect().await?).await };
+        runtime().map_err(io)?.block_on(all).map_err(failed)
     }
 
     async fn make(&self, spec: &ClusterSpec, folder: &Folder) -> Result<Made, ClusterError> {
@@ -67,6 +72,17 @@ impl Kind {
         let connection = connection(&text).await.map_err(ClusterError::Environment)?;
         Ok(Made { cluster, kubeconfig, connection })
     }
+}
+
+async fn sweep(kind: &kind_rs::Kind) -> Result<Vec<String>, Error> {
+    let mut swept = Vec::new();
+    for cluster in kind.clusters().await? {
+        if is_left_behind(cluster.name()) {
+            cluster.delete().await?;
+            swept.push(cluster.name().to_owned());
+        }
+    }
+    Ok(swept)
 }
 
 /// A cluster that was made.

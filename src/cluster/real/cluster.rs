@@ -1,5 +1,5 @@
-//! A real API server as a cluster. A world follows the wall clock beside it; what the world's actors
-//! ask for is carried out by the real server.
+//! A real API server as a cluster. A world follows the wall clock beside it; what its actors ask
+//! for is carried out by the real server.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender as Tell, channel};

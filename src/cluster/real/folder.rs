@@ -15,11 +15,8 @@ pub(in crate::cluster) struct Folder(Utf8PathBuf);
 impl Folder {
     pub(in crate::cluster) fn new() -> std::io::Result<Folder> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
+        sweep_folders();
         let parent = parent();
-        for left in left_behind(&parent) {
-            // Another process may do the same.
-            let _ = std::fs::remove_dir_all(parent.join(left));
-        }
         let number = COUNT.fetch_add(1, Ordering::SeqCst);
         let folder = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         // One of that name was left by a process that is gone: process ids come again.
@@ -36,6 +33,15 @@ impl Folder {
     pub(in crate::cluster) fn name(&self) -> &str {
         self.0.file_name().unwrap_or(PREFIX)
     }
+}
+
+/// Takes away what harnesses that are gone have left; answers the names of the folders.
+pub fn sweep_folders() -> Vec<String> {
+    let parent = parent();
+    let mut left = left_behind(&parent);
+    // Another process may do the same.
+    left.retain(|name| std::fs::remove_dir_all(parent.join(name)).is_ok());
+    left
 }
 
 fn parent() -> Utf8PathBuf {

@@ -14,6 +14,7 @@ mod watch;
 
 pub(super) use api::Api;
 pub(super) use cluster::{RealCluster, Setup, now, runtime};
+pub use folder::sweep_folders;
 pub(super) use folder::{Folder, is_left_behind};
 pub(super) use ground::{Component, Ground};
 pub(super) use policy::AUDIT_POLICY;
