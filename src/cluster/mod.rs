@@ -15,6 +15,7 @@ pub use kubesim::world::{
     Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
     WatchEffect,
 };
+pub(crate) use local::guarded;
 pub use local::{Binaries, BinariesError, Local, become_guarded};
 pub use provider::{
     Advance, CONTROL_PLANE, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program,

@@ -52,6 +52,19 @@ pub trait Cluster: Send {
     /// The environment failed.
     fn advance(&mut self, until: Millis) -> Result<Advance, ClusterError>;
 
+    /// What was observed and not told yet, once nothing more is asked for.
+    ///
+    /// # Errors
+    /// The environment failed.
+    fn finish(&mut self) -> Result<Vec<Observation>, ClusterError> {
+        Ok(Vec::new())
+    }
+
+    /// What its time is.
+    fn clock(&self) -> Clock {
+        Clock::Virtual
+    }
+
     /// Starts a program under test.
     ///
     /// # Errors

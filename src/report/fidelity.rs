@@ -50,7 +50,9 @@ fn section(text: &mut String, title: &str, pairs: &[&Pair], say: impl Fn(&Pair) 
         .iter()
         .map(|pair| (pair, say(pair)))
         .filter(|(_, said)| !said.is_empty())
-        .map(|(pair, said)| format!("* {}: {said}\n", pair.trial))
+        .map(|(pair, said)| {
+            format!("* {}: {}\n", pair.trial, said.lines().next().unwrap_or_default())
+        })
         .collect();
     if !lines.is_empty() {
         let _ = write!(text, "\n## {title}\n\n{}", lines.concat());

@@ -21,7 +21,7 @@ use crate::plan::{StoredPlan, Trial};
 use crate::subject::Programs;
 
 /// Names the file for the history, in the environment of a process that runs one trial.
-const VARIABLE: &str = "SHAKEDOWN_TRIAL";
+pub(super) const VARIABLE: &str = "SHAKEDOWN_TRIAL";
 
 /// How long a trial may take.
 const LONGEST: Duration = Duration::from_secs(600);

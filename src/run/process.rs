@@ -4,7 +4,7 @@
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::{ScopedJoinHandle, scope};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -12,6 +12,9 @@ use thiserror::Error;
 
 /// How much a program may print to each of its two outputs.
 const PRINTED: u64 = 16 << 20;
+
+/// How long the outputs of a program may stay open when it has ended.
+const CLOSES: Duration = Duration::from_secs(2);
 
 /// How often a process is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -33,6 +36,8 @@ pub(super) enum ProcessError {
     TooLong(Duration),
     #[error("it printed more than {PRINTED} bytes")]
     TooMuch,
+    #[error("it left a process behind that keeps its output open")]
+    Open,
     #[error("it is lost: {0}")]
     Lost(#[from] std::io::Error),
 }
@@ -40,32 +45,41 @@ pub(super) enum ProcessError {
 /// Runs a program to its end with `input` as its standard input.
 pub(super) fn run(
     command: &mut Command,
-    input: &[u8],
+    input: Vec<u8>,
     within: Duration,
 ) -> Result<Ended, ProcessError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(ProcessError::NotStarted)?;
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    scope(|scope| {
-        scope.spawn(move || {
-            // A program that does not read all of it has what it needs.
-            let _ = stdin.map(|mut to| to.write_all(input));
-        });
-        let stdout = scope.spawn(|| read(stdout));
-        let stderr = scope.spawn(|| read(stderr));
-        let status = ends_within(&mut child, within);
-        // What it left behind would keep its outputs open.
-        end_group(&child);
-        if !matches!(status, Ok(Some(_))) {
-            child.wait()?;
-        }
-        let (stdout, stderr) = (joined(stdout)?, joined(stderr)?);
-        let status = status?.ok_or(ProcessError::TooLong(within))?;
-        if stdout.len().max(stderr.len()) as u64 > PRINTED {
-            return Err(ProcessError::TooMuch);
-        }
-        Ok(Ended { status, stdout, stderr })
-    })
+    if let Some(mut to) = child.stdin.take() {
+        // A program that does not read all of it has what it needs.
+        std::thread::spawn(move || drop(to.write_all(&input)));
+    }
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let status = ends_within(&mut child, within);
+    // What it left behind would keep its outputs open.
+    end_group(&child);
+    if !matches!(status, Ok(Some(_))) {
+        child.wait()?;
+    }
+    let status = status?.ok_or(ProcessError::TooLong(within))?;
+    let told = |from: Receiver<Vec<u8>>| from.recv_timeout(CLOSES).map_err(|_| ProcessError::Open);
+    let (stdout, stderr) = (told(stdout)?, told(stderr)?);
+    if stdout.len().max(stderr.len()) as u64 > PRINTED {
+        return Err(ProcessError::TooMuch);
+    }
+    Ok(Ended { status, stdout, stderr })
+}
+
+/// Reads to the end, or to one byte more than is allowed: whoever writes more finds it closed.
+fn reader(from: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before an error is all that there is.
+        let _ = from.map(|from| from.take(PRINTED + 1).read_to_end(&mut bytes));
+        let _ = tell.send(bytes);
+    });
+    told
 }
 
 /// Waits for the end of a process; `None` if it goes on for longer.
@@ -90,15 +104,4 @@ fn end_group(child: &Child) {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     // There may be nobody left in it.
     let _ = group.map(|group| kill_process_group(group, Signal::KILL));
-}
-
-/// What comes, to one byte more than is allowed: whoever writes more finds the output closed.
-fn read(from: Option<impl Read>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.map(|from| from.take(PRINTED + 1).read_to_end(&mut bytes)).transpose()?;
-    Ok(bytes)
-}
-
-fn joined(reader: ScopedJoinHandle<'_, std::io::Result<Vec<u8>>>) -> std::io::Result<Vec<u8>> {
-    reader.join().unwrap_or_else(|_| Err(std::io::Error::other("its output can't be read")))
 }

@@ -7,7 +7,7 @@ use super::conductor::{Conductor, Next, Score};
 use super::isolate;
 use super::journal::Journal;
 use crate::check::{Judgement, Observed, judge};
-use crate::cluster::{ClusterError, Provider};
+use crate::cluster::{Advance, ClusterError, Provider};
 use crate::history::{Header, History};
 use crate::plan::Trial;
 use crate::subject::{InstallError, Installation, installation};
@@ -96,5 +96,6 @@ fn conduct(
         let advance = cluster.advance(until)?;
         conductor.observe(advance);
     }
+    conductor.observe(Advance { observed: cluster.finish()?, idle: false });
     Ok(conductor.journal.into_history(header))
 }

@@ -6,6 +6,7 @@ use kubesim_model::tree::Tree;
 
 use crate::check::finding::{Findings, Violation};
 use crate::check::invariant::{Capability, Definition, Invariant};
+use crate::check::lag::Lag;
 use crate::check::observe::{ObserveError, Scene};
 use crate::check::takedown::known_states;
 use crate::check::verdict::Blame;
@@ -24,24 +25,42 @@ pub const DEFINITION: Definition = Definition {
           the number of a ControllerRevision. A rollback changes the revision to update to, so it \
           goes forwards. A subject that could not know yet what the revision is, is not blamed.",
     needs: &[Capability::Actors],
-    make: |_| Box::new(RevisionMonotone),
+    make: |_| Box::new(RevisionMonotone { lag: Lag::default() }),
 };
 
-struct RevisionMonotone;
+struct RevisionMonotone {
+    lag: Lag,
+}
 
 impl Invariant for RevisionMonotone {
     fn event(&mut self, event: &Event, scene: &Scene<'_>, findings: &mut Findings) {
         let Body::Request(request) = &event.body else { return };
-        if !scene.is_subject(&request.actor) {
-            return;
-        }
-        for change in &request.changes {
-            match judge(request, change, scene) {
-                Ok(Some(wrong)) => findings.fail(scene, wrong),
-                Ok(None) => {}
-                Err(error) => findings.undecided(Blame::Suite, error.to_string()),
+        if scene.is_subject(&request.actor) {
+            for change in &request.changes {
+                match judge(request, change, scene) {
+                    // Statuses and revisions are the subject's own; of pods it may not know yet what
+                    // they are to become.
+                    Ok(Some(_))
+                        if change.resource == Resource::PODS && self.hides(request, scene) =>
+                    {
+                        let text = "without deliveries, what the actor knew can't be told";
+                        findings.undecided(Blame::Environment, text);
+                    }
+                    Ok(Some(wrong)) => findings.fail(scene, wrong),
+                    Ok(None) => {}
+                    Err(error) => findings.undecided(Blame::Suite, error.to_string()),
+                }
             }
         }
+        self.lag.take(event, scene);
+    }
+}
+
+impl RevisionMonotone {
+    /// Whether it can't be told if the actor knew what a pod is to become. Statuses and revisions
+    /// are its own.
+    fn hides(&self, request: &RequestEvent, change: &Change, scene: &Scene<'_>) -> bool {
+        change.resource == Resource::PODS && self.lag.hides(&request.actor, scene)
     }
 }
 

@@ -207,7 +207,6 @@ fn after_a_fault(story: &mut Story, seconds: u64) {
     story.exit("web-0", "cache", &image("r1"), 143);
 }
 
-/// A recording that leaves kinds out: the pod's owner is a Job, and no Job was recorded.
 /// A pod with a grace period of 120 s runs for so long after it was removed from the API.
 fn gone_for(story: &mut Story, seconds: u64) {
     story.set("user", (PODS, "web-0"), &["spec", "terminationGracePeriodSeconds"], 120);
@@ -218,6 +217,7 @@ fn gone_for(story: &mut Story, seconds: u64) {
     story.wait(1_000).status(2);
 }
 
+/// A recording that leaves kinds out: the pod's owner is a Job, and no Job was recorded.
 fn owner_was_never_seen(story: &mut Story) {
     story.write("user", PODS, pod_of("job-1", "uid-job")).ready("job-1", true);
     story.wait(400_000).status(3);

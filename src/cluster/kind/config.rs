@@ -57,6 +57,7 @@ fn control_plane(named: Option<&NodeSpec>, folder: &Utf8Path) -> NodeConfig {
                 argument("audit-policy-file", format!("{SHARED}/{AUDIT_POLICY_FILE}")),
                 argument("audit-log-path", format!("{SHARED}/{AUDIT_LOG}")),
                 argument("audit-log-mode", "blocking".to_owned()),
+                argument("audit-log-maxsize", "1000000".to_owned()),
             ],
             "extraVolumes": [{
                 "name": "shakedown", "hostPath": SHARED, "mountPath": SHARED,

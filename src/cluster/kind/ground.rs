@@ -27,10 +27,23 @@ pub(super) async fn name_host(node: &Node, name: &str) -> Result<(), Error> {
     node.exec_checked(Exec::sh(script)).await.map(drop)
 }
 
-/// A cluster; it is deleted when this is dropped.
+/// A cluster that is deleted when this is dropped.
+pub(super) struct Owned {
+    pub(super) cluster: kind_rs::Cluster,
+    pub(super) runtime: Handle,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // One that can't be deleted now is deleted by the next run.
+        let _ = self.runtime.block_on(self.cluster.delete());
+    }
+}
+
+/// A cluster, its nodes and what is seen of them.
 pub(super) struct KindGround {
     runtime: Handle,
-    cluster: kind_rs::Cluster,
+    _cluster: Owned,
     control_plane: Node,
     /// By the name under which they are registered.
     nodes: BTreeMap<Text, Node>,
@@ -47,19 +60,19 @@ const LOOK: Millis = 5_000;
 
 impl KindGround {
     pub(super) fn new(
-        runtime: Handle,
-        cluster: kind_rs::Cluster,
+        cluster: Owned,
         control_plane: Node,
         nodes: BTreeMap<Text, Node>,
         (kubeconfig, folder): (Utf8PathBuf, Folder),
     ) -> Self {
         let (tell, seen) = channel();
+        let runtime = cluster.runtime.clone();
         for (name, node) in &nodes {
             runtime.spawn(follow(node.clone(), name.clone(), tell.clone()));
         }
         KindGround {
             runtime,
-            cluster,
+            _cluster: cluster,
             control_plane,
             nodes,
             seen,
@@ -120,14 +133,21 @@ impl KindGround {
                 // The kubelet would start it again at once.
                 let away = format!("mv {MANIFESTS}/{file} {ASIDE}/{file}");
                 node.exec_checked(Exec::sh(away)).await?;
-                Signal::Kill
+                // From here on the kubelet ends it, if this does not.
+                let _ = self.signal_component(name, Signal::Kill).await;
+                return Ok(());
             }
             ActorPhase::Paused => Signal::Stop,
             ActorPhase::Resumed => Signal::Cont,
         };
-        for container in node.cri().containers().await? {
+        self.signal_component(name, signal).await
+    }
+
+    async fn signal_component(&self, name: &str, signal: Signal) -> Result<(), Error> {
+        let cri = self.control_plane.cri();
+        for container in cri.containers().await? {
             if container.name == name && container.state == ContainerState::Running {
-                node.cri().signal(&container.id, signal).await?;
+                cri.signal(&container.id, signal).await?;
             }
         }
         Ok(())
@@ -169,10 +189,10 @@ impl Ground for KindGround {
                 self.on_node(node, Some(HostFact::PoweredOff), async |node, _| node.kill().await)
             }
             Lever::PowerOn { node: name } => {
-                self.on_node(name, Some(HostFact::PoweredOn), async |node, _| {
-                    node.start().await?;
-                    name_host(node, name).await
-                })
+                let on = Some(HostFact::PoweredOn);
+                let done = self.on_node(name, on, async |node, _| node.start().await);
+                let named = self.on_node(name, None, async |node, _| name_host(node, name).await);
+                done.and_then(|touched| named.map(|_| touched))
             }
             Lever::Freeze { node } => {
                 self.on_node(node, Some(HostFact::Frozen), async |node, _| node.pause().await)
@@ -212,12 +232,5 @@ impl Ground for KindGround {
 
     fn kubeconfig(&self) -> &Utf8Path {
         &self.kubeconfig
-    }
-}
-
-impl Drop for KindGround {
-    fn drop(&mut self) {
-        // One that can't be deleted now is deleted by the next run.
-        let _ = self.runtime.block_on(self.cluster.delete());
     }
 }

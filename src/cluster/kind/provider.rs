@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kind_rs::{Access, CreateOptions, Error};
+use kind_rs::{Access, CreateOptions, Error, Node};
 use kubesim::world::WorldConfig;
 use kubesim_model::Text;
 
 use super::config::{AUDIT_LOG, AUDIT_POLICY_FILE, config, workers};
-use super::ground::{KindGround, name_host};
+use super::ground::{KindGround, Owned, name_host};
 use crate::cluster::real::{
-    AUDIT_POLICY, Api, Folder, RealCluster, Setup, is_left_behind, runtime,
+    AUDIT_POLICY, Api, Folder, RealCluster, Runtime, Setup, is_left_behind,
 };
 use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
@@ -38,12 +38,15 @@ impl Kind {
     /// # Errors
     /// One of them is missing or too old.
     pub fn new(options: KindOptions) -> Result<Kind, ClusterError> {
+        if let Some(images) = options.images.as_ref().filter(|images| !images.is_file()) {
+            return Err(ClusterError::Environment(format!("there is no file `{images}`")));
+        }
         let detect = async {
             let kind = kind_rs::Kind::detect().await?;
             sweep(&kind).await?;
             Ok(kind)
         };
-        let kind = runtime().map_err(io)?.block_on(detect).map_err(failed)?;
+        let kind = Runtime::new().map_err(io)?.block_on(detect).map_err(failed)?;
         Ok(Kind { kind, options })
     }
 
@@ -53,9 +56,10 @@ impl Kind {
     /// There is no `kind`, or a cluster can't be deleted.
     pub fn sweep() -> Result<Vec<String>, ClusterError> {
         let all = async { sweep(&kind_rs::Kind::detect().await?).await };
-        runtime().map_err(io)?.block_on(all).map_err(failed)
+        Runtime::new().map_err(io)?.block_on(all).map_err(failed)
     }
 
+    /// Makes a cluster; it is deleted if it is not finished.
     async fn make(&self, spec: &ClusterSpec, folder: &Folder) -> Result<Made, ClusterError> {
         let kubeconfig = folder.path().join("kubeconfig");
         let config = config(folder.name(), spec, folder.path())?;
@@ -65,12 +69,30 @@ impl Kind {
             ..CreateOptions::default()
         };
         let cluster = self.kind.create(&config, options).await.map_err(failed)?;
+        match self.finish(&cluster, spec).await {
+            Ok((connection, control_plane, nodes)) => {
+                Ok(Made { cluster, kubeconfig, connection, control_plane, nodes })
+            }
+            Err(error) => {
+                // What went wrong first is what matters.
+                let _ = cluster.delete().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn finish(
+        &self,
+        cluster: &kind_rs::Cluster,
+        spec: &ClusterSpec,
+    ) -> Result<(kube::Config, Node, BTreeMap<Text, Node>), ClusterError> {
         if let Some(images) = &self.options.images {
             cluster.load_image_archive(images).await.map_err(failed)?;
         }
         let text = cluster.kubeconfig(Access::External).await.map_err(failed)?;
         let connection = connection(&text).await.map_err(ClusterError::Environment)?;
-        Ok(Made { cluster, kubeconfig, connection })
+        let (control_plane, nodes) = nodes(cluster, spec).await.map_err(failed)?;
+        Ok((connection, control_plane, nodes))
     }
 }
 
@@ -90,6 +112,9 @@ struct Made {
     cluster: kind_rs::Cluster,
     kubeconfig: Utf8PathBuf,
     connection: kube::Config,
+    control_plane: Node,
+    /// By the names under which they are registered.
+    nodes: BTreeMap<Text, Node>,
 }
 
 async fn connection(text: &str) -> Result<kube::Config, String> {
@@ -113,7 +138,7 @@ fn io(error: std::io::Error) -> ClusterError {
 async fn nodes(
     cluster: &kind_rs::Cluster,
     spec: &ClusterSpec,
-) -> Result<(kind_rs::Node, BTreeMap<Text, kind_rs::Node>), Error> {
+) -> Result<(Node, BTreeMap<Text, Node>), Error> {
     let control_plane = cluster.node(&format!("{}-control-plane", cluster.name())).await?;
     let mut named = BTreeMap::new();
     for (index, worker) in workers(spec).enumerate() {
@@ -158,18 +183,16 @@ impl Provider for Kind {
             let what = format!("plant the bug `{component}/{bug}`");
             return Err(ClusterError::Unsupported { provider: "kind", what });
         }
-        let runtime = runtime().map_err(io)?;
+        let runtime = Runtime::new().map_err(io)?;
         let folder = Folder::new().map_err(io)?;
         write(&folder.path().join(AUDIT_POLICY_FILE), AUDIT_POLICY).map_err(io)?;
         write(&folder.path().join(AUDIT_LOG), "").map_err(io)?;
-        let made = runtime.block_on(self.make(spec, &folder))?;
-        let (control_plane, nodes) =
-            runtime.block_on(nodes(&made.cluster, spec)).map_err(failed)?;
-        let api = Api::new(made.connection, runtime.handle().clone())?;
+        let Made { cluster, kubeconfig, connection, control_plane, nodes } =
+            runtime.block_on(self.make(spec, &folder))?;
+        let cluster = Owned { cluster, runtime: runtime.handle().clone() };
+        let api = Api::new(connection, runtime.handle().clone())?;
         let audit_log = folder.path().join(AUDIT_LOG);
-        let files = (made.kubeconfig, folder);
-        let handle = runtime.handle().clone();
-        let ground = KindGround::new(handle, made.cluster, control_plane, nodes, files);
+        let ground = KindGround::new(cluster, control_plane, nodes, (kubeconfig, folder));
         let world = WorldConfig::new(spec.seed, 0);
         let ground = Box::new(ground);
         let setup = Setup { provider: "kind", api, audit_log, ground, world, runtime };

@@ -133,6 +133,8 @@ impl Files {
             self.flag("audit-policy-file", "audit-policy.json"),
             self.flag("audit-log-path", "audit.log"),
             "--audit-log-mode=blocking".to_owned(),
+            // In MB; a log that is begun anew would be lost to whoever reads it.
+            "--audit-log-maxsize=1000000".to_owned(),
         ]
     }
 

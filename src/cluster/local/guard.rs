@@ -18,6 +18,7 @@ pub fn become_guarded() {
     SERVES.store(true, Ordering::SeqCst);
     #[cfg(target_os = "linux")]
     if let Some(program) = std::env::var_os(PROGRAM) {
+        use std::io::Write as _;
         use std::os::unix::process::CommandExt as _;
         let parent = std::env::var(PARENT).ok().and_then(|text| text.parse::<i32>().ok());
         let signal = Some(rustix::process::Signal::KILL);
@@ -25,15 +26,17 @@ pub fn become_guarded() {
         let lives = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) == parent;
         if asked.is_ok() && lives {
             let arguments = std::env::args_os().skip(1);
-            let mut command = Command::new(program);
-            let _ = command.args(arguments).env_remove(PROGRAM).env_remove(PARENT).exec();
+            let mut command = Command::new(&program);
+            let error = command.args(arguments).env_remove(PROGRAM).env_remove(PARENT).exec();
+            // Whoever started it shows what it printed.
+            let _ = writeln!(std::io::stderr(), "{}: {error}", program.to_string_lossy());
         }
         std::process::exit(127);
     }
 }
 
 /// A command that runs `program` as long as this process lives.
-pub(super) fn guarded(program: &std::path::Path) -> std::io::Result<Command> {
+pub(crate) fn guarded(program: &std::path::Path) -> std::io::Result<Command> {
     if !SERVES.load(Ordering::SeqCst) || cfg!(not(target_os = "linux")) {
         return Ok(Command::new(program));
     }

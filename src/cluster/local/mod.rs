@@ -11,4 +11,5 @@ mod provider;
 
 pub use binaries::{Binaries, BinariesError};
 pub use guard::become_guarded;
+pub(crate) use guard::guarded;
 pub use provider::Local;

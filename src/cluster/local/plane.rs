@@ -41,11 +41,11 @@ impl Plane {
             Process::start(program, arguments, folder.path())
                 .map_err(|error| failed(&format!("`{}` does not start", program.display()), &error))
         };
-        let etcd = start(&binaries.etcd, files.etcd(etcd_port, peer_port))?;
+        let mut etcd = start(&binaries.etcd, files.etcd(etcd_port, peer_port))?;
         let mut api_server = start(&binaries.api_server, files.api_server(api_port, etcd_port))?;
         files.kubeconfigs(api_port)?;
         let api = Api::new(files.connection(api_port)?, runtime.clone())?;
-        wait_until_ready(&api, &mut api_server)?;
+        wait_until_ready(&api, &mut api_server, &mut etcd)?;
         let controller_manager = start(&binaries.controller_manager, files.controller_manager())?;
         let scheduler = start(&binaries.scheduler, files.scheduler())?;
         let kubeconfig = folder.path().join("admin.kubeconfig");
@@ -61,13 +61,14 @@ impl Plane {
 
 impl Ground for Plane {
     fn is_broken(&mut self) -> Option<String> {
-        for (name, process) in [("kube-apiserver", &mut self.api_server), ("etcd", &mut self.etcd)]
-        {
-            if !process.is_running() {
-                return Some(format!("`{name}` has ended: {}", process.last_words()));
-            }
-        }
-        None
+        let all = [
+            ("etcd", &mut self.etcd),
+            ("kube-apiserver", &mut self.api_server),
+            ("kube-controller-manager", &mut self.controller_manager),
+            ("kube-scheduler", &mut self.scheduler),
+        ];
+        let broken = all.into_iter().find_map(|(name, process)| Some((name, process.broken()?)));
+        broken.map(|(name, words)| format!("`{name}` has ended: {words}"))
     }
 
     fn act(&mut self, component: Component, phase: ActorPhase) -> bool {
@@ -100,16 +101,26 @@ impl Ground for Plane {
     }
 }
 
-fn wait_until_ready(api: &Api, api_server: &mut Process) -> Result<(), ClusterError> {
-    let mut waited = Duration::ZERO;
+fn wait_until_ready(
+    api: &Api,
+    api_server: &mut Process,
+    etcd: &mut Process,
+) -> Result<(), ClusterError> {
+    let mut tries = READY_WITHIN.as_millis() / ASK_AGAIN.as_millis();
     while !api.is_ready() {
-        if !api_server.is_running() || waited > READY_WITHIN {
+        for (name, process) in [("etcd", &mut *etcd), ("kube-apiserver", &mut *api_server)] {
+            if let Some(words) = process.broken() {
+                let text = format!("`{name}` has ended: {words}");
+                return Err(ClusterError::Environment(text));
+            }
+        }
+        if tries == 0 {
             let words = api_server.last_words();
-            let text = format!("the API server is not ready after {} s: {words}", waited.as_secs());
+            let text = format!("the API server does not get ready: {words}");
             return Err(ClusterError::Environment(text));
         }
         std::thread::sleep(ASK_AGAIN);
-        waited += ASK_AGAIN;
+        tries -= 1;
     }
     Ok(())
 }

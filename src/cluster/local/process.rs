@@ -1,6 +1,7 @@
 //! One process of a control plane: started with its output in a file, stopped with the plane.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -8,8 +9,9 @@ use super::guard::guarded;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How much of a process's output is told when it ended unasked.
-const TOLD: usize = 2_000;
+/// How many lines of a process's output are told when it ended unasked, and how long each.
+const TOLD: usize = 5;
+const LINE: usize = 300;
 
 /// A process, and how it is started.
 pub(super) struct Process {
@@ -45,12 +47,19 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
+            // Ctrl-C is for the harness, which ends its trials in order.
+            .process_group(0)
             .spawn()?;
         self.child = Some(child);
         Ok(true)
     }
 
-    pub(super) fn is_running(&mut self) -> bool {
+    /// The last words of a process that ended by itself.
+    pub(super) fn broken(&mut self) -> Option<String> {
+        (self.child.is_some() && !self.is_running()).then(|| self.last_words())
+    }
+
+    fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
@@ -84,8 +93,10 @@ impl Process {
     /// What it printed last.
     pub(super) fn last_words(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
-        let from = text.len().saturating_sub(TOLD);
-        String::from_utf8_lossy(&text[from..]).trim().to_owned()
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<String> =
+            text.lines().rev().take(TOLD).map(|line| line.chars().take(LINE).collect()).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -5,7 +5,7 @@ use kubesim::world::WorldConfig;
 
 use super::binaries::{Binaries, BinariesError};
 use super::plane::Plane;
-use crate::cluster::real::{RealCluster, Setup, runtime};
+use crate::cluster::real::{RealCluster, Runtime, Setup};
 use crate::cluster::sim::node_config;
 use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
@@ -63,7 +63,7 @@ impl Provider for Local {
             return Err(ClusterError::Unsupported { provider: "local", what });
         }
         let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
-        let runtime = runtime().map_err(failed)?;
+        let runtime = Runtime::new().map_err(failed)?;
         let mut world = WorldConfig::new(spec.seed, 0);
         world.nodes = spec.nodes.iter().map(node_config).collect();
         let (plane, api) = Plane::start(&self.binaries, runtime.handle())?;

@@ -12,6 +12,10 @@ use kubesim_model::{Text, map};
 
 use crate::cluster::ClusterError;
 
+/// How often, and after what time each, a request to a type that is not served is tried again.
+const SERVED_WITHIN: u32 = 50;
+const SERVED_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// Who sends a request: the user that it is sent for, and a user agent.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
@@ -61,11 +65,11 @@ impl Api {
     /// Sends a request; `then` gets the answer, on another thread.
     pub(super) fn send(
         &self,
-        request: http::Request<Body>,
+        request: Result<http::Request<Body>, Status>,
         then: impl FnOnce(Answer) + Send + 'static,
     ) {
-        let client = self.client.clone();
-        self.runtime.spawn(async move { then(answered(&client, request).await) });
+        let api = self.clone();
+        self.runtime.spawn(async move { then(api.answer(request).await) });
     }
 
     /// The body of a watch, frame by frame.
@@ -80,8 +84,21 @@ impl Api {
         }
     }
 
-    pub(super) async fn answer(&self, request: http::Request<Body>) -> Answer {
-        answered(&self.client, request).await
+    /// The answer to a request. A type that was declared a moment ago may not be served yet.
+    pub(super) async fn answer(&self, request: Result<http::Request<Body>, Status>) -> Answer {
+        let (head, body) = request?.into_parts();
+        let body = body.collect_bytes().await.map_err(|error| lost(&error))?;
+        let mut tries = SERVED_WITHIN;
+        loop {
+            let again = http::Request::from_parts(head.clone(), Body::from(body.to_vec()));
+            match answered(&self.client, again).await {
+                Err(status) if status.code == 404 && status.reason.is_empty() && tries > 0 => {
+                    tries -= 1;
+                    tokio::time::sleep(SERVED_AGAIN).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 }
 
@@ -127,7 +144,11 @@ async fn failure(response: http::Response<Body>) -> Status {
 }
 
 /// The HTTP request that asks for `request`, of objects of this type.
-pub(super) fn call(kind: &Type, request: &Request, sender: &Sender) -> http::Request<Body> {
+pub(super) fn call(
+    kind: &Type,
+    request: &Request,
+    sender: &Sender,
+) -> Result<http::Request<Body>, Status> {
     let mut path = path(kind, request);
     let separator = |path: &String| if path.contains('?') { '&' } else { '?' };
     for (name, value) in query(request) {
@@ -147,8 +168,7 @@ pub(super) fn call(kind: &Type, request: &Request, sender: &Sender) -> http::Req
             Body::from(request.body.to_string().into_bytes())
         }
     };
-    // Only a name that no URL can hold fails; the server answers the empty request with 404.
-    http.body(body).unwrap_or_else(|_| http::Request::new(Body::empty()))
+    http.body(body).map_err(|error| Status::new(400, "BadRequest", error.to_string()))
 }
 
 /// The path of a list or watch of this type.
@@ -157,7 +177,7 @@ pub(super) fn collection(kind: &Type, namespace: &str) -> String {
     let root = if version.contains('/') { "apis" } else { "api" };
     let mut path = format!("/{root}/{version}");
     if kind.namespaced && !namespace.is_empty() {
-        path.push_str(&format!("/namespaces/{namespace}"));
+        path.push_str(&format!("/namespaces/{}", encoded(namespace)));
     }
     path.push('/');
     path.push_str(kind.resource.plural());

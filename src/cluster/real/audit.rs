@@ -81,9 +81,14 @@ fn entry(line: &[u8]) -> Option<Entry> {
         code: u16::try_from(status["code"].as_i64()?).ok()?,
         reason: status["reason"].text(),
         message: status["message"].str().to_owned(),
-        rv: if answer["kind"] == "Status" { 0 } else { resource_version(answer) },
+        rv: if names_no_object(answer) { 0 } else { resource_version(answer) },
         at: time(event["stageTimestamp"].str())?,
     })
+}
+
+/// Whether an answer is no object: the version of a list is that of nothing.
+fn names_no_object(answer: &Tree) -> bool {
+    answer["kind"] == "Status" || answer["kind"].str().ends_with("List")
 }
 
 fn verb(name: &str, request: &Tree) -> Option<Verb> {

@@ -1,7 +1,7 @@
 //! A real API server as a cluster. A world follows the wall clock beside it; what its actors ask
 //! for is carried out by the real server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender as Tell, channel};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::audit::{Entry, Log};
 use super::ground::Ground;
 use super::programs::Programs;
 use super::record::{Recorded, Recorder};
+use super::runtime::Runtime;
 use super::staff::Staff;
 use super::watch::{AGENT, Told, follow};
 use crate::cluster::sim::OPERATOR_AGENT;
@@ -24,7 +25,7 @@ use crate::cluster::sim_record::observation;
 use crate::cluster::{
     Advance, Cluster, ClusterError, Lever, LeverError, Observation, Program, Ticket, Touched,
 };
-use crate::history::{Body, Change, Gap, RequestEvent};
+use crate::history::{Body, Change, Clock, Gap, RequestEvent};
 
 /// How often the audit log is read, in milliseconds.
 const GLANCE: Millis = 10;
@@ -32,6 +33,9 @@ const GLANCE: Millis = 10;
 /// How long before the beginning of a trial requests were answered that may belong to changes that
 /// are seen in it, in milliseconds.
 const BEFORE: Millis = 1_000;
+
+/// How long the end of a trial may wait for the log to catch up, in milliseconds.
+const FLUSH: Millis = 5_000;
 
 /// How long the controllers may take until pods can be made.
 const SERVES_WITHIN: Duration = Duration::from_secs(60);
@@ -57,7 +61,7 @@ pub(in crate::cluster) struct Setup {
     /// The nodes that are simulated, and the entropy of actors.
     pub(in crate::cluster) world: WorldConfig,
     /// Carries requests and watches.
-    pub(in crate::cluster) runtime: tokio::runtime::Runtime,
+    pub(in crate::cluster) runtime: Runtime,
 }
 
 /// A real API server, and what takes part in the cluster.
@@ -70,6 +74,7 @@ pub(in crate::cluster) struct RealCluster {
     recorder: Recorder,
     staff: Staff,
     programs: Programs,
+    followed: BTreeSet<Resource>,
     news: Receiver<News>,
     tell: Tell<News>,
     observed: Vec<Observation>,
@@ -81,7 +86,7 @@ pub(in crate::cluster) struct RealCluster {
     /// The time of the last observation since then.
     last: Millis,
     /// After everything that uses it.
-    _runtime: tokio::runtime::Runtime,
+    _runtime: Runtime,
 }
 
 impl RealCluster {
@@ -99,6 +104,7 @@ impl RealCluster {
             log,
             recorder: Recorder::default(),
             staff: Staff::default(),
+            followed: BTreeSet::new(),
             programs: Programs::default(),
             news,
             tell,
@@ -113,7 +119,25 @@ impl RealCluster {
         cluster.wait_until_pods_can_be_made()?;
         let types: Vec<Type> = cluster.world.api().resources().cloned().collect();
         types.iter().for_each(|kind| cluster.follow(kind));
+        cluster.wait_for_lists()?;
+        cluster.began = now();
         Ok(cluster)
+    }
+
+    /// What there is before the trial is no part of its history; all that comes later is.
+    fn wait_for_lists(&mut self) -> Result<(), ClusterError> {
+        let mut missing = self.followed.clone();
+        while let Some(next) = missing.first() {
+            let Ok(news) = self.news.recv_timeout(SERVES_WITHIN) else {
+                let text = format!("the API server does not list {next}");
+                return Err(ClusterError::Environment(text));
+            };
+            if let News::Told(resource, Told::Of(mirrored)) = news {
+                missing.remove(&resource);
+                self.world.mirror(&resource, &mirrored);
+            }
+        }
+        Ok(())
     }
 
     /// Pods need the service account of their namespace, which a controller makes.
@@ -139,8 +163,9 @@ impl RealCluster {
         Ok(())
     }
 
-    fn follow(&self, kind: &Type) {
-        if !is_followed(&kind.resource) {
+    /// Follows a type, unless it is followed already.
+    fn follow(&mut self, kind: &Type) {
+        if !is_followed(&kind.resource) || !self.followed.insert(kind.resource.clone()) {
             return;
         }
         let (tell, resource) = (self.tell.clone(), kind.resource.clone());
@@ -200,28 +225,27 @@ impl RealCluster {
     }
 
     fn mirror(&mut self, resource: &Resource, mirrored: &Mirrored) {
-        let types = self.world.api().resources().count();
-        let writes = self.world.mirror(resource, mirrored);
-        if let Mirrored::Applied(object) | Mirrored::Deleted(object) = mirrored {
-            for write in writes {
-                let change = Change {
-                    rv: object::resource_version(object),
-                    resource: write.resource,
-                    key: write.key,
-                    before: write.before,
-                    after: write.after,
-                };
-                self.recorder.changed(now(), change);
+        let newest = match mirrored {
+            Mirrored::Applied(object) | Mirrored::Deleted(object) => {
+                object::resource_version(object)
             }
+            Mirrored::Listed(items) => {
+                items.iter().map(object::resource_version).max().unwrap_or(0)
+            }
+        };
+        for write in self.world.mirror(resource, mirrored) {
+            let change = Change {
+                rv: write.after.as_ref().map_or(newest, object::resource_version),
+                resource: write.resource,
+                key: write.key,
+                before: write.before,
+                after: write.after,
+            };
+            self.recorder.changed(now(), change);
         }
-        if self.world.api().resources().count() > types {
+        if *resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             let custom = self.world.api().resources().filter(|kind| kind.custom).cloned();
-            let new: Vec<Type> = custom.collect();
-            for kind in new {
-                if self.staff.is_new(&kind.resource) {
-                    self.follow(&kind);
-                }
-            }
+            custom.collect::<Vec<Type>>().iter().for_each(|kind| self.follow(kind));
         }
     }
 
@@ -285,11 +309,6 @@ impl RealCluster {
         events.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
         Some(touched)
     }
-}
-
-/// What carries requests and watches.
-pub(in crate::cluster) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// The wall clock, in milliseconds since the epoch of virtual time.
@@ -362,6 +381,21 @@ impl Cluster for RealCluster {
                 self.take(news);
             }
         }
+    }
+
+    fn finish(&mut self) -> Result<Vec<Observation>, ClusterError> {
+        let until = self.now() + FLUSH;
+        while !self.recorder.is_empty() && self.now() < until {
+            while let Ok(news) = self.news.recv_timeout(Duration::from_millis(GLANCE)) {
+                self.take(news);
+            }
+            self.record()?;
+        }
+        Ok(std::mem::take(&mut self.observed))
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::Wall
     }
 
     fn install(&mut self, program: &Program) -> Result<(), ClusterError> {

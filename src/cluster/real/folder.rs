@@ -1,11 +1,14 @@
 //! Folders of clusters in the system's temporary folder. Each is named after the process that made
-//! it, so that what a killed one left is known and taken away by the next.
+//! it, and the machine and process namespace that this is a process of, so that what a killed one
+//! left is known and taken away by the next.
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+use sha2::{Digest as _, Sha256};
 
 const PREFIX: &str = "shakedown-";
 
@@ -18,7 +21,7 @@ impl Folder {
         sweep_folders();
         let parent = parent();
         let number = COUNT.fetch_add(1, Ordering::SeqCst);
-        let folder = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let folder = parent.join(format!("{PREFIX}{}-{}-{number}", place(), std::process::id()));
         // One of that name was left by a process that is gone: process ids come again.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
@@ -55,12 +58,24 @@ fn left_behind(parent: &Utf8Path) -> Vec<String> {
     names.filter(|name| is_left_behind(name)).collect()
 }
 
-/// Whether a folder or cluster of this name was made by a harness that is gone.
+/// Whether a folder or cluster of this name was made by a harness of this place that is gone.
 pub(in crate::cluster) fn is_left_behind(name: &str) -> bool {
-    let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
-    let Some((pid, number)) = rest else { return false };
+    let parts: Vec<&str> = name.split('-').collect();
+    let ["shakedown", here, pid, number] = parts.as_slice() else { return false };
     let pid = pid.parse().ok().and_then(Pid::from_raw);
-    number.parse::<u64>().is_ok() && pid.is_some_and(|pid| test_kill_process(pid).is_err())
+    *here == place()
+        && number.parse::<u64>().is_ok()
+        && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// Eight digits for the machine since its last boot and the namespace of process numbers: elsewhere
+/// the same number is another process.
+fn place() -> String {
+    let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let digest =
+        Sha256::new().chain_update(boot).chain_update(namespace.as_os_str().as_encoded_bytes());
+    digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Drop for Folder {
@@ -78,8 +93,10 @@ mod tests {
     fn only_what_a_gone_process_made_is_left_behind() {
         let own = Folder::new().unwrap();
         assert!(!is_left_behind(own.name()));
-        assert!(is_left_behind("shakedown-2147480000-3"));
-        for other in ["shakedown-audit-7", "shakedown-1-x", "kind", "shakedown-"] {
+        let gone = format!("shakedown-{}-2147480000-3", place());
+        assert!(is_left_behind(&gone), "{gone}");
+        let first = format!("shakedown-{}-1-0", place());
+        for other in [&*first, "shakedown-00000000-2147480000-3", "shakedown-audit-7", "kind"] {
             assert!(!is_left_behind(other), "{other}");
         }
     }

@@ -9,12 +9,14 @@ mod ground;
 mod policy;
 mod programs;
 mod record;
+mod runtime;
 mod staff;
 mod watch;
 
 pub(super) use api::Api;
-pub(super) use cluster::{RealCluster, Setup, now, runtime};
+pub(super) use cluster::{RealCluster, Setup, now};
 pub use folder::sweep_folders;
 pub(super) use folder::{Folder, is_left_behind};
 pub(super) use ground::{Component, Ground};
 pub(super) use policy::AUDIT_POLICY;
+pub(super) use runtime::Runtime;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use kubesim_client::Start;
 use kubesim_model::Text;
 use tokio::task::JoinHandle;
@@ -75,7 +76,9 @@ fn spawn(api: &Api, client: &kube::Client, start: &Start) -> JoinHandle<()> {
     let (client, start) = (client.clone(), start.clone());
     api.runtime.spawn(async move {
         loop {
-            start(client.clone()).await;
+            // A program that panics is started again, as one that ends is.
+            let life = std::panic::AssertUnwindSafe(start(client.clone()));
+            let _ = life.catch_unwind().await;
             tokio::time::sleep(BACK_OFF).await;
         }
     })

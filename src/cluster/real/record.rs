@@ -12,6 +12,9 @@ use crate::history::{Change, RequestEvent};
 
 /// How long a change waits for those with lower versions, which other watches bring.
 const ORDER: Millis = 50;
+/// How long a change waits for a request that names its version, before one that does not may have
+/// made it. The log is written before the answer goes out, so this is plenty.
+const EXACT: Millis = 300;
 /// How long a request without changes waits for some, and a change for its request.
 const PATIENCE: Millis = 2_000;
 
@@ -37,7 +40,9 @@ struct Request {
     number: u64,
     entry: Entry,
     since: Millis,
-    changes: usize,
+    /// What it is known to have made, recorded or not.
+    made: Vec<(Resource, u64)>,
+    is_recorded: bool,
 }
 
 /// What is to be recorded.
@@ -65,78 +70,91 @@ impl Recorder {
     /// The log told of a request.
     pub(super) fn asked(&mut self, now: Millis, entry: Entry) {
         self.told += 1;
-        let number = self.told;
-        self.requests.push_back(Request { number, entry, since: now, changes: 0 });
+        let (number, made) = (self.told, Vec::new());
+        let request = Request { number, entry, since: now, made, is_recorded: false };
+        self.requests.push_back(request);
     }
 
-    /// What can be recorded now, in order.
+    /// Whether everything that was told is recorded.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.requests.iter().all(|request| request.is_recorded)
+    }
+
+    /// What can be recorded now: changes strictly in the order of their versions. A request of
+    /// which changes lie apart is recorded in as many parts.
     pub(super) fn take(&mut self, now: Millis) -> Vec<Recorded> {
-        self.match_all();
+        self.match_all(now);
         let mut recorded = Vec::new();
-        while let Some(first) = self.changes.first_entry() {
-            let age = now.saturating_sub(first.get().since);
-            let by = first.get().by;
-            if age < ORDER || (by.is_none() && age < PATIENCE) {
-                break;
+        while let Some(by) = self.first_due(now) {
+            let mut changes: Vec<Change> = Vec::new();
+            while let Some(next) = self.changes.first_entry() {
+                if !changes.is_empty() && (by.is_none() || next.get().by != by) {
+                    break;
+                }
+                changes.push(next.remove().change);
             }
-            let change = first.remove().change;
             match by {
-                Some(number) => self.record(number, change, &mut recorded),
-                None => recorded.push(Recorded::Unclaimed(change)),
+                Some(number) => self.record(number, changes, &mut recorded),
+                None => recorded.extend(changes.into_iter().map(Recorded::Unclaimed)),
             }
         }
         self.record_rest(now, &mut recorded);
         recorded
     }
 
-    fn match_all(&mut self) {
+    /// Who made the first change, if it can be recorded.
+    fn first_due(&self, now: Millis) -> Option<Option<u64>> {
+        let (_, first) = self.changes.first_key_value()?;
+        let age = now.saturating_sub(first.since);
+        let wait = if first.by.is_some() { ORDER } else { PATIENCE };
+        (age >= wait).then_some(first.by)
+    }
+
+    fn match_all(&mut self, now: Millis) {
         let Recorder { changes, requests, .. } = self;
         for waiting in changes.values_mut().filter(|waiting| waiting.by.is_none()) {
             let change = &waiting.change;
             let exact = requests.iter_mut().find(|request| {
                 request.entry.rv == change.rv && request.entry.resource == change.resource
             });
+            let is_late = now.saturating_sub(waiting.since) >= EXACT;
             let found = match exact {
-                Some(request) => Some(request),
-                None => requests.iter_mut().rev().find(|request| could_make(request, change)),
+                None if is_late => requests.iter_mut().find(|one| could_make(one, change)),
+                exact => exact,
             };
             if let Some(request) = found {
-                request.changes += 1;
+                request.made.push((change.resource.clone(), change.rv));
                 waiting.by = Some(request.number);
             }
         }
     }
 
-    /// Records a request with all its changes that have come.
-    fn record(&mut self, number: u64, first: Change, recorded: &mut Vec<Recorded>) {
-        let Some(at) = self.requests.iter().position(|request| request.number == number) else {
-            return recorded.push(Recorded::Unclaimed(first));
+    fn record(&mut self, number: u64, changes: Vec<Change>, recorded: &mut Vec<Recorded>) {
+        let request = self.requests.iter_mut().find(|request| request.number == number);
+        let Some(request) = request else {
+            return recorded.extend(changes.into_iter().map(Recorded::Unclaimed));
         };
-        let mut changes = vec![first];
-        let more: Vec<u64> = self
-            .changes
-            .iter()
-            .filter(|(_, waiting)| waiting.by == Some(number))
-            .map(|(rv, _)| *rv)
-            .collect();
-        changes.extend(more.iter().filter_map(|rv| Some(self.changes.remove(rv)?.change)));
-        if let Some(request) = self.requests.remove(at) {
-            self.emit(request.entry, changes, recorded);
-        }
+        request.is_recorded = true;
+        let entry = request.entry.clone();
+        self.emit(entry, changes, recorded);
     }
 
-    /// Requests that changed nothing.
+    /// Requests that changed nothing. Those that did are kept for a while: more of their changes
+    /// may come.
     fn record_rest(&mut self, now: Millis, recorded: &mut Vec<Recorded>) {
         let mut at = 0;
         while let Some(request) = self.requests.get(at) {
             let entry = &request.entry;
             let may_change = entry.verb.is_write() && entry.code < 300;
-            let patience = if may_change { PATIENCE } else { ORDER };
-            if request.changes > 0 || now.saturating_sub(request.since) < patience {
+            let age = now.saturating_sub(request.since);
+            let is_open = !request.made.is_empty() && !request.is_recorded;
+            if is_open || age < if may_change { PATIENCE } else { ORDER } {
                 at += 1;
                 continue;
             }
-            if let Some(request) = self.requests.remove(at) {
+            if let Some(request) = self.requests.remove(at)
+                && !request.is_recorded
+            {
                 self.emit(request.entry, Vec::new(), recorded);
             }
         }
@@ -183,37 +201,44 @@ pub(super) fn name_of(user: &Text, user_agent: &Text) -> Text {
         }
         // What the API server writes on its own account.
         "system:apiserver" => Text::new_static("kube-apiserver"),
-        user => match user.strip_prefix("system:node:") {
-            Some(node) => Text::from(format!("kubelet/{node}")),
-            None => Text::new(user.rsplit(':').next().unwrap_or(user)),
-        },
+        name => {
+            let of_system = name.strip_prefix("system:serviceaccount:kube-system:");
+            match (name.strip_prefix("system:node:"), of_system) {
+                (Some(node), _) => Text::from(format!("kubelet/{node}")),
+                (_, Some(account)) => Text::new(account),
+                _ => Text::new(name.strip_prefix("system:").unwrap_or(name)),
+            }
+        }
     }
 }
 
-/// Whether a request of which the answer does not say what became of it could have made a change.
+/// Whether a request of which the answer does not say what became of it could have made a change
+/// beside those that it is known to have made.
 fn could_make(request: &Request, change: &Change) -> bool {
-    let entry = &request.entry;
-    // The answer to the delete that ends a pod is the pod as it was.
-    let is_silent = entry.rv == 0 || (entry.verb == Verb::Delete && request.changes == 0);
-    if !entry.verb.is_write() || entry.code >= 300 || !is_silent {
+    let Request { entry, made, .. } = request;
+    if !entry.verb.is_write() || entry.code >= 300 {
         return false;
     }
-    let pods = Resource::PODS;
-    let budgets = Resource::POD_DISRUPTION_BUDGETS;
     let same = entry.resource == change.resource && entry.key == change.key;
-    let is_gone = change.after.as_ref().is_none_or(kubesim_model::object::is_terminating);
+    let is_gone = change.after.is_none();
+    let goes = change.after.as_ref().is_none_or(kubesim_model::object::is_terminating);
+    let has_made = |resource: &Resource| made.iter().any(|(have, _)| have == resource);
     match (entry.verb, entry.subresource.as_str()) {
         (Verb::Create, "eviction") => {
-            let charged = change.resource == budgets && entry.key.namespace == change.key.namespace;
-            (same && is_gone && change.resource == pods) || charged
+            let inside = entry.key.namespace == change.key.namespace;
+            let budgets = Resource::POD_DISRUPTION_BUDGETS;
+            let charged = change.resource == budgets && inside && !has_made(&Resource::PODS);
+            (same && goes || charged) && !has_made(&change.resource)
         }
         (Verb::DeleteCollection, _) => {
-            let inside =
-                entry.key.namespace.is_empty() || entry.key.namespace == change.key.namespace;
-            entry.resource == change.resource && inside && is_gone
+            let all = entry.key.namespace.is_empty();
+            let inside = all || entry.key.namespace == change.key.namespace;
+            entry.resource == change.resource && inside && goes
         }
-        (Verb::Delete, _) => same && is_gone,
-        _ => same,
+        // The answer to the delete that ends an object is the object as it was, and so is that to
+        // the write that takes its last finalizer away.
+        (Verb::Delete, _) => same && goes && made.is_empty(),
+        _ => same && made.is_empty() && (entry.rv == 0 || is_gone),
     }
 }
 
@@ -280,7 +305,7 @@ mod tests {
         recorder.changed(0, change(Resource::POD_DISRUPTION_BUDGETS, "web", 5, Some(map! {})));
         recorder.changed(0, change(Resource::PODS, "a", 6, Some(going)));
         recorder.asked(0, entry(Verb::Create, "a", "eviction", 0));
-        assert!(told(&recorder.take(100)).contains(&"replicaset-controller Create 5+6".to_owned()));
+        assert!(told(&recorder.take(400)).contains(&"replicaset-controller Create 5+6".to_owned()));
     }
 
     #[test]
@@ -290,7 +315,7 @@ mod tests {
         recorder.asked(0, entry(Verb::Delete, "a", "", 7));
         recorder.changed(0, change(Resource::PODS, "a", 7, Some(map! {})));
         recorder.changed(0, change(Resource::PODS, "a", 9, None));
-        let all = told(&recorder.take(100));
+        let all = told(&recorder.take(400));
         assert!(all.contains(&"replicaset-controller Delete 7".to_owned()), "{all:?}");
         assert!(all.contains(&"replicaset-controller Delete 9".to_owned()), "{all:?}");
     }
@@ -303,5 +328,53 @@ mod tests {
         let early = told(&recorder.take(100));
         assert!(early.contains(&"replicaset-controller Get ".to_owned()), "{early:?}");
         assert_eq!(told(&recorder.take(3_000)), ["? 5"]);
+    }
+
+    #[test]
+    fn a_binding_is_not_blamed_for_what_others_write_later() {
+        let mut recorder = Recorder::default();
+        recorder.asked(0, entry(Verb::Create, "a", "binding", 0));
+        recorder.changed(0, change(Resource::PODS, "a", 5, Some(map! {})));
+        recorder.changed(10, change(Resource::PODS, "b", 6, Some(map! {})));
+        recorder.changed(20, change(Resource::PODS, "a", 7, Some(map! {})));
+        recorder.asked(60, entry(Verb::MergePatch, "a", "status", 7));
+        recorder.asked(60, entry(Verb::Create, "b", "", 6));
+        let all = told(&recorder.take(400));
+        let writes: Vec<&String> = all.iter().filter(|one| !one.starts_with("new")).collect();
+        let want = ["Create 5", "Create 6", "MergePatch 7"];
+        assert_eq!(
+            writes,
+            want.map(|one| format!("replicaset-controller {one}")).iter().collect::<Vec<_>>()
+        );
+        assert!(recorder.is_empty());
+    }
+
+    #[test]
+    fn who_takes_the_last_finalizer_away_has_removed_the_object() {
+        let mut recorder = Recorder::default();
+        recorder.asked(0, entry(Verb::MergePatch, "a", "", 5));
+        recorder.changed(0, change(Resource::PODS, "a", 9, None));
+        let all = told(&recorder.take(400));
+        assert!(all.contains(&"replicaset-controller MergePatch 9".to_owned()), "{all:?}");
+    }
+
+    #[test]
+    fn changes_that_lie_apart_are_recorded_in_parts() {
+        let mut recorder = Recorder::default();
+        let going =
+            || map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
+        let all = Entry {
+            key: ObjectKey::new("default", ""),
+            ..entry(Verb::DeleteCollection, "", "", 0)
+        };
+        recorder.asked(0, all);
+        recorder.changed(0, change(Resource::PODS, "a", 5, Some(going())));
+        recorder.changed(0, change(Resource::PODS, "x", 6, Some(map! {})));
+        recorder.changed(0, change(Resource::PODS, "b", 7, Some(going())));
+        recorder.asked(0, entry(Verb::Create, "x", "", 6));
+        let all = told(&recorder.take(400));
+        let writes: Vec<&str> =
+            all.iter().filter_map(|one| one.split_once(' ')).map(|(_, w)| w).collect();
+        assert_eq!(writes[1..], ["DeleteCollection 5", "Create 6", "DeleteCollection 7"]);
     }
 }

@@ -1,10 +1,9 @@
 //! The actors that live in real processes: all controllers in one, the scheduler in another. What
 //! is done to one of them is done to its process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kubesim_model::Text;
-use kubesim_model::resource::Resource;
 
 use super::ground::{Component, Ground};
 use crate::cluster::{Lever, Touched};
@@ -14,13 +13,13 @@ use crate::history::{ActorEvent, ActorPhase, Body};
 #[derive(Default)]
 pub(super) struct Staff {
     members: BTreeMap<Text, ActorEvent>,
-    followed: BTreeSet<Resource>,
 }
 
 impl Staff {
     /// Somebody was seen for the first time.
     pub(super) fn arrived(&mut self, actor: Text, user: Text, user_agent: Text) -> Body {
-        let (node, phase) = (Text::default(), ActorPhase::Started);
+        let node = Text::new(user.strip_prefix("system:node:").unwrap_or_default());
+        let phase = ActorPhase::Started;
         let event =
             ActorEvent { actor: actor.clone(), user, user_agent, node, incarnation: 1, phase };
         Body::Actor(self.members.entry(actor).or_insert(event).clone())
@@ -29,11 +28,6 @@ impl Staff {
     /// Which incarnation of an actor lives.
     pub(super) fn incarnation(&self, actor: &str) -> u32 {
         self.members.get(actor).map_or(1, |member| member.incarnation)
-    }
-
-    /// Whether a custom type was not followed yet.
-    pub(super) fn is_new(&mut self, resource: &Resource) -> bool {
-        self.followed.insert(resource.clone())
     }
 
     /// Moves a lever that acts on one of them; `None` if it does not.

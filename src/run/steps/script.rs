@@ -1,16 +1,19 @@
 //! `script`: a program of the user's that looks at the cluster, and may say what to apply. Virtual
-//! time stands still while it runs, so its answer alone decides how the trial goes on.
+//! time stands still while it runs, so its answer alone decides how the trial goes on; real time
+//! goes on.
 
-use std::process::Command;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kubesim_model::map;
 use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, map};
 
 use super::apply::Applying;
+use crate::cluster::guarded;
+use crate::history::Clock;
 use crate::run::objects::all_objects;
-use crate::run::process::{self, Ended};
+use crate::run::process::{self, Ended, ProcessError};
 use crate::run::stage::{NAMESPACE, Progress, Stage, Task};
 use crate::suite::Source;
 use crate::suite::load::parse_manifests;
@@ -23,38 +26,50 @@ const KEPT: usize = 2_000;
 /// whatever cluster its user works with.
 const NO_CLUSTER: &str = "/dev/null";
 
+/// What would lead a program to another cluster, or take it for a trial of this harness.
+const OF_OTHERS: [&str; 3] =
+    ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", crate::run::isolate::VARIABLE];
+
+/// How often a program is looked at where time is real, in milliseconds.
+const GLANCE: Millis = 20;
+
 /// A `script` under way.
 pub(super) struct Scripting {
     script: Script,
+    running: Option<Receiver<Result<Ended, String>>>,
     applying: Option<Applying>,
 }
 
 impl Scripting {
     pub(super) fn new(script: &Script) -> Self {
-        Scripting { script: script.clone(), applying: None }
+        Scripting { script: script.clone(), running: None, applying: None }
     }
 
-    fn run(&self, stage: &Stage<'_>) -> Result<Ended, String> {
+    fn start(&self, stage: &Stage<'_>) -> Result<Receiver<Result<Ended, String>>, String> {
         let Script { command, within, folder, .. } = &self.script;
         let Some((program, arguments)) = command.split_first() else {
             return Err("there is no program to run".to_owned());
         };
-        let mut command = Command::new(located(program, folder));
+        let failed = |error: std::io::Error| format!("`{program}`: it does not start: {error}");
+        let mut command = guarded(located(program, folder).as_std_path()).map_err(failed)?;
         command.args(arguments.iter().map(|argument| argument.as_str()));
         command.env("KUBECONFIG", stage.cluster.kubeconfig().map_or(NO_CLUSTER, Utf8Path::as_str));
+        for variable in OF_OTHERS {
+            command.env_remove(variable);
+        }
         if !folder.as_str().is_empty() {
+            if !folder.is_dir() {
+                return Err(format!("there is no folder `{folder}` to run `{program}` in"));
+            }
             command.current_dir(folder);
         }
-        let state = state(stage).to_string();
-        let ended = process::run(&mut command, state.as_bytes(), Duration::from_millis(*within));
-        let ended = ended.map_err(|error| format!("`{program}`: {error}"))?;
-        match ended.status.success() {
-            true => Ok(ended),
-            false => {
-                let said = if ended.stderr.is_empty() { &ended.stdout } else { &ended.stderr };
-                Err(format!("`{program}` ended with {}: {}", ended.status, last_of(said)))
-            }
-        }
+        let (state, within) = (state(stage).to_string(), Duration::from_millis(*within));
+        let (program, (tell, told)) = (program.clone(), channel());
+        std::thread::spawn(move || {
+            // Nobody listens if the trial was ended.
+            let _ = tell.send(ended(&program, process::run(&mut command, state.into(), within)));
+        });
+        Ok(told)
     }
 
     /// What it printed, as objects to apply.
@@ -74,9 +89,24 @@ impl Task for Scripting {
         if let Some(applying) = &mut self.applying {
             return applying.poll(stage);
         }
-        let ended = match self.run(stage) {
-            Ok(ended) => ended,
+        let running = match self.running.take().map_or_else(|| self.start(stage), Ok) {
+            Ok(running) => running,
             Err(error) => return Progress::Done(Err(error)),
+        };
+        let told = match stage.cluster.clock() {
+            Clock::Virtual => running.recv().map_err(|_| TryRecvError::Disconnected),
+            Clock::Wall => running.try_recv(),
+        };
+        let ended = match told {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(error)) => return Progress::Done(Err(error)),
+            Err(TryRecvError::Empty) => {
+                self.running = Some(running);
+                return Progress::Pending(Some(stage.now() + GLANCE));
+            }
+            Err(TryRecvError::Disconnected) => {
+                return Progress::Done(Err("the program is lost".to_owned()));
+            }
         };
         if !self.script.apply {
             return Progress::Done(Ok(last_of(&ended.stdout)));
@@ -89,6 +119,16 @@ impl Task for Scripting {
             Err(error) => Progress::Done(Err(error)),
         }
     }
+}
+
+/// What a program printed, if it ended well.
+fn ended(program: &str, ended: Result<Ended, ProcessError>) -> Result<Ended, String> {
+    let ended = ended.map_err(|error| format!("`{program}`: {error}"))?;
+    if ended.status.success() {
+        return Ok(ended);
+    }
+    let said = if ended.stderr.is_empty() { &ended.stdout } else { &ended.stderr };
+    Err(format!("`{program}` ended with {}: {}", ended.status, last_of(said)))
 }
 
 /// The program: one with a slash stands in the scenario's folder, another one is looked for.

@@ -289,23 +289,10 @@ impl World {
             incarnation: slot.incarnation,
             resource: resource.clone(),
             key,
-            rv: self.told_version(pending),
+            rv: pending.rv,
             answer: false,
         };
         Some(self.record_caused(pending.cause, what))
-    }
-
-    /// The version that an event tells, where the API server counts it.
-    fn told_version(&self, pending: &Pending) -> u64 {
-        match &pending.event {
-            _ if !self.is_remote() => pending.rv,
-            WatchEvent::Listed { items, .. } => {
-                items.iter().map(object::resource_version).max().unwrap_or(0)
-            }
-            WatchEvent::Applied { object, .. } | WatchEvent::Deleted { object, .. } => {
-                object::resource_version(object)
-            }
-        }
     }
 
     /// Wakes every watch of an actor that holds events.
