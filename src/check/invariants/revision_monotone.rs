@@ -38,11 +38,7 @@ impl Invariant for RevisionMonotone {
         if scene.is_subject(&request.actor) {
             for change in &request.changes {
                 match judge(request, change, scene) {
-                    // Statuses and revisions are the subject's own; of pods it may not know yet what
-                    // they are to become.
-                    Ok(Some(_))
-                        if change.resource == Resource::PODS && self.hides(request, scene) =>
-                    {
+                    Ok(Some(_)) if self.hides(request, change, scene) => {
                         let text = "without deliveries, what the actor knew can't be told";
                         findings.undecided(Blame::Environment, text);
                     }

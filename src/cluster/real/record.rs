@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use kubesim_model::request::Verb;
 use kubesim_model::resource::Resource;
-use kubesim_model::{Millis, Text};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, Text, object};
 
 use super::audit::Entry;
 use crate::history::{Change, RequestEvent};
@@ -221,25 +222,41 @@ fn could_make(request: &Request, change: &Change) -> bool {
     }
     let same = entry.resource == change.resource && entry.key == change.key;
     let is_gone = change.after.is_none();
-    let goes = change.after.as_ref().is_none_or(kubesim_model::object::is_terminating);
-    let has_made = |resource: &Resource| made.iter().any(|(have, _)| have == resource);
+    let goes = change.after.as_ref().is_none_or(object::is_terminating);
     match (entry.verb, entry.subresource.as_str()) {
         (Verb::Create, "eviction") => {
-            let inside = entry.key.namespace == change.key.namespace;
-            let budgets = Resource::POD_DISRUPTION_BUDGETS;
-            let charged = change.resource == budgets && inside && !has_made(&Resource::PODS);
-            (same && goes || charged) && !has_made(&change.resource)
+            (same && goes && made.iter().all(|(have, _)| *have != Resource::PODS))
+                || is_charged(&entry.key.name, change)
         }
+        (Verb::Create, "binding") => same && made.is_empty() && is_bound(change),
         (Verb::DeleteCollection, _) => {
             let all = entry.key.namespace.is_empty();
             let inside = all || entry.key.namespace == change.key.namespace;
             entry.resource == change.resource && inside && goes
         }
-        // The answer to the delete that ends an object is the object as it was, and so is that to
-        // the write that takes its last finalizer away.
-        (Verb::Delete, _) => same && goes && made.is_empty(),
+        // A delete that leaves no time shortens the grace period first, and then removes.
+        (Verb::Delete, _) => same && goes && made.len() < 2,
+        // The answer to the write that takes the last finalizer away is the object as it was.
         _ => same && made.is_empty() && (entry.rv == 0 || is_gone),
     }
+}
+
+/// Whether a budget was charged for the eviction of this pod.
+fn is_charged(pod: &str, change: &Change) -> bool {
+    let has = |budget: &Option<Tree>| {
+        budget.as_ref().is_some_and(|budget| !budget["status"]["disruptedPods"][pod].is_null())
+    };
+    change.resource == Resource::POD_DISRUPTION_BUDGETS
+        && !has(&change.before)
+        && has(&change.after)
+}
+
+/// Whether a pod was given a node.
+fn is_bound(change: &Change) -> bool {
+    let has = |pod: &Option<Tree>| {
+        pod.as_ref().is_some_and(|pod| !pod["spec"]["nodeName"].str().is_empty())
+    };
+    !has(&change.before) && has(&change.after)
 }
 
 #[cfg(test)]
@@ -247,7 +264,6 @@ mod tests {
     use super::*;
     use kubesim_model::map;
     use kubesim_model::resource::ObjectKey;
-    use kubesim_model::tree::Tree;
 
     fn entry(verb: Verb, name: &str, subresource: &str, rv: u64) -> Entry {
         Entry {
@@ -302,7 +318,8 @@ mod tests {
     fn an_eviction_has_its_pod_and_its_budget() {
         let mut recorder = Recorder::default();
         let going = map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
-        recorder.changed(0, change(Resource::POD_DISRUPTION_BUDGETS, "web", 5, Some(map! {})));
+        let charged = map! { "status" => map! { "disruptedPods" => map! { "a" => "now" } } };
+        recorder.changed(0, change(Resource::POD_DISRUPTION_BUDGETS, "web", 5, Some(charged)));
         recorder.changed(0, change(Resource::PODS, "a", 6, Some(going)));
         recorder.asked(0, entry(Verb::Create, "a", "eviction", 0));
         assert!(told(&recorder.take(400)).contains(&"replicaset-controller Create 5+6".to_owned()));
@@ -334,7 +351,8 @@ mod tests {
     fn a_binding_is_not_blamed_for_what_others_write_later() {
         let mut recorder = Recorder::default();
         recorder.asked(0, entry(Verb::Create, "a", "binding", 0));
-        recorder.changed(0, change(Resource::PODS, "a", 5, Some(map! {})));
+        let bound = map! { "spec" => map! { "nodeName" => "worker-1" } };
+        recorder.changed(0, change(Resource::PODS, "a", 5, Some(bound)));
         recorder.changed(10, change(Resource::PODS, "b", 6, Some(map! {})));
         recorder.changed(20, change(Resource::PODS, "a", 7, Some(map! {})));
         recorder.asked(60, entry(Verb::MergePatch, "a", "status", 7));
@@ -347,6 +365,18 @@ mod tests {
             want.map(|one| format!("replicaset-controller {one}")).iter().collect::<Vec<_>>()
         );
         assert!(recorder.is_empty());
+    }
+
+    #[test]
+    fn a_delete_that_leaves_no_time_makes_two_changes() {
+        let mut recorder = Recorder::default();
+        let going = map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
+        recorder.changed(0, change(Resource::PODS, "a", 5, Some(going)));
+        recorder.changed(0, change(Resource::PODS, "a", 6, None));
+        recorder.asked(0, entry(Verb::Delete, "a", "", 6));
+        recorder.asked(0, entry(Verb::Create, "a", "binding", 0));
+        let all = told(&recorder.take(400));
+        assert!(all.contains(&"replicaset-controller Delete 5+6".to_owned()), "{all:?}");
     }
 
     #[test]
