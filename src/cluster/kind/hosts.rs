@@ -65,10 +65,10 @@ async fn changes(
         facts.push(HostFact::ContainerExited { container, exit_code, reason: reason.into() });
     }
     for (id, container) in now {
-        if !running.contains_key(&id) {
+        running.entry(id).or_insert_with(|| {
             facts.push(HostFact::ContainerStarted(container.clone()));
-            running.insert(id, container);
-        }
+            container
+        });
     }
     facts
 }

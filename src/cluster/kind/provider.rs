@@ -10,7 +10,8 @@ use kubesim_model::Text;
 use super::config::{AUDIT_LOG, AUDIT_POLICY_FILE, config, workers};
 use super::ground::{KindGround, Owned, name_host};
 use crate::cluster::real::{
-    AUDIT_POLICY, Api, Folder, RealCluster, Runtime, Setup, is_left_behind,
+    AUDIT_POLICY, Api, Folder, RealCluster, Runtime, Setup, capabilities, is_left_behind,
+    refuse_bugs,
 };
 use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
@@ -161,17 +162,7 @@ impl Provider for Kind {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let lacking = [
-            Capability::Deliveries,
-            Capability::ApiFaults,
-            Capability::ContainerBehaviour,
-            Capability::ImageFaults,
-            Capability::VirtualTime,
-            Capability::Repeatable,
-            Capability::Forkable,
-        ];
-        let all = Capability::ALL.iter().copied();
-        all.filter(|capability| !lacking.contains(capability)).collect()
+        capabilities(&[Capability::ContainerBehaviour, Capability::ImageFaults])
     }
 
     fn clock(&self) -> Clock {
@@ -179,10 +170,7 @@ impl Provider for Kind {
     }
 
     fn provision(&self, spec: &ClusterSpec) -> Result<Box<dyn Cluster>, ClusterError> {
-        if let Some((component, bug)) = spec.bugs.first() {
-            let what = format!("plant the bug `{component}/{bug}`");
-            return Err(ClusterError::Unsupported { provider: "kind", what });
-        }
+        refuse_bugs("kind", spec)?;
         let runtime = Runtime::new().map_err(io)?;
         let folder = Folder::new().map_err(io)?;
         write(&folder.path().join(AUDIT_POLICY_FILE), AUDIT_POLICY).map_err(io)?;

@@ -5,9 +5,9 @@ use kubesim::world::WorldConfig;
 
 use super::binaries::{Binaries, BinariesError};
 use super::plane::Plane;
-use crate::cluster::real::{RealCluster, Runtime, Setup};
+use crate::cluster::real::{RealCluster, Runtime, Setup, capabilities, refuse_bugs};
 use crate::cluster::sim::node_config;
-use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
+use crate::cluster::{Capabilities, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
 
 /// The provider.
@@ -41,16 +41,7 @@ impl Provider for Local {
     }
 
     fn capabilities(&self) -> Capabilities {
-        // Of what controllers of a real process are told nothing is known.
-        let lacking = [
-            Capability::Deliveries,
-            Capability::ApiFaults,
-            Capability::VirtualTime,
-            Capability::Repeatable,
-            Capability::Forkable,
-        ];
-        let all = Capability::ALL.iter().copied();
-        all.filter(|capability| !lacking.contains(capability)).collect()
+        capabilities(&[])
     }
 
     fn clock(&self) -> Clock {
@@ -58,10 +49,7 @@ impl Provider for Local {
     }
 
     fn provision(&self, spec: &ClusterSpec) -> Result<Box<dyn Cluster>, ClusterError> {
-        if let Some((component, bug)) = spec.bugs.first() {
-            let what = format!("plant the bug `{component}/{bug}`");
-            return Err(ClusterError::Unsupported { provider: "local", what });
-        }
+        refuse_bugs("local", spec)?;
         let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
         let runtime = Runtime::new().map_err(failed)?;
         let mut world = WorldConfig::new(spec.seed, 0);

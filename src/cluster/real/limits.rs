@@ -1,0 +1,31 @@
+//! What no real cluster can do.
+
+use crate::cluster::{Capabilities, Capability, ClusterError, ClusterSpec};
+
+/// What real clusters can do, but for `also`. Of what controllers in processes of their own are
+/// told nothing is known.
+pub(in crate::cluster) fn capabilities(also: &[Capability]) -> Capabilities {
+    let lacking = [
+        Capability::Deliveries,
+        Capability::ApiFaults,
+        Capability::VirtualTime,
+        Capability::Repeatable,
+        Capability::Forkable,
+    ];
+    let all = Capability::ALL.iter().copied();
+    all.filter(|capability| !lacking.contains(capability) && !also.contains(capability)).collect()
+}
+
+/// Bugs can be planted in simulated components only.
+pub(in crate::cluster) fn refuse_bugs(
+    provider: &'static str,
+    spec: &ClusterSpec,
+) -> Result<(), ClusterError> {
+    match spec.bugs.first() {
+        None => Ok(()),
+        Some((component, bug)) => {
+            let what = format!("plant the bug `{component}/{bug}`");
+            Err(ClusterError::Unsupported { provider, what })
+        }
+    }
+}
