@@ -153,7 +153,7 @@ fn mistakes_on_the_command_line_are_guessed() {
     same("subcommand", place.command(&["explian"]));
     same("explain-typo", place.command(&["explain", "disruption-bunded"]));
     same("unknown-subject", place.command(&["run", "first", "--subject", "my-controler"]));
-    same("unknown-provider", place.command(&["run", "first", "--provider", "kind"]));
+    same("unknown-provider", place.command(&["run", "first", "--provider", "minikube"]));
     same("no-match", place.command(&["run", "first", "--filter", "nothing-like-it"]));
 }
 
