@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kubesim_model::request::Verb;
-use kubesim_model::resource::Resource;
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, object};
 
@@ -81,22 +81,20 @@ impl Recorder {
         self.changes.is_empty() && self.requests.iter().all(|request| request.is_recorded)
     }
 
-    /// What can be recorded now: changes strictly in the order of their versions. A request of
-    /// which changes lie apart is recorded in as many parts.
+    /// What can be recorded now, in the order of the versions. A request has all its changes with its
+    /// first one, as far as that leaves those of each object in order.
     pub(super) fn take(&mut self, now: Millis) -> Vec<Recorded> {
         self.match_all(now);
         let mut recorded = Vec::new();
         while let Some(by) = self.first_due(now) {
-            let mut changes: Vec<Change> = Vec::new();
-            while let Some(next) = self.changes.first_entry() {
-                if !changes.is_empty() && (by.is_none() || next.get().by != by) {
-                    break;
-                }
-                changes.push(next.remove().change);
-            }
+            let Some((_, first)) = self.changes.pop_first() else { break };
             match by {
-                Some(number) => self.record(number, changes, &mut recorded),
-                None => recorded.extend(changes.into_iter().map(Recorded::Unclaimed)),
+                Some(number) => {
+                    let mut changes = vec![first.change];
+                    changes.extend(self.more_of(number));
+                    self.record(number, changes, &mut recorded);
+                }
+                None => recorded.push(Recorded::Unclaimed(first.change)),
             }
         }
         self.record_rest(now, &mut recorded);
@@ -106,9 +104,29 @@ impl Recorder {
     /// Who made the first change, if it can be recorded.
     fn first_due(&self, now: Millis) -> Option<Option<u64>> {
         let (_, first) = self.changes.first_key_value()?;
-        let age = now.saturating_sub(first.since);
-        let wait = if first.by.is_some() { ORDER } else { PATIENCE };
-        (age >= wait).then_some(first.by)
+        let request = self.requests.iter().find(|request| Some(request.number) == first.by);
+        let wait = match request {
+            // More of what it did may be matched as late.
+            Some(request) if request.entry.rv != first.change.rv => EXACT + ORDER,
+            Some(_) => ORDER,
+            None => PATIENCE,
+        };
+        (now.saturating_sub(first.since) >= wait).then_some(first.by)
+    }
+
+    /// Takes out the other changes of a request before which nothing of the same object waits.
+    fn more_of(&mut self, number: u64) -> Vec<Change> {
+        let mut others: Vec<(&Resource, &ObjectKey)> = Vec::new();
+        let mut own = Vec::new();
+        for (rv, waiting) in &self.changes {
+            let object = (&waiting.change.resource, &waiting.change.key);
+            if waiting.by != Some(number) {
+                others.push(object);
+            } else if !others.contains(&object) {
+                own.push(*rv);
+            }
+        }
+        own.iter().filter_map(|rv| Some(self.changes.remove(rv)?.change)).collect()
     }
 
     fn match_all(&mut self, now: Millis) {
@@ -224,9 +242,10 @@ fn could_make(request: &Request, change: &Change) -> bool {
     let is_gone = change.after.is_none();
     let goes = change.after.as_ref().is_none_or(object::is_terminating);
     match (entry.verb, entry.subresource.as_str()) {
+        // It charges the budget, marks the pod and deletes it.
         (Verb::Create, "eviction") => {
-            (same && goes && made.iter().all(|(have, _)| *have != Resource::PODS))
-                || is_charged(&entry.key.name, change)
+            let once = made.len() < EVICTING;
+            once && (same && (goes || is_marked(change)) || is_charged(&entry.key.name, change))
         }
         (Verb::Create, "binding") => same && made.is_empty() && is_bound(change),
         (Verb::DeleteCollection, _) => {
@@ -241,6 +260,9 @@ fn could_make(request: &Request, change: &Change) -> bool {
     }
 }
 
+/// How many changes an eviction makes at most (kube-apiserver v1.36).
+const EVICTING: usize = 3;
+
 /// Whether a budget was charged for the eviction of this pod.
 fn is_charged(pod: &str, change: &Change) -> bool {
     let has = |budget: &Option<Tree>| {
@@ -249,6 +271,15 @@ fn is_charged(pod: &str, change: &Change) -> bool {
     change.resource == Resource::POD_DISRUPTION_BUDGETS
         && !has(&change.before)
         && has(&change.after)
+}
+
+/// Whether a pod was marked as evicted.
+fn is_marked(change: &Change) -> bool {
+    let has = |pod: &Option<Tree>| {
+        let condition = pod.as_ref().and_then(|pod| object::condition(pod, "DisruptionTarget"));
+        condition.is_some_and(|condition| condition["reason"] == "EvictionByEvictionAPI")
+    };
+    !has(&change.before) && has(&change.after)
 }
 
 /// Whether a pod was given a node.
@@ -262,8 +293,7 @@ fn is_bound(change: &Change) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kubesim_model::map;
-    use kubesim_model::resource::ObjectKey;
+    use kubesim_model::{list, map};
 
     fn entry(verb: Verb, name: &str, subresource: &str, rv: u64) -> Entry {
         Entry {
@@ -389,7 +419,32 @@ mod tests {
     }
 
     #[test]
-    fn changes_that_lie_apart_are_recorded_in_parts() {
+    fn an_eviction_marks_and_deletes_its_pod_while_the_budget_is_counted_anew() {
+        let mut recorder = Recorder::default();
+        let charged = map! { "status" => map! { "disruptedPods" => map! { "a" => "now" } } };
+        let mark = map! { "type" => "DisruptionTarget", "reason" => "EvictionByEvictionAPI" };
+        let marked = map! { "status" => map! { "conditions" => list![mark.clone()] } };
+        let mut going = marked.clone();
+        going.set(&["metadata", "deletionTimestamp"], "2026-01-01T00:00:00Z");
+        let budgets = Resource::POD_DISRUPTION_BUDGETS;
+        recorder.changed(0, change(budgets.clone(), "web", 5, Some(charged)));
+        recorder.changed(0, change(Resource::PODS, "a", 6, Some(marked.clone())));
+        recorder.changed(0, change(budgets.clone(), "web", 7, Some(map! {})));
+        let deleted =
+            Change { before: Some(marked), ..change(Resource::PODS, "a", 8, Some(going)) };
+        recorder.changed(20, deleted);
+        recorder.asked(10, Entry { resource: budgets, ..entry(Verb::Update, "web", "status", 7) });
+        recorder.asked(20, entry(Verb::Create, "a", "eviction", 0));
+        assert_eq!(told(&recorder.take(310)), Vec::<String>::new());
+        let all = told(&recorder.take(400));
+        assert_eq!(
+            all[1..],
+            ["replicaset-controller Create 5+6+8", "replicaset-controller Update 7"]
+        );
+    }
+
+    #[test]
+    fn changes_that_lie_apart_are_brought_together() {
         let mut recorder = Recorder::default();
         let going =
             || map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
@@ -405,6 +460,6 @@ mod tests {
         let all = told(&recorder.take(400));
         let writes: Vec<&str> =
             all.iter().filter_map(|one| one.split_once(' ')).map(|(_, w)| w).collect();
-        assert_eq!(writes[1..], ["DeleteCollection 5", "Create 6", "DeleteCollection 7"]);
+        assert_eq!(writes[1..], ["DeleteCollection 5+7", "Create 6"]);
     }
 }
