@@ -8,7 +8,7 @@ use kind_rs::{Container, ContainerState, Node};
 use kubesim_model::resource::ObjectKey;
 use kubesim_model::{Millis, Text};
 
-use crate::cluster::real::now;
+use crate::cluster::real::{is_of_the_system, now};
 use crate::history::{ContainerFact, HostEvent, HostFact};
 
 /// How long to wait between two questions.
@@ -16,9 +16,6 @@ const GLANCE: Duration = Duration::from_millis(300);
 
 /// A fact, when it was seen and by how much earlier it may have been.
 pub(super) type Seen = (Millis, Millis, HostEvent);
-
-/// Pods of the cluster's own parts, which no trial is about.
-const SYSTEM: [&str; 2] = ["kube-system", "local-path-storage"];
 
 /// Tells what starts and ends on a node until nobody listens.
 pub(super) async fn follow(node: Node, name: Text, tell: Sender<Seen>) {
@@ -46,7 +43,7 @@ async fn changes(
     running: &mut BTreeMap<String, ContainerFact>,
     containers: Vec<Container>,
 ) -> Vec<HostFact> {
-    let ours = |container: &&Container| !SYSTEM.contains(&container.pod.namespace.as_str());
+    let ours = |container: &&Container| !is_of_the_system(&container.pod.namespace);
     let is_running = |container: &&Container| container.state == ContainerState::Running;
     let now: BTreeMap<String, ContainerFact> = containers
         .iter()

@@ -15,6 +15,7 @@ use kubesim_model::{Millis, Text, object};
 use super::api::{Api, Sender, call};
 use super::audit::{Entry, Log};
 use super::ground::Ground;
+use super::limits::is_of_the_system;
 use super::programs::Programs;
 use super::record::{Recorded, Recorder};
 use super::runtime::Runtime;
@@ -234,6 +235,9 @@ impl RealCluster {
             }
         };
         for write in self.world.mirror(resource, mirrored) {
+            if is_of_the_system(&write.key.namespace) {
+                continue;
+            }
             let change = Change {
                 rv: write.after.as_ref().map_or(newest, object::resource_version),
                 resource: write.resource,
@@ -321,9 +325,15 @@ fn is_followed(resource: &Resource) -> bool {
     ![Resource::LEASES, Resource::EVENTS, Resource::SECRETS].contains(resource)
 }
 
-/// Whether an entry belongs into a history: not what the harness asks to record it.
+/// Whether an entry belongs into a history: not what the harness asks to record it, nor the charge
+/// of a budget that the API server writes to itself while it evicts, for that is the eviction's.
 fn is_told(entry: &Entry) -> bool {
-    is_followed(&entry.resource) && entry.user_agent != AGENT
+    let is_charge =
+        entry.user == "system:apiserver" && entry.resource == Resource::POD_DISRUPTION_BUDGETS;
+    is_followed(&entry.resource)
+        && entry.user_agent != AGENT
+        && !is_charge
+        && !is_of_the_system(&entry.key.namespace)
 }
 
 fn unclaimed(change: Change) -> RequestEvent {

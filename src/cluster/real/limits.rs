@@ -1,4 +1,4 @@
-//! What no real cluster can do.
+//! What no real cluster can do, and what in it no trial is about.
 
 use crate::cluster::{Capabilities, Capability, ClusterError, ClusterSpec};
 
@@ -28,4 +28,9 @@ pub(in crate::cluster) fn refuse_bugs(
             Err(ClusterError::Unsupported { provider, what })
         }
     }
+}
+
+/// Whether a namespace is of the cluster's own parts, which no trial is about.
+pub(in crate::cluster) fn is_of_the_system(namespace: &str) -> bool {
+    namespace.starts_with("kube-") || namespace == "local-path-storage"
 }

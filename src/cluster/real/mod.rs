@@ -19,6 +19,6 @@ pub(super) use cluster::{RealCluster, Setup, now};
 pub use folder::sweep_folders;
 pub(super) use folder::{Folder, is_left_behind};
 pub(super) use ground::{Component, Ground};
-pub(super) use limits::{capabilities, refuse_bugs};
+pub(super) use limits::{capabilities, is_of_the_system, refuse_bugs};
 pub(super) use policy::AUDIT_POLICY;
 pub(super) use runtime::Runtime;
