@@ -81,8 +81,8 @@ impl Recorder {
         self.changes.is_empty() && self.requests.iter().all(|request| request.is_recorded)
     }
 
-    /// What can be recorded now, in the order of the versions. A request has all its changes with its
-    /// first one, as far as that leaves those of each object in order.
+    /// What can be recorded now, in the order of the versions. A request has all its changes with
+    /// its first one, as far as that leaves those of each object in order.
     pub(super) fn take(&mut self, now: Millis) -> Vec<Recorded> {
         self.match_all(now);
         let mut recorded = Vec::new();
