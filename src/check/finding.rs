@@ -54,6 +54,8 @@ pub struct Findings {
     pub(super) count: u64,
     pub(super) stale: u64,
     pub(super) undecided: BTreeSet<Reason>,
+    /// Whether something that is needed was missed; that leaves the check undecided anyway.
+    is_blind: bool,
 }
 
 /// A violation being told.
@@ -84,8 +86,16 @@ impl Findings {
         Findings { name: name.into(), limit, ..Findings::default() }
     }
 
+    /// From here on something that is needed was missed: nothing that is found is sure.
+    pub fn go_blind(&mut self) {
+        self.is_blind = true;
+    }
+
     /// A violation at the event that the view took last.
     pub fn fail(&mut self, scene: &Scene<'_>, violation: Violation) {
+        if self.is_blind {
+            return;
+        }
         self.count += 1;
         if self.kept.len() >= self.limit {
             return;

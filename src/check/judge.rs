@@ -140,6 +140,11 @@ pub fn judge(history: &History, plan: &Plan<'_>) -> Judgement {
         view.take(event);
         let scene = Scene { view: &view, subject: plan.subject };
         for check in &mut checks {
+            if let Body::Gap(gap) = &event.body
+                && check.is_blinded_by(gap)
+            {
+                check.findings.go_blind();
+            }
             if let Some(invariant) = &mut check.invariant {
                 invariant.event(event, &scene, &mut check.findings);
             }
@@ -184,6 +189,12 @@ fn start(spec: &CheckSpec, plan: &Plan<'_>) -> Running {
 }
 
 impl Running {
+    /// Whether something that this check needs was missed. What is found afterwards may come of
+    /// that; what was found before stands.
+    fn is_blinded_by(&self, gap: &Gap) -> bool {
+        gap.missing == "objects" || self.needs.iter().any(|need| gap.missing == need.word())
+    }
+
     fn result(mut self, header: &Header, gaps: &[Gap]) -> CheckResult {
         for need in self.needs.iter().map(|need| need.word()) {
             if !header.capabilities.iter().any(|have| have == need) {
@@ -191,12 +202,11 @@ impl Running {
                 self.findings.undecided(Blame::Environment, text);
             }
         }
-        let needed = |gap: &&Gap| {
-            gap.missing == "objects" || self.needs.iter().any(|need| gap.missing == need.word())
-        };
-        for gap in gaps.iter().filter(needed) {
-            let text = format!("{} may be missing: {}", gap.missing, gap.reason);
-            self.findings.undecided(Blame::Environment, text);
+        for gap in gaps {
+            if self.is_blinded_by(gap) {
+                let text = format!("{} may be missing: {}", gap.missing, gap.reason);
+                self.findings.undecided(Blame::Environment, text);
+            }
         }
         // What was excused because nobody could know may have been told while nothing was recorded.
         let told = Capability::Deliveries.word();

@@ -87,6 +87,19 @@ fn a_gap_leaves_undecided_what_needs_it_and_keeps_what_was_found() {
 }
 
 #[test]
+fn what_is_found_after_a_gap_in_what_it_needs_proves_nothing() {
+    let held_against = |missing: &str| {
+        let mut story = Story::web("gap first", 3);
+        story.push(Body::Gap(Gap { from: 0, missing: missing.into(), reason: "x".into() }));
+        story.delete("cloneset", "web-0").wait(60_000).delete("cloneset", "web-1");
+        verdict(&story.history, "disruption-bounded")
+    };
+    assert_eq!(held_against("host"), Verdict::Fail);
+    assert_eq!(held_against("actors"), Verdict::Unknown);
+    assert_eq!(held_against("objects"), Verdict::Unknown);
+}
+
+#[test]
 fn what_was_excused_for_want_of_knowledge_is_undecided_where_deliveries_were_lost() {
     let missing = "deliveries".into();
     let mut story = Story::web("stale", 3);

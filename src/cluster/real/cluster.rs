@@ -280,8 +280,11 @@ impl RealCluster {
                 Recorded::Unclaimed(change) => {
                     let what = format!("{} {}", change.resource, change.key);
                     let reason = format!("the audit log does not say who changed {what}");
+                    // An eviction is known by what it changed.
+                    for missing in ["actors", "evictions"] {
+                        self.observe(now, self.gap(missing, reason.clone()));
+                    }
                     self.observe(now, Body::Request(Box::new(unclaimed(change))));
-                    self.observe(now, self.gap("actors", reason));
                 }
             }
         }

@@ -22,9 +22,10 @@ const PATIENCE: Millis = 2_000;
 /// What watches and log have told and is not recorded yet.
 #[derive(Default)]
 pub(super) struct Recorder {
-    /// By version.
-    changes: BTreeMap<u64, Waiting>,
+    /// By version and, since a list that comes late tells of many deletions at once, by number.
+    changes: BTreeMap<(u64, u64), Waiting>,
     requests: VecDeque<Request>,
+    /// How many changes and requests were told of.
     told: u64,
     /// By user and user agent: the name of who asks.
     names: BTreeMap<(Text, Text), Text>,
@@ -41,8 +42,8 @@ struct Request {
     number: u64,
     entry: Entry,
     since: Millis,
-    /// What it is known to have made, recorded or not.
-    made: Vec<(Resource, u64)>,
+    /// How many changes it is known to have made, recorded or not.
+    made: usize,
     is_recorded: bool,
 }
 
@@ -65,14 +66,15 @@ impl Recorder {
 
     /// A watch told of a change.
     pub(super) fn changed(&mut self, now: Millis, change: Change) {
-        self.changes.insert(change.rv, Waiting { change, since: now, by: None });
+        self.told += 1;
+        self.changes.insert((change.rv, self.told), Waiting { change, since: now, by: None });
     }
 
     /// The log told of a request.
     pub(super) fn asked(&mut self, now: Millis, entry: Entry) {
         self.told += 1;
-        let (number, made) = (self.told, Vec::new());
-        let request = Request { number, entry, since: now, made, is_recorded: false };
+        let number = self.told;
+        let request = Request { number, entry, since: now, made: 0, is_recorded: false };
         self.requests.push_back(request);
     }
 
@@ -118,15 +120,15 @@ impl Recorder {
     fn more_of(&mut self, number: u64) -> Vec<Change> {
         let mut others: Vec<(&Resource, &ObjectKey)> = Vec::new();
         let mut own = Vec::new();
-        for (rv, waiting) in &self.changes {
+        for (place, waiting) in &self.changes {
             let object = (&waiting.change.resource, &waiting.change.key);
             if waiting.by != Some(number) {
                 others.push(object);
             } else if !others.contains(&object) {
-                own.push(*rv);
+                own.push(*place);
             }
         }
-        own.iter().filter_map(|rv| Some(self.changes.remove(rv)?.change)).collect()
+        own.iter().filter_map(|place| Some(self.changes.remove(place)?.change)).collect()
     }
 
     fn match_all(&mut self, now: Millis) {
@@ -142,7 +144,7 @@ impl Recorder {
                 exact => exact,
             };
             if let Some(request) = found {
-                request.made.push((change.resource.clone(), change.rv));
+                request.made += 1;
                 waiting.by = Some(request.number);
             }
         }
@@ -166,7 +168,7 @@ impl Recorder {
             let entry = &request.entry;
             let may_change = entry.verb.is_write() && entry.code < 300;
             let age = now.saturating_sub(request.since);
-            let is_open = !request.made.is_empty() && !request.is_recorded;
+            let is_open = request.made > 0 && !request.is_recorded;
             if is_open || age < if may_change { PATIENCE } else { ORDER } {
                 at += 1;
                 continue;
@@ -244,19 +246,19 @@ fn could_make(request: &Request, change: &Change) -> bool {
     match (entry.verb, entry.subresource.as_str()) {
         // It charges the budget, marks the pod and deletes it.
         (Verb::Create, "eviction") => {
-            let once = made.len() < EVICTING;
-            once && (same && (goes || is_marked(change)) || is_charged(&entry.key.name, change))
+            *made < EVICTING
+                && (same && (goes || is_marked(change)) || is_charged(&entry.key.name, change))
         }
-        (Verb::Create, "binding") => same && made.is_empty() && is_bound(change),
+        (Verb::Create, "binding") => same && *made == 0 && is_bound(change),
         (Verb::DeleteCollection, _) => {
             let all = entry.key.namespace.is_empty();
             let inside = all || entry.key.namespace == change.key.namespace;
             entry.resource == change.resource && inside && goes
         }
         // A delete that leaves no time shortens the grace period first, and then removes.
-        (Verb::Delete, _) => same && goes && made.len() < 2,
+        (Verb::Delete, _) => same && goes && *made < 2,
         // The answer to the write that takes the last finalizer away is the object as it was.
-        _ => same && made.is_empty() && (entry.rv == 0 || is_gone),
+        _ => same && *made == 0 && (entry.rv == 0 || is_gone),
     }
 }
 
@@ -461,5 +463,17 @@ mod tests {
         let writes: Vec<&str> =
             all.iter().filter_map(|one| one.split_once(' ')).map(|(_, w)| w).collect();
         assert_eq!(writes[1..], ["DeleteCollection 5+7", "Create 6"]);
+    }
+
+    #[test]
+    fn deletions_that_a_late_list_tells_at_once_are_all_recorded() {
+        let mut recorder = Recorder::default();
+        recorder.changed(0, change(Resource::PODS, "a", 9, None));
+        recorder.changed(0, change(Resource::PODS, "b", 9, None));
+        recorder.asked(0, entry(Verb::Delete, "a", "", 0));
+        recorder.asked(0, entry(Verb::Delete, "b", "", 0));
+        let all = told(&recorder.take(400));
+        assert_eq!(all.iter().filter(|one| one.ends_with("Delete 9")).count(), 2, "{all:?}");
+        assert!(recorder.is_empty());
     }
 }
