@@ -23,7 +23,7 @@ pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provid
             match Kind::new(KindOptions { node_image, images }) {
                 Ok(kind) => Ok(Box::new(kind)),
                 Err(error) => {
-                    Terminal.error(error, "`kind` and a running Docker are needed");
+                    Terminal.error(error, "`sim` needs nothing");
                     Err(Exit::Environment)
                 }
             }
