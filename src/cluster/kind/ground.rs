@@ -1,6 +1,8 @@
 //! A kind cluster as what a trial stands on: its nodes, and its control plane's static pods.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -8,7 +10,7 @@ use kind_rs::{Container, ContainerState, Error, Exec, Node, Partition, Signal, S
 use kubesim_model::{Millis, Text};
 use tokio::runtime::Handle;
 
-use super::hosts::{Seen, follow};
+use super::hosts::{Seen, fact, follow};
 use crate::cluster::real::{Component, Folder, Ground, now};
 use crate::cluster::{ContainerSelector, Lever, LeverError, Touched};
 use crate::history::{ActorPhase, HostEvent, HostFact};
@@ -47,6 +49,8 @@ pub(super) struct KindGround {
     control_plane: Node,
     /// By the name under which they are registered.
     nodes: BTreeMap<Text, Node>,
+    /// By the same name: how often they lost their power.
+    losses: BTreeMap<Text, Arc<AtomicU64>>,
     seen: Receiver<Seen>,
     facts: Vec<Seen>,
     checked: Millis,
@@ -67,14 +71,18 @@ impl KindGround {
     ) -> Self {
         let (tell, seen) = channel();
         let runtime = cluster.runtime.clone();
+        let mut losses = BTreeMap::new();
         for (name, node) in &nodes {
-            runtime.spawn(follow(node.clone(), name.clone(), tell.clone()));
+            let lost = Arc::<AtomicU64>::default();
+            losses.insert(name.clone(), lost.clone());
+            runtime.spawn(follow(node.clone(), name.clone(), lost, tell.clone()));
         }
         KindGround {
             runtime,
             _cluster: cluster,
             control_plane,
             nodes,
+            losses,
             seen,
             facts: Vec::new(),
             checked: now(),
@@ -99,9 +107,10 @@ impl KindGround {
         Ok(Touched { nodes: vec![name.clone()], ..Touched::default() })
     }
 
-    /// Sends a signal to the first process of all containers that match.
+    /// Sends a signal to the first process of all containers that match; a fact says so of those
+    /// that it stops or lets go on.
     fn signal(&mut self, selector: &ContainerSelector, signal: Signal) -> Touched {
-        let mut touched = Touched::default();
+        let (mut touched, mut told) = (Touched::default(), Vec::new());
         for (name, node) in &self.nodes {
             if !selector.node.is_empty() && selector.node != *name {
                 continue;
@@ -112,8 +121,17 @@ impl KindGround {
                 if sent.is_ok() {
                     touched.nodes.push(name.clone());
                     touched.pods.push(Text::new(&container.pod.uid));
+                    told.push((name.clone(), fact(container)));
                 }
             }
+        }
+        if signal != Signal::Kill {
+            let stuck = signal == Signal::Stop;
+            let told = told.into_iter().map(|(node, container)| {
+                let fact = HostFact::ContainerStuck { container, stuck };
+                (now(), 0, HostEvent { node, fact })
+            });
+            self.facts.extend(told);
         }
         touched.nodes.dedup();
         touched.pods.dedup();
@@ -154,6 +172,21 @@ impl KindGround {
     }
 }
 
+/// Cuts a node off from the control plane, and proves it: nothing else would tell, for a kubelet
+/// that is not heard of for a while may have nothing to say.
+async fn cut_off(node: &Node, control_plane: &Node) -> Result<(), Error> {
+    let peers = control_plane.addresses();
+    node.partition(&Partition::new(TAG, peers.iter())?).await?;
+    for address in peers.iter() {
+        let connects_not = format!("! timeout 1 bash -c '</dev/tcp/{address}/6443'");
+        if let Err(error) = node.exec_checked(Exec::sh(connects_not)).await {
+            node.heal(TAG).await?;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
 fn matches(selector: &ContainerSelector, container: &Container) -> bool {
     let like = |wanted: &str, have: &str| match wanted.strip_suffix('*') {
         Some(start) => have.starts_with(start),
@@ -186,6 +219,9 @@ impl Ground for KindGround {
     fn pull(&mut self, lever: &Lever) -> Option<Result<Touched, LeverError>> {
         Some(match lever {
             Lever::PowerOff { node } => {
+                if let Some(losses) = self.losses.get(node) {
+                    losses.fetch_add(1, Ordering::SeqCst);
+                }
                 self.on_node(node, Some(HostFact::PoweredOff), async |node, _| node.kill().await)
             }
             Lever::PowerOn { node: name } => {
@@ -207,8 +243,7 @@ impl Ground for KindGround {
                 self.on_node(node, None, async |node, _| node.unit("kubelet").start().await)
             }
             Lever::Partition { node } => self.on_node(node, None, async |node, control_plane| {
-                let peers = control_plane.addresses();
-                node.partition(&Partition::new(TAG, peers.iter())?).await
+                cut_off(node, control_plane).await
             }),
             Lever::Join { node } => {
                 self.on_node(node, None, async |node, _| node.heal(TAG).await.map(drop))

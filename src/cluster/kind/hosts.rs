@@ -1,6 +1,8 @@
 //! What really runs on the nodes: each node's container runtime, asked again and again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -17,13 +19,21 @@ const GLANCE: Duration = Duration::from_millis(300);
 /// A fact, when it was seen and by how much earlier it may have been.
 pub(super) type Seen = (Millis, Millis, HostEvent);
 
-/// Tells what starts and ends on a node until nobody listens.
-pub(super) async fn follow(node: Node, name: Text, tell: Sender<Seen>) {
+/// Tells what starts and ends on a node until nobody listens. `losses` counts how often the node
+/// lost its power: what ran then ended with it, and that is told already.
+pub(super) async fn follow(node: Node, name: Text, losses: Arc<AtomicU64>, tell: Sender<Seen>) {
     let mut running: BTreeMap<String, ContainerFact> = BTreeMap::new();
-    let mut asked = now();
+    let (mut asked, mut lost) = (now(), 0);
     loop {
-        // A node that is off, or stands still, answers nothing.
-        if let Ok(containers) = node.cri().containers().await {
+        let before = losses.load(Ordering::SeqCst);
+        let answer = node.cri().containers().await;
+        // A node that is off, or stands still, answers nothing; and an answer from before it went
+        // off says nothing of now.
+        if let (Ok(containers), true) = (answer, before == losses.load(Ordering::SeqCst)) {
+            if lost != before {
+                running.clear();
+                lost = before;
+            }
             let seen = now();
             let facts = changes(&node, &mut running, containers).await;
             for fact in facts {
@@ -70,7 +80,7 @@ async fn changes(
     facts
 }
 
-fn fact(container: &Container) -> ContainerFact {
+pub(super) fn fact(container: &Container) -> ContainerFact {
     ContainerFact {
         container_id: Text::new(&container.id),
         pod_uid: Text::new(&container.pod.uid),

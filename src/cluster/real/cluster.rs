@@ -459,7 +459,13 @@ impl Cluster for RealCluster {
         if let Some(touched) = self.pull_process(lever) {
             return Ok(touched);
         }
-        self.ground.pull(lever).unwrap_or_else(|| self.world.pull(lever))
+        let Some(pulled) = self.ground.pull(lever) else { return self.world.pull(lever) };
+        if pulled.as_ref().is_ok_and(|touched| !touched.nodes.is_empty())
+            && let Some(event) = self.staff.kubelet(lever)
+        {
+            self.observe(now(), Body::Actor(event));
+        }
+        pulled
     }
 
     fn kubeconfig(&self) -> Option<&Utf8Path> {

@@ -30,6 +30,17 @@ impl Staff {
         self.members.get(actor).map_or(1, |member| member.incarnation)
     }
 
+    /// The kubelet of a real node was stopped or started.
+    pub(super) fn kubelet(&mut self, lever: &Lever) -> Option<ActorEvent> {
+        let (node, phase) = match lever {
+            Lever::StopKubelet { node } => (node, ActorPhase::Crashed),
+            Lever::StartKubelet { node } => (node, ActorPhase::Started),
+            _ => return None,
+        };
+        let kubelet = self.members.get_mut(&Text::from(format!("kubelet/{node}")))?;
+        (kubelet.phase != phase).then(|| turned(kubelet, phase))
+    }
+
     /// Moves a lever that acts on one of them; `None` if it does not.
     pub(super) fn pull(
         &mut self,
@@ -50,9 +61,7 @@ impl Staff {
         if did || was == phase {
             for member in self.members.values_mut() {
                 if component_of(member) == Some(component) && member.phase != phase {
-                    member.incarnation += u32::from(phase == ActorPhase::Started);
-                    member.phase = phase;
-                    events.push(member.clone());
+                    events.push(turned(member, phase));
                 }
             }
         }
@@ -66,4 +75,10 @@ impl Staff {
 fn component_of(member: &ActorEvent) -> Option<Component> {
     let all = [Component::ControllerManager, Component::Scheduler];
     all.into_iter().find(|component| member.user_agent.starts_with(component.as_str()))
+}
+
+fn turned(member: &mut ActorEvent, phase: ActorPhase) -> ActorEvent {
+    member.incarnation += u32::from(phase == ActorPhase::Started);
+    member.phase = phase;
+    member.clone()
 }
