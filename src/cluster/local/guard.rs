@@ -28,8 +28,8 @@ pub fn become_guarded() {
             let arguments = std::env::args_os().skip(1);
             let mut command = Command::new(&program);
             let error = command.args(arguments).env_remove(PROGRAM).env_remove(PARENT).exec();
-            // Whoever started it shows what it printed.
-            let _ = writeln!(std::io::stderr(), "{}: {error}", program.to_string_lossy());
+            // Whoever started it names it, and shows what it printed.
+            let _ = writeln!(std::io::stderr(), "{error}");
         }
         std::process::exit(127);
     }
