@@ -137,7 +137,9 @@ fn fault(one: &Fault) -> Topic {
         Ends::AtOnce => "",
         _ => " With `for: lasting` it stays until the trial is judged.",
     };
-    let needs: Vec<String> = one.needs.iter().map(|need| format!("`{need}`")).collect();
+    let mut needs: Vec<String> = one.needs.iter().map(|need| format!("`{need}`")).collect();
+    let given = one.given.iter();
+    needs.extend(given.map(|(name, need)| format!("with `{name}` also `{need}`")));
     let details = vec![
         one.details.to_owned(),
         format!("{ends}{lasting}"),

@@ -14,6 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     details: "Proof: a write was answered so by the fault.",
     params: &[actor::SELECT, actor::RESOURCE, actor::SUBRESOURCE, actor::TIMES, actor::PROBABILITY],
     needs: &[Capability::ApiFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

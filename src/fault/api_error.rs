@@ -25,6 +25,7 @@ pub(super) const FAULT: Fault = Fault {
         actor::PROBABILITY,
     ],
     needs: &[Capability::ApiFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

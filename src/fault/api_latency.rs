@@ -20,6 +20,7 @@ pub(super) const FAULT: Fault = Fault {
         actor::SUBRESOURCE,
     ],
     needs: &[Capability::ApiFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

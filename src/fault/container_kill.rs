@@ -18,6 +18,7 @@ pub(super) const FAULT: Fault = Fault {
         Param::new("exitCode", ParamKind::Int, "The exit code; 137 is SIGKILL.").default("137"),
     ],
     needs: &[Capability::ContainerFaults],
+    given: &[],
     ends: Ends::AtOnce,
     inject,
 };

@@ -14,6 +14,7 @@ pub(super) const FAULT: Fault = Fault {
               restarts it; the new process is not stuck. Proof: the process hung on its host.",
     params: &[SELECT],
     needs: &[Capability::ContainerFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

@@ -22,6 +22,7 @@ pub(super) const FAULT: Fault = Fault {
         actor::SUBRESOURCE,
     ],
     needs: &[Capability::ActorFaults],
+    given: &[("write", Capability::ApiFaults)],
     ends: Ends::AfterBite(5_000),
     inject,
 };

@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
               for a moment. Proof: the process stood still.",
     params: &[actor::SELECT],
     needs: &[Capability::ActorFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

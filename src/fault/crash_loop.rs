@@ -20,6 +20,7 @@ pub(super) const FAULT: Fault = Fault {
         Param::new("exitCode", ParamKind::Int, "The exit code.").default("1"),
     ],
     needs: &[Capability::ContainerBehaviour],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

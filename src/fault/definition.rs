@@ -23,6 +23,8 @@ pub struct Fault {
     pub params: &'static [Param],
     /// What a provider must be able to do.
     pub needs: &'static [Capability],
+    /// What it must be able to do besides, when a parameter is given.
+    pub given: &'static [(&'static str, Capability)],
     /// When it ends.
     pub ends: Ends,
     /// Finds what to act on and decides how.
@@ -33,6 +35,12 @@ impl Fault {
     /// What the parser of scenarios needs to know of it.
     pub fn entry(&self) -> Entry {
         Entry { name: self.name, doc: self.doc, params: self.params }
+    }
+
+    /// What a provider must be able to do for an injection with these arguments.
+    pub fn needs_with(&self, args: &Args) -> Vec<Capability> {
+        let given = self.given.iter().filter(|(name, _)| args.get(name).is_some());
+        self.needs.iter().copied().chain(given.map(|(_, need)| *need)).collect()
     }
 
     /// When an injection of it ends, if a scenario asks for `lasts`.

@@ -18,6 +18,7 @@ pub(super) const FAULT: Fault = Fault {
               failed.",
     params: &[image::IMAGE],
     needs: &[Capability::ImageFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

@@ -18,6 +18,7 @@ pub(super) const FAULT: Fault = Fault {
         Param::new("by", ParamKind::Duration, "How much longer it takes.").default("60s"),
     ],
     needs: &[Capability::ImageFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
               Nothing is restarted or stopped on it. Proof: its kubelet ended.",
     params: node::PARAMS,
     needs: &[Capability::HostFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

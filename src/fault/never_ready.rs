@@ -16,6 +16,7 @@ pub(super) const FAULT: Fault = Fault {
               or was ready and is no longer.",
     params: &[SELECT, IMAGE],
     needs: &[Capability::ContainerBehaviour],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

@@ -15,6 +15,7 @@ pub(super) const FAULT: Fault = Fault {
               became `Unknown`.",
     params: node::PARAMS,
     needs: &[Capability::HostFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

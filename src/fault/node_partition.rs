@@ -14,6 +14,7 @@ pub(super) const FAULT: Fault = Fault {
               seconds), or the node became `Unknown`.",
     params: node::PARAMS,
     needs: &[Capability::HostFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

@@ -14,6 +14,7 @@ pub(super) const FAULT: Fault = Fault {
               containers ended with the power, or a pod is bound to the machine while it is down.",
     params: node::PARAMS,
     needs: &[Capability::HostFaults],
+    given: &[],
     ends: Ends::After(30_000),
     inject,
 };

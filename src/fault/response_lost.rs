@@ -22,6 +22,7 @@ pub(super) const FAULT: Fault = Fault {
         Param::new("skip", ParamKind::Int, "Lets so many pass first.").default("0"),
     ],
     needs: &[Capability::ApiFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

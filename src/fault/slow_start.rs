@@ -19,6 +19,7 @@ pub(super) const FAULT: Fault = Fault {
         Param::new("by", ParamKind::Duration, "How much longer they need.").default("30s"),
     ],
     needs: &[Capability::ContainerBehaviour],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

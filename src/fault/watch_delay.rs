@@ -22,6 +22,7 @@ pub(super) const FAULT: Fault = Fault {
         Param::new("hold", ParamKind::Bool, "Holds everything back until the fault ends."),
     ],
     needs: &[Capability::ApiFaults],
+    given: &[],
     ends: Ends::WhenAsked,
     inject,
 };

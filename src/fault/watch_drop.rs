@@ -22,6 +22,7 @@ pub(super) const FAULT: Fault = Fault {
         Param::new("expired", ParamKind::Bool, "Whether it must list again.").default("true"),
     ],
     needs: &[Capability::ApiFaults],
+    given: &[],
     ends: Ends::AtOnce,
     inject,
 };

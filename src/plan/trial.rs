@@ -115,8 +115,9 @@ impl Trial {
             return Some(version);
         }
         for spec in &self.scenario.faults {
-            let needs = fault::fault(&spec.name).map_or(&[][..], |fault| fault.needs);
-            if let Some(lack) = have.lacks(needs).first() {
+            let fault = fault::fault(&spec.name);
+            let needs = fault.map(|fault| fault.needs_with(&spec.args)).unwrap_or_default();
+            if let Some(lack) = have.lacks(&needs).first() {
                 let fault = &spec.name.value;
                 return Some(format!("`{name}` lacks `{lack}`, which `{fault}` needs"));
             }

@@ -20,6 +20,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub use edge::{Path, read_path};
 pub use exactly::exactly;
 pub use life::Start;
 pub use programs::{ProgramSpec, Programs};

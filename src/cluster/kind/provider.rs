@@ -162,7 +162,13 @@ impl Provider for Kind {
     }
 
     fn capabilities(&self) -> Capabilities {
-        capabilities(&[Capability::ContainerBehaviour, Capability::ImageFaults])
+        // The controllers of its control plane reach the API past any proxy.
+        capabilities(&[
+            Capability::ContainerBehaviour,
+            Capability::ImageFaults,
+            Capability::Deliveries,
+            Capability::ApiFaults,
+        ])
     }
 
     fn clock(&self) -> Clock {
@@ -183,7 +189,8 @@ impl Provider for Kind {
         let ground = KindGround::new(cluster, control_plane, nodes, (kubeconfig, folder));
         let world = WorldConfig::new(spec.seed, 0);
         let ground = Box::new(ground);
-        let setup = Setup { provider: "kind", api, audit_log, ground, world, runtime };
+        let proxy = None;
+        let setup = Setup { provider: "kind", api, audit_log, ground, world, runtime, proxy };
         Ok(Box::new(RealCluster::new(setup)?))
     }
 }

@@ -56,37 +56,23 @@ impl Files {
         Ok(config)
     }
 
-    pub(super) fn kubeconfigs(&self, port: u16) -> Result<(), ClusterError> {
-        let made = |error: rcgen::Error| failed("no certificates", &error);
-        let client = |user: &str| self.authority.client(user, "");
-        self.kubeconfig("admin", port, &self.admin)?;
-        for user in ["system:kube-controller-manager", "system:kube-scheduler"] {
-            self.kubeconfig(
-                user.trim_start_matches("system:"),
-                port,
-                &client(user).map_err(made)?,
-            )?;
-        }
-        Ok(())
-    }
-
-    fn kubeconfig(&self, name: &str, port: u16, pair: &Pair) -> Result<(), ClusterError> {
-        self.file(&format!("{name}.crt"), &pair.certificate)?;
-        self.file(&format!("{name}.key"), &pair.key)?;
-        let path = |file: String| self.folder.join(file).into_string();
+    /// How programs reach the API server as an administrator.
+    pub(super) fn kubeconfig(&self, port: u16) -> Result<(), ClusterError> {
+        self.file("admin.crt", &self.admin.certificate)?;
+        self.file("admin.key", &self.admin.key)?;
+        let path = |file: &str| self.folder.join(file).into_string();
         let config = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "local",
             "clusters": [{"name": "local", "cluster": {
                 "server": format!("https://127.0.0.1:{port}"),
-                "certificate-authority": path("ca.crt".to_owned()),
+                "certificate-authority": path("ca.crt"),
             }}],
-            "users": [{"name": name, "user": {
-                "client-certificate": path(format!("{name}.crt")),
-                "client-key": path(format!("{name}.key")),
+            "users": [{"name": "admin", "user": {
+                "client-certificate": path("admin.crt"), "client-key": path("admin.key"),
             }}],
-            "contexts": [{"name": "local", "context": {"cluster": "local", "user": name}}],
+            "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
         });
-        self.file(&format!("{name}.kubeconfig"), &config.to_string())
+        self.file("admin.kubeconfig", &config.to_string())
     }
 
     pub(super) fn etcd(&self, port: u16, peer_port: u16) -> Vec<String> {

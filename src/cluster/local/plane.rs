@@ -9,7 +9,7 @@ use kubesim_model::Millis;
 use super::binaries::Binaries;
 use super::files::Files;
 use super::process::Process;
-use crate::cluster::real::{Api, Component, Folder, Ground};
+use crate::cluster::real::{Api, Component, Folder, Ground, Proxy};
 use crate::cluster::{ClusterError, Lever, LeverError, Touched};
 use crate::history::{ActorPhase, HostEvent};
 
@@ -32,8 +32,9 @@ impl Plane {
     /// Starts everything and waits until it is ready.
     pub(super) fn start(
         binaries: &Binaries,
+        seed: u64,
         runtime: &tokio::runtime::Handle,
-    ) -> Result<(Plane, Api), ClusterError> {
+    ) -> Result<(Plane, Api, Proxy), ClusterError> {
         let folder = Folder::new().map_err(|error| failed("no temporary folder", &error))?;
         let files = Files::write(folder.path())?;
         let [etcd_port, peer_port, api_port] = free_ports()?;
@@ -43,14 +44,19 @@ impl Plane {
         };
         let mut etcd = start(&binaries.etcd, files.etcd(etcd_port, peer_port))?;
         let mut api_server = start(&binaries.api_server, files.api_server(api_port, etcd_port))?;
-        files.kubeconfigs(api_port)?;
+        files.kubeconfig(api_port)?;
         let api = Api::new(files.connection(api_port)?, runtime.clone())?;
         wait_until_ready(&api, &mut api_server, &mut etcd)?;
+        let proxy = Proxy::start(&api, seed, folder.name())?;
+        for component in [Component::ControllerManager, Component::Scheduler] {
+            let file = format!("{}.kubeconfig", component.as_str());
+            proxy.admit_component(component, &folder.path().join(file))?;
+        }
         let controller_manager = start(&binaries.controller_manager, files.controller_manager())?;
         let scheduler = start(&binaries.scheduler, files.scheduler())?;
         let kubeconfig = folder.path().join("admin.kubeconfig");
         let plane = Plane { controller_manager, scheduler, api_server, etcd, kubeconfig, folder };
-        Ok((plane, api))
+        Ok((plane, api, proxy))
     }
 
     /// Where the API server says what it was asked.

@@ -54,9 +54,11 @@ impl Provider for Local {
         let runtime = Runtime::new().map_err(failed)?;
         let mut world = WorldConfig::new(spec.seed, 0);
         world.nodes = spec.nodes.iter().map(node_config).collect();
-        let (plane, api) = Plane::start(&self.binaries, runtime.handle())?;
+        let (plane, api, proxy) = Plane::start(&self.binaries, spec.seed, runtime.handle())?;
         let (audit_log, ground) = (plane.audit_log(), Box::new(plane));
-        let setup = Setup { provider: "local", api, audit_log, ground, world, runtime };
+        world.record_deliveries_of.clone_from(&spec.record_deliveries_of);
+        let proxy = Some(proxy);
+        let setup = Setup { provider: "local", api, audit_log, ground, world, runtime, proxy };
         Ok(Box::new(RealCluster::new(setup)?))
     }
 }

@@ -22,6 +22,15 @@ pub(super) struct Sender {
     /// `None` for the administrator himself.
     pub(super) user: Option<Text>,
     pub(super) user_agent: Text,
+    /// By what name the audit log is to know the request; a random one if it is empty.
+    pub(super) id: Text,
+}
+
+impl Sender {
+    /// The administrator, for the harness itself.
+    pub(super) fn administrator(user_agent: &'static str) -> Sender {
+        Sender { user: None, user_agent: Text::new_static(user_agent), id: Text::default() }
+    }
 }
 
 /// A connection as an administrator, who may send requests for others.
@@ -43,14 +52,35 @@ impl Api {
         Ok(Api { client, config, runtime })
     }
 
-    /// A client of its own, of a user who may do everything.
-    pub(super) fn client_of(&self, user: &str, agent: &str) -> Result<kube::Client, ClusterError> {
-        let mut config = self.config.clone();
-        config.auth_info.impersonate = Some(user.to_owned());
-        config.auth_info.impersonate_groups = Some(vec![ADMINISTRATORS.to_owned()]);
+    /// A client of its own, of a user who may do everything; with `through`, of whomever that is
+    /// for.
+    pub(super) fn client_of(
+        &self,
+        through: Option<kube::Config>,
+        user: &str,
+        agent: &str,
+    ) -> Result<kube::Client, ClusterError> {
+        let mut config = through.unwrap_or_else(|| {
+            let mut config = self.config.clone();
+            config.auth_info.impersonate = Some(user.to_owned());
+            config.auth_info.impersonate_groups = Some(vec![ADMINISTRATORS.to_owned()]);
+            config
+        });
         if let Ok(agent) = http::HeaderValue::from_str(agent) {
             config.headers.push((header::USER_AGENT, agent));
         }
+        client(config, &self.runtime)
+    }
+
+    /// The administrator's client.
+    pub(super) fn administrator(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// A client of nobody: its requests have to say themselves who sends them.
+    pub(super) fn nobody(&self) -> Result<kube::Client, ClusterError> {
+        let mut config = self.config.clone();
+        config.auth_info = Default::default();
         client(config, &self.runtime)
     }
 
@@ -103,7 +133,7 @@ impl Api {
 }
 
 /// The group that may do everything.
-const ADMINISTRATORS: &str = "system:masters";
+pub(super) const ADMINISTRATORS: &str = "system:masters";
 
 fn client(
     config: kube::Config,
@@ -236,6 +266,9 @@ fn method(verb: Verb) -> (Method, &'static str) {
 /// everything.
 fn headers(sender: &Sender) -> Vec<(&'static str, String)> {
     let mut headers = vec![("user-agent", sender.user_agent.to_string())];
+    if !sender.id.is_empty() {
+        headers.push(("audit-id", sender.id.to_string()));
+    }
     if let Some(user) = &sender.user {
         let is_node = user.starts_with("system:node:");
         let group = if is_node { "system:nodes" } else { ADMINISTRATORS };

@@ -13,6 +13,8 @@ use kubesim_model::{Millis, Text};
 /// One request that was answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
+    /// The name of the request.
+    pub(super) id: Text,
     pub(super) user: Text,
     pub(super) user_agent: Text,
     pub(super) verb: Verb,
@@ -72,6 +74,7 @@ fn entry(line: &[u8]) -> Option<Entry> {
     }
     let status = &event["responseStatus"];
     Some(Entry {
+        id: event["auditID"].text(),
         user,
         user_agent: event["userAgent"].text(),
         verb: verb(event["verb"].str(), request)?,

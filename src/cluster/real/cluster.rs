@@ -7,33 +7,30 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kubesim::api::Type;
-use kubesim::world::{ActorSpec, Mirrored, What, World, WorldConfig};
+use kubesim::world::{ActorSpec, World, WorldConfig};
 use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text, object};
 
 use super::api::{Api, Sender, call};
-use super::audit::{Entry, Log};
+use super::audit::Log;
 use super::ground::Ground;
-use super::limits::is_of_the_system;
 use super::programs::Programs;
-use super::record::{Recorded, Recorder};
+use super::deliveries::Deliveries;
+use super::proxy::Proxy;
+use super::record::{Mark, Recorder};
 use super::runtime::Runtime;
 use super::staff::Staff;
+use super::recording::is_followed;
 use super::watch::{AGENT, Told, follow};
 use crate::cluster::sim::OPERATOR_AGENT;
-use crate::cluster::sim_record::observation;
 use crate::cluster::{
     Advance, Cluster, ClusterError, Lever, LeverError, Observation, Program, Ticket, Touched,
 };
-use crate::history::{Body, Change, Clock, Gap, RequestEvent};
+use crate::history::{Body, Clock};
 
 /// How often the audit log is read, in milliseconds.
 const GLANCE: Millis = 10;
-
-/// How long before the beginning of a trial requests were answered that may belong to changes that
-/// are seen in it, in milliseconds.
-const BEFORE: Millis = 1_000;
 
 /// How long the end of a trial may wait for the log to catch up, in milliseconds.
 const FLUSH: Millis = 5_000;
@@ -63,29 +60,33 @@ pub(in crate::cluster) struct Setup {
     pub(in crate::cluster) world: WorldConfig,
     /// Carries requests and watches.
     pub(in crate::cluster) runtime: Runtime,
+    /// Through which the programs that are no part of this process reach the API, if they do.
+    pub(in crate::cluster) proxy: Option<Proxy>,
 }
 
 /// A real API server, and what takes part in the cluster.
 pub(in crate::cluster) struct RealCluster {
     provider: &'static str,
-    api: Api,
-    ground: Box<dyn Ground>,
-    world: World,
-    log: Log,
-    recorder: Recorder,
-    staff: Staff,
-    programs: Programs,
-    followed: BTreeSet<Resource>,
+    pub(super) api: Api,
+    pub(super) ground: Box<dyn Ground>,
+    pub(super) world: World,
+    pub(super) log: Log,
+    pub(super) recorder: Recorder,
+    pub(super) staff: Staff,
+    pub(super) programs: Programs,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) deliveries: Deliveries,
+    pub(super) followed: BTreeSet<Resource>,
     news: Receiver<News>,
     tell: Tell<News>,
-    observed: Vec<Observation>,
+    pub(super) observed: Vec<Observation>,
     answers: BTreeMap<Ticket, Answer>,
     next_ticket: u64,
-    next_observation: u64,
+    pub(super) next_observation: u64,
     /// When the trial began, in milliseconds since the epoch of virtual time.
-    began: Millis,
+    pub(super) began: Millis,
     /// The time of the last observation since then.
-    last: Millis,
+    pub(super) last: Millis,
     /// After everything that uses it.
     _runtime: Runtime,
 }
@@ -107,6 +108,8 @@ impl RealCluster {
             staff: Staff::default(),
             followed: BTreeSet::new(),
             programs: Programs::default(),
+            proxy: setup.proxy,
+            deliveries: Deliveries::default(),
             news,
             tell,
             observed: Vec::new(),
@@ -122,6 +125,7 @@ impl RealCluster {
         types.iter().for_each(|kind| cluster.follow(kind));
         cluster.wait_for_lists()?;
         cluster.began = now();
+        cluster.introduce();
         Ok(cluster)
     }
 
@@ -146,7 +150,7 @@ impl RealCluster {
         let kind = self.kind_of(&Resource::SERVICE_ACCOUNTS);
         let request =
             Request::get(Resource::SERVICE_ACCOUNTS, ObjectKey::new("default", "default"));
-        let sender = Sender { user: None, user_agent: Text::new_static(AGENT) };
+        let sender = Sender::administrator(AGENT);
         let mut waited = Duration::ZERO;
         while let Some(kind) = &kind {
             let api = &self.api;
@@ -165,7 +169,7 @@ impl RealCluster {
     }
 
     /// Follows a type, unless it is followed already.
-    fn follow(&mut self, kind: &Type) {
+    pub(super) fn follow(&mut self, kind: &Type) {
         if !is_followed(&kind.resource) || !self.followed.insert(kind.resource.clone()) {
             return;
         }
@@ -192,24 +196,18 @@ impl RealCluster {
                 self.world.answered(outgoing.ticket, Err(Status::new(404, "NotFound", "")));
                 continue;
             };
-            let sender = Sender { user: Some(outgoing.user), user_agent: outgoing.user_agent };
+            let id = Text::from(format!("world-{}", outgoing.ticket));
+            let (incarnation, injected) = (Some(outgoing.incarnation), outgoing.injected);
+            self.recorder.mark(id.clone(), Mark { actor: None, incarnation, injected });
+            let (user, user_agent) = (Some(outgoing.user), outgoing.user_agent);
+            let sender = Sender { user, user_agent, id };
             let (tell, ticket) = (self.tell.clone(), outgoing.ticket);
             // Nobody listens any more once the trial is over.
             let then = move |answer| drop(tell.send(News::Answered(ticket, answer)));
             self.api.send(call(&kind, &outgoing.request, &sender), then);
         }
         for record in self.world.take_records() {
-            // What the actors of real processes are told is not known, so no one's is.
-            if matches!(record.what, What::Deliver { .. }) {
-                continue;
-            }
-            let at = record.at;
-            if let What::Actor { actor, user, user_agent, .. } = &record.what {
-                self.recorder.name(user, user_agent, actor);
-            }
-            if let Some(observation) = observation(record) {
-                self.observe(at, observation.body);
-            }
+            self.record_of_world(record);
         }
     }
 
@@ -225,140 +223,52 @@ impl RealCluster {
         }
     }
 
-    fn mirror(&mut self, resource: &Resource, mirrored: &Mirrored) {
-        let newest = match mirrored {
-            Mirrored::Applied(object) | Mirrored::Deleted(object) => {
-                object::resource_version(object)
+    pub(super) fn pull_process(&mut self, lever: &Lever) -> Option<Touched> {
+        let moved = self.programs.pull(lever, &self.api, self.proxy.as_ref());
+        let (touched, events) = moved.or_else(|| {
+            let component = started_by(lever).and_then(|actor| self.staff.component_of(actor));
+            let pulled = self.staff.pull(lever, self.ground.as_mut());
+            let did_start = pulled.as_ref().is_some_and(|(_, events)| !events.is_empty());
+            if let (Some(proxy), Some(component), true) = (&self.proxy, component, did_start) {
+                proxy.started(component);
             }
-            Mirrored::Listed(items) => {
-                items.iter().map(object::resource_version).max().unwrap_or(0)
-            }
-        };
-        for write in self.world.mirror(resource, mirrored) {
-            if is_of_the_system(&write.key.namespace) {
-                continue;
-            }
-            let change = Change {
-                rv: write.after.as_ref().map_or(newest, object::resource_version),
-                resource: write.resource,
-                key: write.key,
-                before: write.before,
-                after: write.after,
-            };
-            self.recorder.changed(now(), change);
-        }
-        if *resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
-            let custom = self.world.api().resources().filter(|kind| kind.custom).cloned();
-            custom.collect::<Vec<Type>>().iter().for_each(|kind| self.follow(kind));
-        }
-    }
-
-    fn gap(&self, missing: &'static str, reason: String) -> Body {
-        Body::Gap(Gap { from: self.last, missing: Text::new_static(missing), reason })
-    }
-
-    /// Takes in what the log and the watches have told so far.
-    fn record(&mut self) -> Result<(), ClusterError> {
-        let entries = self.log.read().map_err(|error| {
-            ClusterError::Environment(format!("the audit log can't be read: {error}"))
+            pulled
         })?;
-        let now = now();
-        let since = self.began.saturating_sub(BEFORE);
-        for entry in entries.into_iter().filter(|entry| entry.at >= since && is_told(entry)) {
-            self.recorder.asked(now, entry);
-        }
-        for recorded in self.recorder.take(now) {
-            match recorded {
-                Recorded::Actor { actor, user, user_agent } => {
-                    let started = self.staff.arrived(actor, user, user_agent);
-                    self.observe(now, started);
-                }
-                Recorded::Request(mut event, at) => {
-                    event.incarnation = self.incarnation(&event.actor);
-                    self.observe(at, Body::Request(event));
-                }
-                Recorded::Unclaimed(change) => {
-                    let what = format!("{} {}", change.resource, change.key);
-                    let reason = format!("the audit log does not say who changed {what}");
-                    // An eviction is known by what it changed.
-                    for missing in ["actors", "evictions"] {
-                        self.observe(now, self.gap(missing, reason.clone()));
-                    }
-                    self.observe(now, Body::Request(Box::new(unclaimed(change))));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Observes what happened at a time since the epoch.
-    fn observe(&mut self, at: Millis, body: Body) {
-        self.observe_about(at, 0, body);
-    }
-
-    fn observe_about(&mut self, at: Millis, uncertainty: Millis, body: Body) {
-        let at = at.saturating_sub(self.began);
-        self.last = self.last.max(at);
-        let id = self.next_observation;
-        self.next_observation += 1;
-        self.observed.push(Observation { id, at, uncertainty, cause: None, body });
-    }
-
-    fn incarnation(&self, actor: &str) -> u32 {
-        let of_world = self.world.incarnation(actor).map(|(number, _)| number);
-        let known = of_world.or_else(|| self.programs.incarnation(actor));
-        known.unwrap_or_else(|| self.staff.incarnation(actor))
-    }
-
-    fn pull_process(&mut self, lever: &Lever) -> Option<Touched> {
-        let moved = self.programs.pull(lever, &self.api);
-        let (touched, events) = moved.or_else(|| self.staff.pull(lever, self.ground.as_mut()))?;
         events.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
         Some(touched)
+    }
+
+    /// Moves a lever on what passes the proxy; `None` if it does not.
+    fn pull_proxy(&mut self, lever: &Lever) -> Option<Touched> {
+        let proxy = self.proxy.as_ref()?;
+        let actor = match lever {
+            Lever::RequestRule { actor, .. }
+            | Lever::WatchRule { actor, .. }
+            | Lever::DropWatches { actor, .. } => actor,
+            Lever::Forget { rule } => {
+                // Rules of the world may have the same name.
+                proxy.forget(rule);
+                return None;
+            }
+            _ => return None,
+        };
+        let component = self.staff.component_of(actor);
+        let passes = component.is_some() || self.programs.incarnation(actor).is_some();
+        passes.then(|| proxy.pull(lever, component)).flatten()
+    }
+}
+
+/// The actor that a lever starts, if it does.
+fn started_by(lever: &Lever) -> Option<&Text> {
+    match lever {
+        Lever::StartActor { actor } => Some(actor),
+        _ => None,
     }
 }
 
 /// The wall clock, in milliseconds since the epoch of virtual time.
 pub(in crate::cluster) fn now() -> Millis {
     Millis::try_from(jiff::Timestamp::now().as_millisecond() - object::EPOCH).unwrap_or(0)
-}
-
-/// Nothing is judged by leases and Events, and secrets are nobody's business.
-fn is_followed(resource: &Resource) -> bool {
-    ![Resource::LEASES, Resource::EVENTS, Resource::SECRETS].contains(resource)
-}
-
-/// Whether an entry belongs into a history: not what the harness asks to record it, nor the charge
-/// of a budget that the API server writes to itself while it evicts, for that is the eviction's.
-fn is_told(entry: &Entry) -> bool {
-    let is_charge =
-        entry.user == "system:apiserver" && entry.resource == Resource::POD_DISRUPTION_BUDGETS;
-    is_followed(&entry.resource)
-        && entry.user_agent != AGENT
-        && !is_charge
-        && !is_of_the_system(&entry.key.namespace)
-}
-
-fn unclaimed(change: Change) -> RequestEvent {
-    use kubesim_model::request::Verb;
-    let verb = match (&change.before, &change.after) {
-        (None, _) => Verb::Create,
-        (_, None) => Verb::Delete,
-        _ => Verb::Update,
-    };
-    RequestEvent {
-        actor: Text::new_static("unknown"),
-        incarnation: 1,
-        verb,
-        resource: change.resource.clone(),
-        key: change.key.clone(),
-        subresource: Text::default(),
-        code: 200,
-        reason: Text::default(),
-        message: String::new(),
-        injected: false,
-        changes: vec![change],
-    }
 }
 
 impl Cluster for RealCluster {
@@ -425,7 +335,8 @@ impl Cluster for RealCluster {
             Program::Client { name, user, user_agent, start } => {
                 self.recorder.name(&user, &user_agent, &name);
                 let who = (name, user, user_agent);
-                let started = self.programs.install(&self.api, who, start)?;
+                let through = self.proxy.as_ref();
+                let started = self.programs.install(&self.api, through, who, start)?;
                 self.observe(now(), Body::Actor(started));
                 Ok(())
             }
@@ -442,7 +353,7 @@ impl Cluster for RealCluster {
         match self.kind_of(&request.resource) {
             None => drop(self.answers.insert(ticket, Err(Status::new(404, "NotFound", "")))),
             Some(kind) => {
-                let sender = Sender { user: None, user_agent: Text::new_static(OPERATOR_AGENT) };
+                let sender = Sender::administrator(OPERATOR_AGENT);
                 let tell = self.tell.clone();
                 let then = move |answer| drop(tell.send(News::Answer(ticket, answer)));
                 self.api.send(call(&kind, &request, &sender), then);
@@ -456,7 +367,7 @@ impl Cluster for RealCluster {
     }
 
     fn pull(&mut self, lever: &Lever) -> Result<Touched, LeverError> {
-        if let Some(touched) = self.pull_process(lever) {
+        if let Some(touched) = self.pull_process(lever).or_else(|| self.pull_proxy(lever)) {
             return Ok(touched);
         }
         let Some(pulled) = self.ground.pull(lever) else { return self.world.pull(lever) };

@@ -2,7 +2,7 @@
 //! are not simulated.
 
 use camino::Utf8Path;
-use kubesim_model::Millis;
+use kubesim_model::{Millis, Text};
 
 use crate::cluster::{Lever, LeverError, Touched};
 use crate::history::{ActorPhase, HostEvent};
@@ -23,6 +23,11 @@ impl Component {
             Component::ControllerManager => "kube-controller-manager",
             Component::Scheduler => "kube-scheduler",
         }
+    }
+
+    /// Its user (kubeadm v1.36).
+    pub(in crate::cluster) fn user(self) -> Text {
+        Text::from(format!("system:{}", self.as_str()))
     }
 }
 

@@ -2,16 +2,9 @@
 
 use crate::cluster::{Capabilities, Capability, ClusterError, ClusterSpec};
 
-/// What real clusters can do, but for `also`. Of what controllers in processes of their own are
-/// told nothing is known.
+/// What real clusters can do, but for `also`.
 pub(in crate::cluster) fn capabilities(also: &[Capability]) -> Capabilities {
-    let lacking = [
-        Capability::Deliveries,
-        Capability::ApiFaults,
-        Capability::VirtualTime,
-        Capability::Repeatable,
-        Capability::Forkable,
-    ];
+    let lacking = [Capability::VirtualTime, Capability::Repeatable, Capability::Forkable];
     let all = Capability::ALL.iter().copied();
     all.filter(|capability| !lacking.contains(capability) && !also.contains(capability)).collect()
 }

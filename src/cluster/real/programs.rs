@@ -8,7 +8,8 @@ use kubesim_client::Start;
 use kubesim_model::Text;
 use tokio::task::JoinHandle;
 
-use super::api::Api;
+use super::api::{ADMINISTRATORS, Api};
+use super::proxy::{Guest, Proxy, Who};
 use crate::cluster::{ClusterError, Lever, Touched};
 use crate::history::{ActorEvent, ActorPhase};
 
@@ -20,7 +21,6 @@ const BACK_OFF: Duration = Duration::from_secs(10);
 pub(super) struct Programs(BTreeMap<Text, Program>);
 
 struct Program {
-    client: kube::Client,
     start: Start,
     event: ActorEvent,
     task: JoinHandle<()>,
@@ -31,14 +31,16 @@ impl Programs {
     pub(super) fn install(
         &mut self,
         api: &Api,
+        proxy: Option<&Proxy>,
         (name, user, user_agent): (Text, Text, Text),
         start: Start,
     ) -> Result<ActorEvent, ClusterError> {
-        let client = api.client_of(&user, &user_agent)?;
+        let (incarnation, phase) = (1, ActorPhase::Started);
+        let (actor, node) = (name.clone(), Text::default());
+        let event = ActorEvent { actor, user, user_agent, node, incarnation, phase };
+        let client = client(api, proxy, &event)?;
         let task = spawn(api, &client, &start);
-        let (actor, node, phase) = (name.clone(), Text::default(), ActorPhase::Started);
-        let event = ActorEvent { actor, user, user_agent, node, incarnation: 1, phase };
-        self.0.insert(name, Program { client, start, event: event.clone(), task });
+        self.0.insert(name, Program { start, event: event.clone(), task });
         Ok(event)
     }
 
@@ -49,7 +51,12 @@ impl Programs {
 
     /// Moves a lever that ends or starts one of them; `None` if it does not. A task can't be made
     /// to stand still.
-    pub(super) fn pull(&mut self, lever: &Lever, api: &Api) -> Option<(Touched, Vec<ActorEvent>)> {
+    pub(super) fn pull(
+        &mut self,
+        lever: &Lever,
+        api: &Api,
+        proxy: Option<&Proxy>,
+    ) -> Option<(Touched, Vec<ActorEvent>)> {
         let (Lever::CrashActor { actor } | Lever::StartActor { actor }) = lever else {
             return None;
         };
@@ -60,16 +67,37 @@ impl Programs {
             return Some((Touched::default(), Vec::new()));
         }
         if starts {
-            program.task = spawn(api, &program.client, &program.start);
             program.event.incarnation += 1;
+            let Ok(client) = client(api, proxy, &program.event) else {
+                return Some((Touched::default(), Vec::new()));
+            };
+            program.task = spawn(api, &client, &program.start);
             program.event.phase = ActorPhase::Started;
         } else {
             program.task.abort();
+            // What it spawned may live on, as no process would.
+            proxy.into_iter().for_each(|proxy| proxy.expel(actor));
             program.event.phase = ActorPhase::Crashed;
         }
         let touched = Touched { actors: vec![actor.clone()], ..Touched::default() };
         Some((touched, vec![program.event.clone()]))
     }
+}
+
+/// A client for this incarnation of a program: through the proxy if there is one.
+fn client(
+    api: &Api,
+    proxy: Option<&Proxy>,
+    event: &ActorEvent,
+) -> Result<kube::Client, ClusterError> {
+    let Some(proxy) = proxy else { return api.client_of(None, &event.user, &event.user_agent) };
+    let guest = Guest {
+        who: Who::Actor(event.actor.clone(), event.incarnation),
+        user: event.user.clone(),
+        groups: vec![Text::new_static(ADMINISTRATORS)],
+    };
+    let config = proxy.config_of(&proxy.admit(guest)?)?;
+    api.client_of(Some(config), &event.user, &event.user_agent)
 }
 
 fn spawn(api: &Api, client: &kube::Client, start: &Start) -> JoinHandle<()> {

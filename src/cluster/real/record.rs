@@ -19,6 +19,9 @@ const EXACT: Millis = 300;
 /// How long a request without changes waits for some, and a change for its request.
 const PATIENCE: Millis = 2_000;
 
+/// How many requests are known by name that the log has not told of: of watches it never does.
+const MARKED: usize = 50_000;
+
 /// What watches and log have told and is not recorded yet.
 #[derive(Default)]
 pub(super) struct Recorder {
@@ -29,6 +32,19 @@ pub(super) struct Recorder {
     told: u64,
     /// By user and user agent: the name of who asks.
     names: BTreeMap<(Text, Text), Text>,
+    /// What is known of requests by the names that the log gives them.
+    marks: BTreeMap<Text, Mark>,
+}
+
+/// What is known of a request beside what the log tells.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mark {
+    /// Who sent it, if that is another one than its user.
+    pub(super) actor: Option<Text>,
+    /// In which incarnation.
+    pub(super) incarnation: Option<u32>,
+    /// Whether a fault has to do with it.
+    pub(super) injected: bool,
 }
 
 struct Waiting {
@@ -52,8 +68,8 @@ struct Request {
 pub(super) enum Recorded {
     /// An actor that was not seen before.
     Actor { actor: Text, user: Text, user_agent: Text },
-    /// A request, when it was answered.
-    Request(Box<RequestEvent>, Millis),
+    /// A request, the incarnation that sent it, if that is known, and when it was answered.
+    Request(Box<RequestEvent>, Option<u32>, Millis),
     /// A change of which nobody knows who made it.
     Unclaimed(Change),
 }
@@ -62,6 +78,19 @@ impl Recorder {
     /// Says how an actor is called that the cluster knows by another name than its user's.
     pub(super) fn name(&mut self, user: &Text, user_agent: &Text, name: &Text) {
         self.names.insert((user.clone(), user_agent.clone()), name.clone());
+    }
+
+    /// Says what is known of the request that the log will know by the name `id`.
+    pub(super) fn mark(&mut self, id: Text, mark: Mark) {
+        self.marks.insert(id, mark);
+        if self.marks.len() > MARKED {
+            self.marks.pop_first();
+        }
+    }
+
+    /// Whether no change waits to be recorded.
+    pub(super) fn has_no_changes(&self) -> bool {
+        self.changes.is_empty()
     }
 
     /// A watch told of a change.
@@ -183,10 +212,11 @@ impl Recorder {
 
     fn emit(&mut self, entry: Entry, changes: Vec<Change>, recorded: &mut Vec<Recorded>) {
         let at = entry.at;
-        let actor = self.actor(&entry, recorded);
+        let Mark { actor, incarnation, injected } = self.marks.remove(&entry.id).unwrap_or_default();
+        let actor = actor.unwrap_or_else(|| self.actor(&entry, recorded));
         let event = RequestEvent {
             actor,
-            incarnation: 1,
+            incarnation: incarnation.unwrap_or(1),
             verb: entry.verb,
             resource: entry.resource,
             key: entry.key,
@@ -194,10 +224,10 @@ impl Recorder {
             code: entry.code,
             reason: entry.reason,
             message: entry.message,
-            injected: false,
+            injected,
             changes,
         };
-        recorded.push(Recorded::Request(Box::new(event), at));
+        recorded.push(Recorded::Request(Box::new(event), incarnation, at));
     }
 
     fn actor(&mut self, entry: &Entry, recorded: &mut Vec<Recorded>) -> Text {
@@ -299,6 +329,7 @@ mod tests {
 
     fn entry(verb: Verb, name: &str, subresource: &str, rv: u64) -> Entry {
         Entry {
+            id: Text::default(),
             user: "system:serviceaccount:kube-system:replicaset-controller".into(),
             user_agent: "kube-controller-manager/v1.36.3".into(),
             verb,
@@ -323,7 +354,7 @@ mod tests {
             .map(|one| match one {
                 Recorded::Actor { actor, .. } => format!("new {actor}"),
                 Recorded::Unclaimed(change) => format!("? {}", change.rv),
-                Recorded::Request(event, _) => {
+                Recorded::Request(event, ..) => {
                     let rvs: Vec<String> =
                         event.changes.iter().map(|change| change.rv.to_string()).collect();
                     format!("{} {:?} {}", event.actor, event.verb, rvs.join("+"))

@@ -16,13 +16,28 @@ pub(super) struct Staff {
 }
 
 impl Staff {
-    /// Somebody was seen for the first time.
-    pub(super) fn arrived(&mut self, actor: Text, user: Text, user_agent: Text) -> Body {
+    /// Somebody was seen; `None` if he was seen before.
+    pub(super) fn arrived(&mut self, actor: Text, user: Text, user_agent: Text) -> Option<Body> {
+        if self.members.contains_key(&actor) {
+            return None;
+        }
         let node = Text::new(user.strip_prefix("system:node:").unwrap_or_default());
         let phase = ActorPhase::Started;
         let event =
             ActorEvent { actor: actor.clone(), user, user_agent, node, incarnation: 1, phase };
-        Body::Actor(self.members.entry(actor).or_insert(event).clone())
+        self.members.insert(actor, event.clone());
+        Some(Body::Actor(event))
+    }
+
+    /// The program that an actor is part of, if it is part of one.
+    pub(super) fn component_of(&self, actor: &str) -> Option<Component> {
+        component_of(self.members.get(actor)?)
+    }
+
+    /// The actors that are part of a program.
+    pub(super) fn members_of(&self, component: Component) -> impl Iterator<Item = &Text> {
+        let are = self.members.iter().filter(move |(_, one)| component_of(one) == Some(component));
+        are.map(|(name, _)| name)
     }
 
     /// Which incarnation of an actor lives.

@@ -81,7 +81,7 @@ fn without_managers(mut object: Tree) -> Tree {
 }
 
 fn harness() -> Sender {
-    Sender { user: None, user_agent: Text::new_static(AGENT) }
+    Sender::administrator(AGENT)
 }
 
 async fn stream(

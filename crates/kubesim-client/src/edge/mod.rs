@@ -14,6 +14,7 @@ pub(crate) use call::{Call, Watching, read};
 pub(crate) use form::Form;
 pub(crate) use frame::{bookmark, frames};
 pub(crate) use meta::{Meta, serves};
+pub use path::{Path, read as read_path};
 pub(crate) use reply::{Reply, answer, status};
 
 #[cfg(test)]

@@ -5,15 +5,24 @@ use kubesim_model::resource::{ObjectKey, Resource};
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Path {
+pub enum Path {
     /// A resource, an object or a subresource, and the `group/version` it is asked for in.
-    Objects { version: String, resource: Resource, key: ObjectKey, subresource: Text },
+    Objects {
+        /// `v1`, `apps/v1`.
+        version: String,
+        /// The resource.
+        resource: Resource,
+        /// The namespace, empty for all and for what has none, and the name, empty for all.
+        key: ObjectKey,
+        /// `status`, …; empty for the object itself.
+        subresource: Text,
+    },
     /// Something about the server; the path as it is.
     Server,
 }
 
 /// Reads a path; `None` for one that no API server has.
-pub(crate) fn read(path: &str) -> Option<Path> {
+pub fn read(path: &str) -> Option<Path> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (group, version, rest) = match parts.as_slice() {
         ["version" | "healthz" | "livez" | "readyz" | "api" | "apis"] => return Some(Path::Server),

@@ -86,7 +86,7 @@ impl World {
     pub fn bookmark(&self, client: &str, id: usize) -> Option<u64> {
         let actor = self.find(client)?;
         let watch = self.slots[actor].watches.get(id)?;
-        let held = self.rules.watch_held(actor, &watch.spec.resource);
+        let held = self.rules.watch_held(&actor, &watch.spec.resource);
         let told = watch.is_drained() && !held && !self.slots[actor].stands_still();
         told.then(|| self.api.version())
     }

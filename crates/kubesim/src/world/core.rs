@@ -26,7 +26,7 @@ pub struct World {
     pub(super) names: BTreeMap<Text, ActorId>,
     pub(super) machines: Vec<Machine>,
     pub(super) watchers: BTreeMap<Resource, Vec<(ActorId, usize)>>,
-    pub(super) rules: Rules,
+    pub(super) rules: Rules<ActorId>,
     pub(super) queue: Queue,
     pub(super) answers: BTreeMap<(ActorId, RequestId), Answer>,
     pub(super) records: Vec<Record>,

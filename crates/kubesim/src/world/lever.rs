@@ -3,7 +3,7 @@
 //! The faults of a harness are made of these. Each is answered with what it touched, so that a
 //! fault that found nothing to act on can be told from one that did.
 
-use kubesim_model::request::{Status, Verb};
+use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::Resource;
 use kubesim_model::{Millis, Text};
 
@@ -216,13 +216,29 @@ pub enum RequestEffect {
 }
 
 impl RequestEffect {
-    /// What this does to a request that opens a watch: the failure, if it fails.
-    pub(super) fn refuses_watch(&self) -> Option<Status> {
+    /// The answer to a request that is refused before it is carried out; `None` if it is not.
+    pub fn refusal(&self, request: &Request) -> Option<Status> {
         match self {
             RequestEffect::Refuse { code, reason } => {
                 let text = format!("{reason}: injected by a fault");
                 Some(Status { reason: reason.clone(), ..Status::new(*code, "", text) })
             }
+            RequestEffect::Conflict => {
+                let text = format!(
+                    "Operation cannot be fulfilled on {} \"{}\": the object has been modified; \
+                     please apply your changes to the latest version and try again",
+                    request.resource, request.key.name
+                );
+                Some(Status::new(409, "Conflict", text))
+            }
+            _ => None,
+        }
+    }
+
+    /// What this does to a request that opens a watch: the failure, if it fails.
+    pub(super) fn refuses_watch(&self, request: &Request) -> Option<Status> {
+        match self {
+            RequestEffect::Refuse { .. } => self.refusal(request),
             RequestEffect::LoseResponse => Some(Status::connection_lost()),
             _ => None,
         }

@@ -55,7 +55,7 @@ impl RateLimit {
 impl World {
     /// Sends a request of an actor on its way.
     pub(super) fn send(&mut self, actor: ActorId, id: RequestId, request: Request) {
-        let rule = self.rules.meet(actor, &request, self.config.seed);
+        let rule = self.rules.meet(&actor, &request, self.config.seed);
         let slot = &mut self.slots[actor];
         slot.outstanding.insert(id);
         let mut delay = slot.link.between(1, 4);
@@ -86,24 +86,13 @@ impl World {
             }
             return;
         }
-        match message.rule.as_ref().map(|(_, effect)| effect.clone()) {
-            Some(RequestEffect::Refuse { code, reason }) => {
-                let text = format!("{reason}: injected by a fault");
-                let status = Status { reason, ..Status::new(code, "", text) };
-                self.refuse(actor, message, status);
-            }
-            Some(RequestEffect::Conflict) => {
-                let text = format!(
-                    "Operation cannot be fulfilled on {} \"{}\": the object has been modified; \
-                     please apply your changes to the latest version and try again",
-                    message.request.resource, message.request.key.name
-                );
-                self.refuse(actor, message, Status::new(409, "Conflict", text));
-            }
-            Some(RequestEffect::CrashBefore) => {
-                self.crash(actor);
-            }
-            _ => self.pass_on(actor, incarnation, message),
+        let effect = message.rule.as_ref().map(|(_, effect)| effect);
+        if let Some(status) = effect.and_then(|effect| effect.refusal(&message.request)) {
+            self.refuse(actor, message, status);
+        } else if effect == Some(&RequestEffect::CrashBefore) {
+            self.crash(actor);
+        } else {
+            self.pass_on(actor, incarnation, message);
         }
     }
 

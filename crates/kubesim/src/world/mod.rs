@@ -24,3 +24,4 @@ pub use lever::{
 };
 pub use record::{HostRecord, Phase, Record, RequestRecord, What};
 pub use remote::{Mirrored, Outgoing};
+pub use rules::Rules;

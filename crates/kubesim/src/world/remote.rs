@@ -35,6 +35,10 @@ pub struct Outgoing {
     pub user: Text,
     /// Its user agent.
     pub user_agent: Text,
+    /// The incarnation of the actor.
+    pub incarnation: u32,
+    /// Whether a rule has to do with it.
+    pub injected: bool,
     /// The request.
     pub request: Request,
 }
@@ -109,11 +113,18 @@ impl World {
     pub(super) fn send_out(&mut self, actor: ActorId, incarnation: u32, message: Message) {
         let identity = &self.slots[actor].identity;
         let (user, user_agent) = (identity.user.clone(), identity.user_agent.clone());
-        let request = message.request.clone();
+        let (request, injected) = (message.request.clone(), message.rule.is_some());
         let Some(remote) = self.remote.as_mut() else { return };
         let ticket = remote.next;
         remote.next += 1;
-        remote.outgoing.push(Outgoing { ticket, user, user_agent, request });
+        remote.outgoing.push(Outgoing {
+            ticket,
+            user,
+            user_agent,
+            incarnation,
+            injected,
+            request,
+        });
         remote.waiting.insert(ticket, (actor, incarnation, message));
     }
 }

@@ -12,7 +12,6 @@ use kubesim_model::{Millis, object};
 
 use super::World;
 use super::client::RawEvent;
-use super::lever::WatchEffect;
 use super::queue::{ActorId, Due};
 use super::record::What;
 use crate::api::{Selection, Write};
@@ -112,8 +111,8 @@ impl World {
         }
         let spec = self.slots[actor].watches[id].spec.clone();
         let list = Request::list(spec.resource.clone(), spec.namespace.clone());
-        let rule = self.rules.meet(actor, &list, self.config.seed).map(|(_, effect)| effect);
-        let refused = rule.and_then(|effect| effect.refuses_watch());
+        let rule = self.rules.meet(&actor, &list, self.config.seed).map(|(_, effect)| effect);
+        let refused = rule.and_then(|effect| effect.refuses_watch(&list));
         let selected = refused.map_or_else(|| self.api.select(&spec), Err);
         let raw = self.slots[actor].watches[id].raw;
         let selection = match selected {
@@ -216,7 +215,7 @@ impl World {
     ) {
         let slot = &mut self.slots[actor];
         let resource = &slot.watches[id].spec.resource;
-        let lag = slot.link.between(1, slot.lag) + self.rules.watch_delay(actor, resource);
+        let lag = slot.link.between(1, slot.lag) + self.rules.watch_delay(&actor, resource);
         let watch = &mut slot.watches[id];
         let due = (self.now + lag).max(watch.last_due);
         watch.last_due = due;
@@ -247,7 +246,7 @@ impl World {
             return;
         }
         let watch = &slot.watches[id];
-        let held = self.rules.watch_held(actor, &watch.spec.resource);
+        let held = self.rules.watch_held(&actor, &watch.spec.resource);
         let Some(head) = watch.pending.front() else { return };
         if held {
             return;
@@ -336,17 +335,5 @@ impl World {
             self.queue.book(self.now + wait, 0, Due::Connect(actor, incarnation, id));
         }
         broken
-    }
-}
-
-impl super::rules::Rules {
-    fn watch_delay(&self, actor: ActorId, resource: &Resource) -> Millis {
-        self.watch_effects(actor, resource)
-            .map(|effect| if let WatchEffect::Delay(delay) = effect { *delay } else { 0 })
-            .sum()
-    }
-
-    pub(super) fn watch_held(&self, actor: ActorId, resource: &Resource) -> bool {
-        self.watch_effects(actor, resource).any(|effect| *effect == WatchEffect::Hold)
     }
 }

@@ -1,0 +1,241 @@
+//! What the proxy knows: who may come through, which faults are in force, and what happened since
+//! somebody asked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use kubesim::world::{RequestEffect, Rules};
+use kubesim_model::request::{Request, Status};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::{Millis, Text};
+use tokio::sync::watch;
+
+use super::super::ground::Component;
+use super::super::record::name_of;
+
+/// Somebody who may come through, with a token of his own.
+#[derive(Clone, Debug)]
+pub(in crate::cluster::real) struct Guest {
+    /// Who he is to the harness.
+    pub(in crate::cluster::real) who: Who,
+    /// The user that his requests are sent for.
+    pub(in crate::cluster::real) user: Text,
+    /// That user's groups.
+    pub(in crate::cluster::real) groups: Vec<Text>,
+}
+
+/// Who asks or is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cluster::real) enum Who {
+    /// An actor, in this incarnation.
+    Actor(Text, u32),
+    /// A program that contains many actors, and how often it was started before: what it was told,
+    /// all of them were.
+    Component(Component, u32),
+    /// One of the actors in such a program, by his own token.
+    Member(Text, u32),
+}
+
+impl Who {
+    /// The name by which rules know him.
+    pub(in crate::cluster::real) fn name(&self) -> Text {
+        match self {
+            Who::Actor(name, _) | Who::Member(name, _) => name.clone(),
+            Who::Component(component, _) => name_of(&component.user(), &Text::default()),
+        }
+    }
+}
+
+/// Something that happened at the proxy.
+#[derive(Clone, Debug)]
+pub(in crate::cluster::real) enum Happened {
+    /// A request was let through; the audit log knows it by this name.
+    Passed { id: Text, who: Who, injected: bool },
+    /// A request was refused by a fault.
+    Refused { who: Who, request: Box<Request>, status: Status, at: Millis },
+    /// Somebody was told of an object, or, without a name, of all up to this version.
+    Told { who: Who, resource: Resource, key: ObjectKey, rv: u64, answer: bool, at: Millis },
+    /// A fault wants the process of somebody ended.
+    Ends { who: Who },
+}
+
+/// The watches of somebody that are to break.
+#[derive(Clone, Debug)]
+struct Broken {
+    name: Text,
+    resource: Option<Resource>,
+    expired: bool,
+}
+
+#[derive(Default)]
+struct Inside {
+    guests: BTreeMap<String, Guest>,
+    starts: BTreeMap<&'static str, u32>,
+    rules: Rules<Text>,
+    broken: Vec<Broken>,
+    happened: Vec<Happened>,
+    passed: u64,
+}
+
+/// What all connections share.
+#[derive(Clone)]
+pub(super) struct Gate {
+    inside: Arc<Mutex<Inside>>,
+    changes: watch::Sender<()>,
+    seed: u64,
+    /// Keeps the names of requests apart from those of other clusters.
+    place: Text,
+}
+
+impl Gate {
+    pub(super) fn new(seed: u64, place: Text) -> Gate {
+        let (inside, (changes, _)) = (Arc::default(), watch::channel(()));
+        Gate { inside, changes, seed, place }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        // Nothing in it is ever half done.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets somebody come through who has this token.
+    pub(super) fn admit(&self, token: String, guest: Guest) {
+        self.inside().guests.insert(token, guest);
+    }
+
+    /// Nobody of this name comes through any more with what he was given so far.
+    pub(super) fn expel(&self, name: &str) {
+        self.inside().guests.retain(|_, guest| guest.who.name() != name);
+        self.break_watches(name, None, false);
+    }
+
+    /// A component was started again.
+    pub(super) fn started(&self, component: Component) {
+        *self.inside().starts.entry(component.as_str()).or_default() += 1;
+    }
+
+    /// How often a component was started again.
+    pub(super) fn starts(&self, component: Component) -> u32 {
+        self.inside().starts.get(component.as_str()).copied().unwrap_or(0)
+    }
+
+    /// Who has this token: a guest with those for whom his requests are sent, or somebody whom the
+    /// API server knows by it.
+    pub(super) fn known(&self, token: &str) -> Option<(Who, Option<Guest>)> {
+        let guest = self.inside().guests.get(token).cloned();
+        if let Some(guest) = guest {
+            let who = match guest.who.clone() {
+                Who::Component(component, _) => Who::Component(component, self.starts(component)),
+                who => who,
+            };
+            return Some((who, Some(guest)));
+        }
+        let user = user_in(token)?;
+        let name = name_of(&user, &Text::default());
+        // Only the controllers of Kubernetes have such tokens here.
+        Some((Who::Member(name, self.starts(Component::ControllerManager)), None))
+    }
+
+    /// What becomes of a request of somebody, and a name for it.
+    pub(super) fn meet(&self, who: &Who, request: &Request) -> (Option<RequestEffect>, Text) {
+        let mut inside = self.inside();
+        inside.passed += 1;
+        let id = Text::from(format!("{}-{}", self.place, inside.passed));
+        let met = inside.rules.meet(&who.name(), request, self.seed);
+        (met.map(|(_, effect)| effect), id)
+    }
+
+    /// Changes the rules that are in force.
+    pub(super) fn rule<T>(&self, change: impl FnOnce(&mut Rules<Text>) -> T) -> T {
+        let answer = change(&mut self.inside().rules);
+        self.changes.send_replace(());
+        answer
+    }
+
+    /// How much later the events of somebody's watch come; `None` if they are held back.
+    pub(super) fn lag(&self, name: &Text, resource: &Resource) -> Option<Millis> {
+        let inside = self.inside();
+        let held = inside.rules.watch_held(name, resource);
+        (!held).then(|| inside.rules.watch_delay(name, resource))
+    }
+
+    /// Breaks the watches that somebody has open.
+    pub(super) fn break_watches(&self, name: &str, resource: Option<Resource>, expired: bool) {
+        let broken = Broken { name: Text::new(name), resource, expired };
+        self.inside().broken.push(broken);
+        self.changes.send_replace(());
+    }
+
+    /// How many times watches were broken.
+    pub(super) fn breaks(&self) -> usize {
+        self.inside().broken.len()
+    }
+
+    /// Whether a watch was broken that is open since `breaks`, and, if so, whether it expired.
+    pub(super) fn is_broken(&self, name: &str, resource: &Resource, breaks: usize) -> Option<bool> {
+        let inside = self.inside();
+        let mut since = inside.broken.get(breaks..).unwrap_or_default().iter();
+        let found = since.find(|broken| {
+            broken.name == name && broken.resource.as_ref().is_none_or(|only| only == resource)
+        });
+        found.map(|broken| broken.expired)
+    }
+
+    /// Is told when rules change or watches break.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    pub(super) fn happens(&self, happened: Happened) {
+        self.inside().happened.push(happened);
+    }
+
+    /// What happened since the last call, in order.
+    pub(super) fn take(&self) -> Vec<Happened> {
+        std::mem::take(&mut self.inside().happened)
+    }
+}
+
+/// The user whom a service account's token names. Whether it is a true one is the API server's
+/// business.
+fn user_in(token: &str) -> Option<Text> {
+    let claims = token.split('.').nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    claims["sub"].as_str().map(Text::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_account_is_known_by_its_token() {
+        // {"sub":"system:serviceaccount:kube-system:deployment-controller"}
+        let claims = "eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6a3ViZS1zeXN0ZW06ZGVwbG95bWVudC1jb250\
+                      cm9sbGVyIn0";
+        let gate = Gate::new(1, "here".into());
+        let (who, guest) = gate.known(&format!("e30.{claims}.x")).expect("it names somebody");
+        assert_eq!(who, Who::Member("deployment-controller".into(), 0));
+        assert!(guest.is_none());
+        for other in ["", "secret", "a.b", "e30.e30.e30"] {
+            assert!(gate.known(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn whoever_was_expelled_is_not_known_and_his_watches_are_broken() {
+        let gate = Gate::new(1, "here".into());
+        let who = Who::Actor("mine".into(), 1);
+        gate.admit("secret".to_owned(), Guest { who, user: "mine".into(), groups: Vec::new() });
+        assert!(gate.known("secret").is_some());
+        let breaks = gate.breaks();
+        gate.expel("mine");
+        assert!(gate.known("secret").is_none());
+        assert_eq!(gate.is_broken("mine", &Resource::PODS, breaks), Some(false));
+        assert_eq!(gate.is_broken("other", &Resource::PODS, breaks), None);
+        assert_eq!(gate.is_broken("mine", &Resource::PODS, gate.breaks()), None);
+    }
+}
