@@ -14,14 +14,14 @@ use kubesim_model::{Millis, Text, object};
 
 use super::api::{Api, Sender, call};
 use super::audit::Log;
+use super::deliveries::Deliveries;
 use super::ground::Ground;
 use super::programs::Programs;
-use super::deliveries::Deliveries;
 use super::proxy::Proxy;
 use super::record::{Mark, Recorder};
+use super::recording::is_followed;
 use super::runtime::Runtime;
 use super::staff::Staff;
-use super::recording::is_followed;
 use super::watch::{AGENT, Told, follow};
 use crate::cluster::sim::OPERATOR_AGENT;
 use crate::cluster::{

@@ -212,7 +212,8 @@ impl Recorder {
 
     fn emit(&mut self, entry: Entry, changes: Vec<Change>, recorded: &mut Vec<Recorded>) {
         let at = entry.at;
-        let Mark { actor, incarnation, injected } = self.marks.remove(&entry.id).unwrap_or_default();
+        let Mark { actor, incarnation, injected } =
+            self.marks.remove(&entry.id).unwrap_or_default();
         let actor = actor.unwrap_or_else(|| self.actor(&entry, recorded));
         let event = RequestEvent {
             actor,

@@ -1,16 +1,18 @@
 //! What a real cluster tells, as observations: changes with those who made them, deliveries, and what
 //! can't be known.
 
+use std::collections::BTreeMap;
+
 use kubesim::api::Type;
 use kubesim::world::{Mirrored, Record, What};
-use kubesim_model::resource::Resource;
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text, object};
 
 use super::audit::Entry;
 use super::cluster::{RealCluster, now};
 use super::ground::Component;
 use super::limits::is_of_the_system;
-use super::proxy::{Happened, Who};
+use super::proxy::{Happened, Proxy, Who};
 use super::record::{Mark, Recorded};
 use super::watch::AGENT;
 use crate::cluster::sim_record::observation;
@@ -112,9 +114,29 @@ impl RealCluster {
             return;
         }
         for (name, user, user_agent) in staff_of_kubernetes() {
-            let arrived = self.staff.arrived(name, user, user_agent);
+            let arrived = self.staff.introduced(name, user, user_agent);
             arrived.into_iter().for_each(|arrived| self.observe(now(), arrived));
         }
+        self.tell_of_before();
+    }
+
+    /// What was told before the trial, as far as it matters in it: of each resource, all up to some
+    /// version.
+    fn tell_of_before(&mut self) {
+        let mut newest = BTreeMap::<(Text, Resource), Delivery>::new();
+        for happened in self.proxy.as_ref().map(Proxy::take).unwrap_or_default() {
+            let Happened::Told { who, resource, rv, answer: false, .. } = happened else {
+                continue;
+            };
+            for (actor, incarnation) in self.incarnations(&who) {
+                let (resource, key) = (resource.clone(), ObjectKey::default());
+                let told = newest.entry((actor.clone(), resource.clone())).or_insert_with(|| {
+                    Delivery { actor, incarnation, resource, key, rv, answer: false }
+                });
+                told.rv = told.rv.max(rv);
+            }
+        }
+        newest.into_values().for_each(|told| self.told(now(), told));
     }
 
     /// Takes in a record of the world, whose actors are part of this process.

@@ -1,7 +1,7 @@
 //! The actors that live in real processes: all controllers in one, the scheduler in another. What
 //! is done to one of them is done to its process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubesim_model::Text;
 
@@ -13,6 +13,8 @@ use crate::history::{ActorEvent, ActorPhase, Body};
 #[derive(Default)]
 pub(super) struct Staff {
     members: BTreeMap<Text, ActorEvent>,
+    /// Those who were introduced before they did anything.
+    introduced: BTreeSet<Text>,
 }
 
 impl Staff {
@@ -34,10 +36,16 @@ impl Staff {
         component_of(self.members.get(actor)?)
     }
 
-    /// The actors that are part of a program.
+    /// Somebody is there, whether he does anything or not.
+    pub(super) fn introduced(&mut self, actor: Text, user: Text, user_agent: Text) -> Option<Body> {
+        self.introduced.insert(actor.clone());
+        self.arrived(actor, user, user_agent)
+    }
+
+    /// The actors that are part of a program and were introduced: what others know of is nothing
+    /// that any check asks for.
     pub(super) fn members_of(&self, component: Component) -> impl Iterator<Item = &Text> {
-        let are = self.members.iter().filter(move |(_, one)| component_of(one) == Some(component));
-        are.map(|(name, _)| name)
+        self.introduced.iter().filter(move |name| self.component_of(name) == Some(component))
     }
 
     /// Which incarnation of an actor lives.

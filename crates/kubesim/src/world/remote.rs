@@ -117,14 +117,7 @@ impl World {
         let Some(remote) = self.remote.as_mut() else { return };
         let ticket = remote.next;
         remote.next += 1;
-        remote.outgoing.push(Outgoing {
-            ticket,
-            user,
-            user_agent,
-            incarnation,
-            injected,
-            request,
-        });
+        remote.outgoing.push(Outgoing { ticket, user, user_agent, incarnation, injected, request });
         remote.waiting.insert(ticket, (actor, incarnation, message));
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn asked(head: &Parts) -> Option<Asked> {
     };
     let query = head.uri.query().unwrap_or_default();
     let has = |name: &str| query.split('&').any(|part| value_of(part, name).is_some());
-    let is_watch = query.split('&').any(|part| matches!(value_of(part, "watch"), Some("true" | "1")));
+    let is_watch =
+        query.split('&').any(|part| matches!(value_of(part, "watch"), Some("true" | "1")));
     let named = !key.name.is_empty();
     let verb = match (&head.method, named) {
         (&Method::GET, true) => Verb::Get,

@@ -204,7 +204,8 @@ fn tls(
     key: PrivateKeyDer<'static>,
 ) -> Result<TlsAcceptor, tokio_rustls::rustls::Error> {
     let provider = Arc::new(ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut config = builder.with_no_client_auth().with_single_cert(vec![certificate], key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
@@ -235,8 +236,7 @@ impl Door {
     async fn connected(self, stream: TcpStream) {
         // Whoever does not speak TLS has no business here.
         let Ok(stream) = self.tls.accept(stream).await else { return };
-        let service =
-            service_fn(|request| pass(self.gate.clone(), self.server.clone(), request));
+        let service = service_fn(|request| pass(self.gate.clone(), self.server.clone(), request));
         let builder = Builder::new(TokioExecutor::new());
         // How a connection ends is the client's business.
         let _ = builder.serve_connection(TokioIo::new(stream), service).await;

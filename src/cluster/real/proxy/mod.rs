@@ -12,5 +12,8 @@ mod pass;
 mod stream;
 mod told;
 
-pub(in crate::cluster) use door::Proxy;
+pub(in crate::cluster) use door::{Credentials, Proxy};
 pub(super) use gate::{Guest, Happened, Who};
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
@@ -260,7 +261,10 @@ mod tests {
         for (accepted, want) in [
             ("", "application/json"),
             ("application/json", "application/json"),
-            ("application/vnd.kubernetes.protobuf,application/json", "application/json,application/json"),
+            (
+                "application/vnd.kubernetes.protobuf,application/json",
+                "application/json,application/json",
+            ),
             (partial, "application/json;as=PartialObjectMetadata;g=meta.k8s.io"),
             ("application/json;as=Table, */*", "application/json;as=Table,*/*"),
         ] {

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn answers_and_events_name_what_they_tell_of() {
-        let pod = br#"{"kind":"Pod","metadata":{"name":"a","namespace":"n","resourceVersion":"7"}}"#;
+        let pod =
+            br#"{"kind":"Pod","metadata":{"name":"a","namespace":"n","resourceVersion":"7"}}"#;
         assert_eq!(in_answer(pod), Some((ObjectKey::new("n", "a"), 7)));
         let list = br#"{"kind":"PodList","metadata":{"resourceVersion":"9"},"items":[{}]}"#;
         assert_eq!(in_answer(list), Some((ObjectKey::new("", ""), 9)));
