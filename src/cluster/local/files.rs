@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::certificates::{Authority, Pair, token_key};
 use super::plane::failed;
 use crate::cluster::ClusterError;
-use crate::cluster::real::AUDIT_POLICY;
+use crate::cluster::real::{AUDIT_POLICY, Credentials, Endpoint};
 
 /// What the processes read.
 pub(super) struct Files {
@@ -24,6 +24,8 @@ impl Files {
         let (private, public) = token_key().map_err(made)?;
         for (name, text) in [
             ("ca.crt", files.authority.pem()),
+            ("admin.crt", files.admin.certificate.clone()),
+            ("admin.key", files.admin.key.clone()),
             ("server.crt", server.certificate),
             ("server.key", server.key),
             ("token.key", private),
@@ -58,35 +60,20 @@ impl Files {
 
     pub(super) fn kubeconfigs(&self, port: u16) -> Result<(), ClusterError> {
         let made = |error: rcgen::Error| failed("no certificates", &error);
-        let client = |user: &str| self.authority.client(user, "");
-        self.kubeconfig("admin", port, &self.admin)?;
-        for user in ["system:kube-controller-manager", "system:kube-scheduler"] {
-            self.kubeconfig(
-                user.trim_start_matches("system:"),
-                port,
-                &client(user).map_err(made)?,
-            )?;
+        let client = |user: &str| self.authority.client(user, "").map_err(made);
+        let endpoint = Endpoint {
+            server: format!("https://127.0.0.1:{port}"),
+            authority: self.authority.pem().into_bytes(),
+        };
+        for (name, Pair { certificate, key }) in [
+            ("admin", &self.admin),
+            ("kube-controller-manager", &client("system:kube-controller-manager")?),
+            ("kube-scheduler", &client("system:kube-scheduler")?),
+        ] {
+            let credentials = Credentials::Certificate { certificate, key };
+            self.file(&format!("{name}.kubeconfig"), &endpoint.kubeconfig(&credentials))?;
         }
         Ok(())
-    }
-
-    fn kubeconfig(&self, name: &str, port: u16, pair: &Pair) -> Result<(), ClusterError> {
-        self.file(&format!("{name}.crt"), &pair.certificate)?;
-        self.file(&format!("{name}.key"), &pair.key)?;
-        let path = |file: String| self.folder.join(file).into_string();
-        let config = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "local",
-            "clusters": [{"name": "local", "cluster": {
-                "server": format!("https://127.0.0.1:{port}"),
-                "certificate-authority": path("ca.crt".to_owned()),
-            }}],
-            "users": [{"name": name, "user": {
-                "client-certificate": path(format!("{name}.crt")),
-                "client-key": path(format!("{name}.key")),
-            }}],
-            "contexts": [{"name": "local", "context": {"cluster": "local", "user": name}}],
-        });
-        self.file(&format!("{name}.kubeconfig"), &config.to_string())
     }
 
     pub(super) fn etcd(&self, port: u16, peer_port: u16) -> Vec<String> {

@@ -24,7 +24,8 @@ use super::watch::{AGENT, Told, follow};
 use crate::cluster::sim::OPERATOR_AGENT;
 use crate::cluster::sim_record::observation;
 use crate::cluster::{
-    Advance, Cluster, ClusterError, Lever, LeverError, Observation, Program, Ticket, Touched,
+    Advance, Cluster, ClusterError, Lever, LeverError, Observation, Program, ProgramLog, Ticket,
+    Touched,
 };
 use crate::history::{Body, Change, Clock, Gap, RequestEvent};
 
@@ -67,6 +68,8 @@ pub(in crate::cluster) struct Setup {
 
 /// A real API server, and what takes part in the cluster.
 pub(in crate::cluster) struct RealCluster {
+    /// Before the cluster in which they run.
+    programs: Programs,
     provider: &'static str,
     api: Api,
     ground: Box<dyn Ground>,
@@ -74,7 +77,6 @@ pub(in crate::cluster) struct RealCluster {
     log: Log,
     recorder: Recorder,
     staff: Staff,
-    programs: Programs,
     followed: BTreeSet<Resource>,
     news: Receiver<News>,
     tell: Tell<News>,
@@ -235,7 +237,8 @@ impl RealCluster {
             }
         };
         for write in self.world.mirror(resource, mirrored) {
-            if is_of_the_system(&write.key.namespace) {
+            let namespace = &write.key.namespace;
+            if is_of_the_system(namespace) || self.programs.is_apart(namespace) {
                 continue;
             }
             let change = Change {
@@ -265,10 +268,18 @@ impl RealCluster {
         let now = now();
         let since = self.began.saturating_sub(BEFORE);
         for entry in entries.into_iter().filter(|entry| entry.at >= since && is_told(entry)) {
-            self.recorder.asked(now, entry);
+            if !self.programs.is_apart(&entry.key.namespace) {
+                self.recorder.asked(now, entry);
+            }
         }
         for recorded in self.recorder.take(now) {
             match recorded {
+                Recorded::Actor { actor, user_agent, .. }
+                    if self.programs.incarnation(&actor).is_some() =>
+                {
+                    let started = self.programs.arrived(&actor, &user_agent);
+                    started.into_iter().for_each(|event| self.observe(now, Body::Actor(event)));
+                }
                 Recorded::Actor { actor, user, user_agent } => {
                     let started = self.staff.arrived(actor, user, user_agent);
                     self.observe(now, started);
@@ -311,7 +322,7 @@ impl RealCluster {
     }
 
     fn pull_process(&mut self, lever: &Lever) -> Option<Touched> {
-        let moved = self.programs.pull(lever, &self.api);
+        let moved = self.programs.pull(lever, &self.api, self.ground.as_mut(), now());
         let (touched, events) = moved.or_else(|| self.staff.pull(lever, self.ground.as_mut()))?;
         events.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
         Some(touched)
@@ -380,7 +391,15 @@ impl Cluster for RealCluster {
             }
             self.follow_clock();
             for (at, uncertainty, fact) in self.ground.facts() {
-                self.observe_about(at, uncertainty, Body::Host(fact));
+                match self.programs.saw(&fact) {
+                    None => self.observe_about(at, uncertainty, Body::Host(fact)),
+                    Some(events) => {
+                        events.into_iter().for_each(|event| self.observe(at, Body::Actor(event)));
+                    }
+                }
+            }
+            for event in self.programs.attend(now()) {
+                self.observe(now(), Body::Actor(event));
             }
             self.record()?;
             let now = self.now();
@@ -422,16 +441,15 @@ impl Cluster for RealCluster {
                 self.world.add_actor(ActorSpec { user, user_agent, node, ..actor });
                 Ok(())
             }
-            Program::Client { name, user, user_agent, start } => {
-                self.recorder.name(&user, &user_agent, &name);
-                let who = (name, user, user_agent);
-                let started = self.programs.install(&self.api, who, start)?;
-                self.observe(now(), Body::Actor(started));
-                Ok(())
-            }
             other => {
-                let what = format!("run the program `{other:?}`");
-                Err(ClusterError::Unsupported { provider: self.provider, what })
+                let kubeconfig = self.ground.kubeconfig();
+                let installed = self.programs.install(&self.api, kubeconfig, other, now())?;
+                for (user, user_agent, name) in &installed.names {
+                    self.recorder.name(user, user_agent, name);
+                }
+                let started = installed.started.map(Body::Actor);
+                started.into_iter().for_each(|started| self.observe(now(), started));
+                Ok(())
             }
         }
     }
@@ -466,6 +484,10 @@ impl Cluster for RealCluster {
             self.observe(now(), Body::Actor(event));
         }
         pulled
+    }
+
+    fn logs(&self) -> Vec<ProgramLog> {
+        self.programs.logs(&self.api)
     }
 
     fn kubeconfig(&self) -> Option<&Utf8Path> {

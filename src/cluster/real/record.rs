@@ -59,7 +59,8 @@ pub(super) enum Recorded {
 }
 
 impl Recorder {
-    /// Says how an actor is called that the cluster knows by another name than its user's.
+    /// Says how an actor is called that the cluster knows by another name than its user's. One
+    /// without a user agent is known by its user alone.
     pub(super) fn name(&mut self, user: &Text, user_agent: &Text, name: &Text) {
         self.names.insert((user.clone(), user_agent.clone()), name.clone());
     }
@@ -205,7 +206,8 @@ impl Recorder {
         if let Some(name) = self.names.get(&who) {
             return name.clone();
         }
-        let actor = name_of(&entry.user, &entry.user_agent);
+        let known = self.names.get(&(entry.user.clone(), Text::default()));
+        let actor = known.cloned().unwrap_or_else(|| name_of(&entry.user, &entry.user_agent));
         self.names.insert(who, actor.clone());
         let (user, user_agent) = (entry.user.clone(), entry.user_agent.clone());
         recorded.push(Recorded::Actor { actor: actor.clone(), user, user_agent });
