@@ -389,6 +389,9 @@ fn walk(paths: &[Utf8PathBuf], diagnostics: &mut Vec<Diagnostic>) -> Vec<(Utf8Pa
     found
 }
 
+/// What marks a folder as another tool's: a chart's templates are not even YAML.
+const FOREIGN: [&str; 3] = ["Chart.yaml", "kustomization.yaml", "kustomization.yml"];
+
 fn below(
     folder: &Utf8Path,
     depth: usize,
@@ -407,6 +410,11 @@ fn below(
     let mut paths: Vec<Utf8PathBuf> =
         entries.filter_map(Result::ok).map(|entry| entry.into_path()).collect();
     paths.sort();
+    let is_foreign = |path: &Utf8PathBuf| path.file_name().is_some_and(|n| FOREIGN.contains(&n));
+    if depth > 0 && paths.iter().any(is_foreign) {
+        return;
+    }
+    paths.retain(|path| !is_foreign(path));
     for path in paths {
         let hidden = path.file_name().is_some_and(|name| name.starts_with('.'));
         if !hidden && path.is_dir() {

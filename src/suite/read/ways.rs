@@ -6,14 +6,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use kubesim_model::Text;
 use kubesim_model::tree::Tree;
 
-use super::manifests::{manifests_of, relative, unreadable};
+use super::manifests::{relative, unreadable};
 use super::reader::{Fields, Reader};
 use crate::suite::diagnostic::{Code, Diagnostic};
 use crate::suite::located::Located;
-use crate::suite::model::Params;
 use crate::suite::node::{Node, Value};
 use crate::suite::vocabulary::Entry;
 use crate::suite::ways::{Chart, Command, Image, NAMESPACE, Rendering, Run, WAYS};
+use crate::suite::yaml;
 
 /// The fields of a rule of RBAC (Kubernetes v1.36).
 const RULE: [&str; 5] = ["apiGroups", "resources", "verbs", "resourceNames", "nonResourceURLs"];
@@ -110,7 +110,6 @@ impl Reader<'_> {
         if command.first().is_none_or(|program| program.is_empty()) {
             let message = "the command is empty";
             self.report(Diagnostic::error(Code::EmptyList, &node.at, message));
-            return None;
         }
         let folder = node.at.source().map(|source| source.folder().to_owned());
         Some(Command {
@@ -202,17 +201,26 @@ impl Reader<'_> {
         if !runs && self.diagnostics.len() == before {
             let message = "nothing runs of these manifests";
             let found = Diagnostic::error(Code::BadManifest, &node.at, message);
-            self.report(found.help(format!("there is no {} among them", RUNNING.join(", no "))));
+            self.report(
+                found.help("there is no Deployment, StatefulSet, DaemonSet or Pod among them"),
+            );
         }
         objects
     }
 
     /// The objects of a file in which nothing is replaced.
     fn plain_manifests(&mut self, path: &Utf8Path, name: &Located<Text>) -> Vec<Tree> {
-        match self.files.read(path) {
-            Ok(source) => manifests_of(self, &source, &Params::default()).0,
+        let source = match self.files.read(path) {
+            Ok(source) => source,
             Err(error) => {
                 self.report(unreadable(&error, path, name));
+                return Vec::new();
+            }
+        };
+        match yaml::parse(&source) {
+            Ok(documents) => self.manifests(&documents),
+            Err(found) => {
+                self.diagnostics.extend(found);
                 Vec::new()
             }
         }
