@@ -7,6 +7,7 @@ pub mod explore;
 pub mod fault;
 pub mod harness;
 pub mod history;
+pub mod image;
 pub mod plan;
 pub mod report;
 pub mod run;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use shakedown::cluster::Sim;
 use shakedown::plan::{Selection, Trial, Workspace};
 use shakedown::run::{Event, RunOptions, TrialOutcome, run};
-use shakedown::suite::subject::Run;
+use shakedown::suite::ways::Run;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 

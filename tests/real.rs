@@ -32,7 +32,11 @@ fn shakedown(arguments: &[&str]) -> Output {
 
 /// The verdicts of all trials, and what was said of them.
 fn verdicts(arguments: &[&str]) -> (BTreeMap<String, String>, String) {
-    let output = shakedown(&[&["run", SUITE, "--format", "json"], arguments].concat());
+    verdicts_of(SUITE, arguments)
+}
+
+fn verdicts_of(suite: &str, arguments: &[&str]) -> (BTreeMap<String, String>, String) {
+    let output = shakedown(&[&["run", suite, "--format", "json"], arguments].concat());
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     let report: Value = serde_json::from_slice(&output.stdout).expect(&errors);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -67,6 +71,36 @@ fn a_real_control_plane_says_what_the_simulation_says() {
 fn a_kind_cluster_says_what_the_simulation_says() {
     if is_there("SHAKEDOWN_NODE_IMAGE") {
         is_said_alike(&["--subject", "deployment"], &["--provider", "kind"]);
+    }
+}
+
+/// Makes the reference controller as a program of its own, beside the harness, where subjects that
+/// are commands are looked for.
+fn build_the_controller() {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "cloneset-kube"]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    assert!(build.status().unwrap().success());
+}
+
+#[test]
+fn a_controller_beside_a_real_control_plane_is_judged_as_one_in_the_simulation() {
+    if !is_there("SHAKEDOWN_K8S_BIN") {
+        return;
+    }
+    build_the_controller();
+    let inside = |suite| verdicts_of(suite, &["--subject", "cloneset-kube"]);
+    let beside = ["--subject", "cloneset-command", "--provider", "local", "--jobs", "2"];
+    for suite in ["suites/smoke", "suites/in-place/controller-crashes-in-place.yaml"] {
+        let (simulated, _) = inside(suite);
+        let (real, report) = verdicts_of(suite, &beside);
+        for (trial, verdict) in real {
+            let same = &simulated[&trial.replace("cloneset-command", "cloneset-kube")];
+            assert!(verdict == *same || verdict == "unknown", "{trial}: {report}");
+        }
+        assert!(report.contains("cloneset-command.log"), "{report}");
     }
 }
 

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("history", &[]),
     ("check", &["suite", "history"]),
     ("cluster", &["suite", "history"]),
+    ("image", &["cluster"]),
     ("subject", &["suite", "history", "cluster"]),
     ("fault", &["suite", "history", "cluster", "subject"]),
     ("plan", &["suite", "history", "check", "cluster", "subject", "fault"]),

@@ -94,6 +94,11 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  \
         shakedown fidelity suites/smoke --against local --k8s-bin DIR")]
     Fidelity(FidelityArgs),
+    /// Make a container image of a program, without a container engine and a registry
+    #[command(after_help = "Examples:\n  \
+        shakedown image                       (the reference controller beside this program)\n  \
+        shakedown image my-controller --name localhost/my-controller:v1 --output mine.tar")]
+    Image(ImageArgs),
     /// Take away the clusters that killed runs have left behind
     Cleanup,
 }
@@ -124,9 +129,9 @@ pub(crate) struct ProviderArgs {
     /// For `kind`: the node image
     #[arg(long, value_name = "IMAGE", env = "SHAKEDOWN_NODE_IMAGE")]
     pub(crate) node_image: Option<String>,
-    /// For `kind`: an archive of images to load into the nodes
-    #[arg(long, value_name = "FILE", env = "SHAKEDOWN_WORKLOAD_IMAGES")]
-    pub(crate) images: Option<Utf8PathBuf>,
+    /// For `kind`: archives of images to load into the nodes; several are separated by `:`
+    #[arg(long, value_name = "FILE", env = "SHAKEDOWN_WORKLOAD_IMAGES", value_delimiter = ':')]
+    pub(crate) images: Vec<Utf8PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -195,7 +200,7 @@ pub(crate) struct ReplayArgs {
     pub(crate) allow_drift: bool,
     #[command(flatten)]
     pub(crate) real: ProviderArgs,
-    /// Run the programs that the plan's `script` steps name
+    /// Run the programs that the plan's `script` steps and its subject name
     #[arg(long)]
     pub(crate) allow_scripts: bool,
     /// Also write the history here
@@ -230,6 +235,19 @@ pub(crate) enum SchemaKind {
     Scenario,
     /// Subject files.
     Subject,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImageArgs {
+    /// The program; without it the reference controller `cloneset-kube` beside this one
+    #[arg(value_name = "PROGRAM")]
+    pub(crate) program: Option<Utf8PathBuf>,
+    /// The image's name and tag; localhost/PROGRAM:VERSION if not given
+    #[arg(long, value_name = "NAME:TAG")]
+    pub(crate) name: Option<String>,
+    /// The archive to write; PROGRAM.tar if not given
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<Utf8PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -122,7 +122,8 @@ fn judged(path: &Utf8Path, over: Option<&(Workspace, Scenario)>) -> Result<Trial
     };
     let judgement = judge(&history, &trial.judge_plan(&Observed::new(&trial.subject)));
     let name = history.header.trial.clone();
-    let outcome = TrialOutcome::Judged(Box::new(TrialResult { history, judgement }));
+    let outcome =
+        TrialOutcome::Judged(Box::new(TrialResult { history, judgement, logs: Vec::new() }));
     let mut report = TrialReport::new(&trial, &outcome, None);
     report.name = name;
     report.history = Some(path.to_string());

@@ -34,6 +34,7 @@ pub fn pages() -> Result<Vec<Page>, Vec<Diagnostic>> {
         page("invariants.md", markdown::invariants(&of(Kind::Invariant), &of(Kind::Check))),
         page("faults.md", markdown::faults(&of(Kind::Fault), &of(Kind::Capability))),
         page("steps.md", markdown::steps(&of(Kind::Step))),
+        page("subjects.md", markdown::subjects(&of(Kind::Way))),
         page("requirements.md", markdown::requirements(&of(Kind::Requirement), &workspace)),
         page("exit-codes.md", markdown::exit_codes()),
     ])

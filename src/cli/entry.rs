@@ -8,8 +8,8 @@ use super::args::{Cli, Color, Command};
 use super::exit_code::Exit;
 use super::terminal::Terminal;
 use super::{
-    check, cleanup, docs, explain, fidelity, list, measure, mutants, new, replay, run, schema,
-    soak, validate,
+    check, cleanup, docs, explain, fidelity, image, list, measure, mutants, new, replay, run,
+    schema, soak, validate,
 };
 use crate::report::table::Detail;
 
@@ -53,6 +53,7 @@ fn command(cli: &Cli) -> Exit {
         Command::Bench(args) => measure::command(args),
         Command::Soak(args) => soak::command(args, cli.quiet),
         Command::Fidelity(args) => fidelity::command(args, cli.quiet),
+        Command::Image(args) => image::command(args),
         Command::Cleanup => cleanup::command(),
         Command::Docs(args) => docs::command(args),
     }

@@ -89,7 +89,8 @@ fn page(topic: &Topic) -> String {
         }
     }
     if let Some(example) = &topic.example {
-        text.push_str(&format!("\n  {}\n    - {example}\n", styled(BOLD, "In a scenario")));
+        let (place, dash) = topic.kind.place();
+        text.push_str(&format!("\n  {}\n    {dash}{example}\n", styled(BOLD, place)));
     }
     text
 }

@@ -52,6 +52,17 @@ pub(super) fn steps(steps: &[&Topic]) -> String {
     text
 }
 
+/// `subjects.md`.
+pub(super) fn subjects(ways: &[&Topic]) -> String {
+    let intro = "A subject file says under `run` how the controller under test is run. A provider \
+                 that can't run it so skips its trials and says why: in the simulation nothing runs \
+                 beside the cluster and no image runs; `local` has simulated nodes, so that no image \
+                 runs there either.";
+    let mut text = head("Ways to run a subject", intro, ways);
+    ways.iter().for_each(|topic| text.push_str(&section(topic)));
+    text
+}
+
 /// `requirements.md`.
 pub(super) fn requirements(requirements: &[&Topic], workspace: &Workspace) -> String {
     let intro = "A requirement is a numbered claim about a controller. Scenarios say which ones they \
@@ -112,7 +123,8 @@ fn section(topic: &Topic) -> String {
         ));
     }
     if let Some(example) = &topic.example {
-        text.push_str(&format!("\n```yaml\n- {example}\n```\n"));
+        let (_, dash) = topic.kind.place();
+        text.push_str(&format!("\n```yaml\n{dash}{example}\n```\n"));
     }
     text
 }

@@ -10,6 +10,7 @@ mod entry;
 mod exit_code;
 mod explain;
 mod fidelity;
+mod image;
 mod list;
 mod markdown;
 mod measure;
@@ -24,6 +25,7 @@ mod soak;
 mod terminal;
 mod topic;
 mod validate;
+mod way;
 
 pub use docs::{Page, pages};
 pub use entry::main;

@@ -31,7 +31,7 @@ pub(super) fn command(args: &ReplayArgs, detail: Detail, verbose: u8) -> Exit {
         Ok(trial) => trial,
         Err(found) => return catalogue::invalid(&found),
     };
-    if !trial.scripts().is_empty() && !args.allow_scripts {
+    if !trial.commands().is_empty() && !args.allow_scripts {
         return runs_programs(args, &trial);
     }
     let provider = match provider(&plan.provider, &args.real) {
@@ -73,9 +73,9 @@ pub(super) fn command(args: &ReplayArgs, detail: Detail, verbose: u8) -> Exit {
 /// A plan from somebody else must not run programs unasked.
 fn runs_programs(args: &ReplayArgs, trial: &Trial) -> Exit {
     let mut what = format!("`{}` runs programs:", args.plan);
-    for script in trial.scripts() {
-        let folder = if script.folder.as_str().is_empty() { "." } else { script.folder.as_str() };
-        what.push_str(&format!("\n  in `{folder}`: {}", script.command.join(" ")));
+    for (folder, command) in trial.commands() {
+        let folder = if folder.as_str().is_empty() { "." } else { folder.as_str() };
+        what.push_str(&format!("\n  in `{folder}`: {command}"));
     }
     Terminal.error(what, "if you trust whoever made the plan, --allow-scripts runs them");
     Exit::Invalid

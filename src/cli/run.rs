@@ -227,7 +227,7 @@ impl Writing {
         let mut folder = self.folder.take()?;
         let plan = StoredPlan::of(trial, baseline, provider);
         let written = folder.plan(&plan).and_then(|name| match result {
-            Some(result) => folder.result(&name, &result.history, &result.judgement).map(|()| name),
+            Some(result) => folder.result(&name, result).map(|()| name),
             None => Ok(name),
         });
         self.folder = Some(folder);

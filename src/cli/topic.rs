@@ -1,6 +1,7 @@
 //! Everything that has a name in scenario files, with its documentation: what `explain` says and
 //! what the pages of `docs/` are made of.
 
+use super::way;
 use crate::check::{self, Definition};
 use crate::cluster;
 use crate::fault::{Ends, FAULTS, Fault};
@@ -9,6 +10,7 @@ use crate::report::text::time;
 use crate::suite::checks::BUILT_IN;
 use crate::suite::requirements::Requirement;
 use crate::suite::steps::STEPS;
+use crate::suite::ways::WAYS;
 use crate::suite::{Entry, Param, ParamKind};
 
 /// The kinds of topics, in the order in which they are listed.
@@ -20,16 +22,18 @@ pub(super) enum Kind {
     Step,
     Requirement,
     Capability,
+    Way,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 6] = [
+    pub(super) const ALL: [Kind; 7] = [
         Kind::Invariant,
         Kind::Check,
         Kind::Fault,
         Kind::Step,
         Kind::Requirement,
         Kind::Capability,
+        Kind::Way,
     ];
 
     /// The heading over many.
@@ -41,6 +45,7 @@ impl Kind {
             Kind::Step => "Steps",
             Kind::Requirement => "Requirements",
             Kind::Capability => "Capabilities of providers",
+            Kind::Way => "Ways to run a subject",
         }
     }
 
@@ -52,6 +57,15 @@ impl Kind {
             Kind::Step => "step",
             Kind::Requirement => "requirement",
             Kind::Capability => "capability of providers",
+            Kind::Way => "way to run a subject",
+        }
+    }
+
+    /// Where its examples stand, and as what.
+    pub(super) fn place(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Way => ("In a subject file", ""),
+            _ => ("In a scenario", "- "),
         }
     }
 }
@@ -66,7 +80,7 @@ pub(super) struct Topic {
     /// More, in paragraphs.
     pub(super) details: Vec<String>,
     pub(super) params: &'static [Param],
-    /// An example, as it stands in a scenario.
+    /// An example, as it stands in a file.
     pub(super) example: Option<String>,
 }
 
@@ -90,6 +104,7 @@ pub(super) fn topics(workspace: &Workspace) -> Vec<Topic> {
         .chain(steps)
         .chain(requirements)
         .chain(capabilities)
+        .chain(WAYS.iter().map(way::topic))
         .collect()
 }
 

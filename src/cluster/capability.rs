@@ -56,6 +56,10 @@ capabilities! {
     ApiFaults = "api-faults",
     /// Programs can be run beside the cluster.
     Scripts = "script",
+    /// Controllers can run as processes beside the cluster, with a kubeconfig.
+    Commands = "commands",
+    /// Images are what really runs in containers, so that controllers can run in the cluster.
+    Images = "images",
     /// Time is virtual: hours cost nothing.
     VirtualTime = "virtual-time",
     /// The same seed gives the same history.

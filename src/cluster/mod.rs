@@ -2,8 +2,10 @@
 //! steps, asks and disturbs a cluster. One file per provider. Knows no scenario and no verdict.
 
 mod capability;
+mod daemon;
 mod kind;
 mod local;
+pub(crate) mod process;
 mod provider;
 mod real;
 mod sim;
@@ -17,9 +19,10 @@ pub use kubesim::world::{
 };
 pub(crate) use local::guarded;
 pub use local::{Binaries, BinariesError, Local, become_guarded};
+pub(crate) use provider::OTHER_CLUSTERS;
 pub use provider::{
     Advance, CONTROL_PLANE, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program,
-    Provider, Ticket,
+    ProgramLog, Provider, Ticket,
 };
 pub use real::sweep_folders;
 pub use sim::Sim;

@@ -4,9 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use kubesim_model::actor::Actor;
 use kubesim_model::request::{Answer, Request};
+use kubesim_model::resource::ObjectKey;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 use thiserror::Error;
@@ -83,6 +84,11 @@ pub trait Cluster: Send {
     /// It acts on what does not exist.
     fn pull(&mut self, lever: &Lever) -> Result<Touched, LeverError>;
 
+    /// What the programs under test have printed.
+    fn logs(&self) -> Vec<ProgramLog> {
+        Vec::new()
+    }
+
     /// The file that tells programs how to reach its API; `None` if it has no address.
     fn kubeconfig(&self) -> Option<&Utf8Path> {
         None
@@ -153,7 +159,7 @@ pub enum Program {
         /// Starts an incarnation of it.
         start: kubesim_client::Start,
     },
-    /// A program on this machine that talks to the cluster's API.
+    /// A program beside the cluster, with a kubeconfig of a service account of its own.
     Command {
         /// Its name in the history.
         name: Text,
@@ -161,15 +167,19 @@ pub enum Program {
         argv: Vec<Text>,
         /// Its environment, on top of the harness's.
         env: Vec<(Text, Text)>,
+        /// The folder that it runs in, if it is there; a program with a slash stands in it.
+        folder: Utf8PathBuf,
+        /// Its service account.
+        account: ObjectKey,
+        /// The account and its permissions.
+        objects: Vec<Tree>,
     },
-    /// A container image that runs in the cluster.
-    Image {
-        /// Its name in the history.
+    /// Programs in containers of the cluster.
+    Objects {
+        /// What all of it is called.
         name: Text,
-        /// The image reference.
-        image: Text,
-        /// Its arguments.
-        args: Vec<Text>,
+        /// The objects to create.
+        objects: Vec<Tree>,
     },
 }
 
@@ -179,11 +189,24 @@ impl fmt::Debug for Program {
             Program::InProcess { name, .. } => ("in-process", name),
             Program::Client { name, .. } => ("kube-rs", name),
             Program::Command { name, .. } => ("command", name),
-            Program::Image { name, .. } => ("image", name),
+            Program::Objects { name, .. } => ("objects", name),
         };
         write!(to, "{kind} {name}")
     }
 }
+
+/// What a program under test has printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramLog {
+    /// Its name in the history.
+    pub program: Text,
+    /// The end of it.
+    pub text: Vec<u8>,
+}
+
+/// What would lead a program to another cluster than the one that it is told of.
+pub(crate) const OTHER_CLUSTERS: [&str; 3] =
+    ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
 
 /// A request that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

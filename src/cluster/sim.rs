@@ -9,8 +9,8 @@ use kubesim_model::{Millis, Text, map};
 
 use super::sim_record::observation;
 use super::{
-    Advance, CONTROL_PLANE, Capabilities, Cluster, ClusterError, ClusterSpec, Lever, LeverError,
-    NodeSpec, Program, Provider, Ticket, Touched,
+    Advance, CONTROL_PLANE, Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Lever,
+    LeverError, NodeSpec, Program, Provider, Ticket, Touched,
 };
 use crate::history::Clock;
 
@@ -20,7 +20,7 @@ pub struct Sim;
 
 /// Who sends the requests of steps: the user of an administrator's kubeconfig (kubeadm v1.36).
 const OPERATOR: &str = "kubectl";
-const OPERATOR_USER: &str = "kubernetes-admin";
+pub(super) const OPERATOR_USER: &str = "kubernetes-admin";
 pub(super) const OPERATOR_AGENT: &str = "kubectl/v1.36";
 
 /// What is simulated.
@@ -36,7 +36,10 @@ impl Provider for Sim {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::all()
+        // It has no address, and nothing runs in its containers.
+        let lacking = [Capability::Commands, Capability::Images];
+        let all = Capability::ALL.iter().copied();
+        all.filter(|capability| !lacking.contains(capability)).collect()
     }
 
     fn clock(&self) -> Clock {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use kubesim_model::Text;
 
 use crate::check::{FINDINGS, Observe, Plan};
@@ -15,6 +15,7 @@ use crate::suite::checks::CheckSpec;
 use crate::suite::model::Across;
 use crate::suite::steps::{Action, Script, Step};
 use crate::suite::vocabulary::KnownRequirement;
+use crate::suite::ways::{Rendering, Run};
 use crate::suite::{Params, ResolvedScenario, Scenario, Source, Subject};
 
 /// What runs: a scenario with a row of its parameters, a subject and a seed.
@@ -24,7 +25,7 @@ pub struct Trial {
     pub scenario: ResolvedScenario,
     /// The scenario's file.
     pub source: Arc<Source>,
-    /// The files that its steps apply.
+    /// The files that its steps apply, and those of the subject.
     pub files: BTreeMap<Utf8PathBuf, Arc<Source>>,
     /// The subject.
     pub subject: Arc<Subject>,
@@ -66,12 +67,13 @@ impl Trial {
         let lacking = of_subject
             .iter()
             .filter(|need| !subject.capabilities.iter().any(|have| have.value == need.value));
+        let own = |(path, source): (&Utf8PathBuf, &Arc<Source>)| (path.clone(), source.clone());
         Trial {
             requirements: proved.collect(),
             expected: expected.collect(),
             checks: row.always.iter().chain(&row.eventually).cloned().collect(),
             source: scenario.source.clone(),
-            files: scenario.files.clone(),
+            files: scenario.files.iter().chain(&subject.files).map(own).collect(),
             subject: subject.clone(),
             programs: programs(),
             lacking: lacking.map(|need| need.value.clone()).collect(),
@@ -111,6 +113,11 @@ impl Trial {
         if let Some(need) = self.required.iter().find(|need| !has(need)) {
             return Some(format!("`{name}` can't `{need}`"));
         }
+        let need = self.needed_to_run().filter(|need| !have.has(*need));
+        if let Some(need) = need {
+            let subject = &self.subject.name.value;
+            return Some(format!("`{name}` lacks `{need}`, which the subject `{subject}` needs"));
+        }
         if let Some(version) = self.other_version(provider) {
             return Some(version);
         }
@@ -126,9 +133,37 @@ impl Trial {
         (!can).then(|| format!("`{name}` can't run scripts"))
     }
 
+    /// What a provider must be able to do to run the subject.
+    fn needed_to_run(&self) -> Option<Capability> {
+        match self.subject.run {
+            Run::Command(_) => Some(Capability::Commands),
+            Run::Image(_) | Run::Manifests(_) | Run::Rendered(_) => Some(Capability::Images),
+            Run::Builtin { .. } | Run::Reference { .. } | Run::InProcess(_) => None,
+        }
+    }
+
     /// The programs that its steps run on this machine.
     pub fn scripts(&self) -> Vec<&Script> {
         self.scenario.given.iter().chain(&self.scenario.when).flat_map(scripts).collect()
+    }
+
+    /// What it runs on this machine, each with the folder that it runs in: the programs of its
+    /// steps and those of the subject.
+    pub fn commands(&self) -> Vec<(&Utf8Path, String)> {
+        let of_steps = self.scripts().into_iter();
+        let of_steps = of_steps.map(|one| (one.folder.as_path(), one.command.join(" ")));
+        let here = Utf8Path::new("");
+        let of_subject = match &self.subject.run {
+            Run::Command(run) => Some((run.folder.as_path(), run.command.join(" "))),
+            Run::Rendered(Rendering::Kustomize(folder)) => {
+                Some((here, format!("kubectl kustomize {}", folder.value)))
+            }
+            Run::Rendered(Rendering::Chart(chart)) => {
+                Some((here, format!("helm template {}", chart.chart.value)))
+            }
+            _ => None,
+        };
+        of_steps.chain(of_subject).collect()
     }
 
     /// Says so if the scenario wants a version of Kubernetes that the provider does not have.

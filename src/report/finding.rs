@@ -24,6 +24,11 @@ pub fn trial(trial: &TrialReport, folder: Option<&str>, detail: Detail) -> Strin
     if let Some(judgement) = &trial.judgement {
         text.push_str(&judged(judgement, detail));
     }
+    if let (Some(run), Some(own)) = (folder, &trial.folder) {
+        for log in &trial.logs {
+            text.push_str(&format!("  {} {run}/{own}/{log}\n", styled(DIM, "what it printed:")));
+        }
+    }
     let (what, command) = match (&trial.history, folder, &trial.folder) {
         (Some(history), ..) => ("judge it again with", format!("shakedown check {history}")),
         (_, Some(run), Some(own)) => {

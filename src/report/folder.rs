@@ -1,5 +1,5 @@
-//! The folder of a run: `run.json`, `junit.xml`, and for each trial `history.jsonl`, `plan.json`
-//! and `verdict.json`. Trials are written as they finish. What can't be written is told once and
+//! The folder of a run: `run.json`, `junit.xml`, and for each trial `history.jsonl`, `plan.json`,
+//! `verdict.json` and what programs under test printed. Trials are written as they finish. What can't be written is told once and
 //! loses nothing else.
 
 use std::collections::BTreeSet;
@@ -11,9 +11,10 @@ use thiserror::Error;
 
 use super::junit;
 use super::model::RunReport;
-use crate::check::{Judgement, Outcome};
+use crate::check::Outcome;
 use crate::history::History;
 use crate::plan::StoredPlan;
+use crate::run::{ProgramLog, TrialResult};
 
 /// How many bytes of histories of trials that went as expected are kept; plans and verdicts are
 /// kept of all, and a plan repeats its history.
@@ -78,13 +79,13 @@ impl RunFolder {
     ///
     /// # Errors
     /// The disk's.
-    pub fn result(
-        &mut self,
-        name: &str,
-        history: &History,
-        judgement: &Judgement,
-    ) -> Result<(), WriteError> {
+    pub fn result(&mut self, name: &str, result: &TrialResult) -> Result<(), WriteError> {
+        let TrialResult { history, judgement, logs } = result;
         self.write(&format!("{name}/verdict.json"), &json(judgement))?;
+        for log in logs {
+            let path = self.path.join(name).join(log_name(log));
+            fs::write(&path, &log.text).map_err(|source| WriteError { path, source })?;
+        }
         if judgement.outcome == Outcome::Met && self.bytes >= HISTORY_BYTES {
             self.left_out += 1;
             return Ok(());
@@ -131,6 +132,11 @@ impl RunFolder {
         }
         free
     }
+}
+
+/// The name of the file in a trial's folder for what a program printed.
+pub fn log_name(log: &ProgramLog) -> String {
+    format!("{}.log", log.program.replace('/', "."))
 }
 
 /// Writes a history to a file; answers its size in bytes.

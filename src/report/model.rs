@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::folder::log_name;
 use crate::check::{Blame, Judgement, Outcome, Reason, RequirementResult, Verdict};
 use crate::plan::Trial;
 use crate::run::TrialOutcome;
@@ -80,6 +81,9 @@ pub struct TrialReport {
     /// The stored history or plan that it was made of, where nothing new was planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<String>,
+    /// The files in its folder that hold what programs under test printed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<String>,
     /// The scenario.
     pub scenario: String,
     /// The scenario's file.
@@ -127,8 +131,13 @@ impl TrialReport {
                 (Verdict::Unknown, Some(reason), None)
             }
         };
+        let logs = match outcome {
+            TrialOutcome::Judged(result) | TrialOutcome::BaselineFailed(result) => &result.logs[..],
+            _ => &[],
+        };
         TrialReport {
             name: trial.name(),
+            logs: logs.iter().filter(|_| folder.is_some()).map(log_name).collect(),
             folder,
             history: None,
             scenario: trial.scenario.name.to_string(),

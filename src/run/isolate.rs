@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::process::ends_within;
 use super::trial::{TrialError, record_history};
+use crate::cluster::process::ends_within;
 use crate::cluster::{ClusterError, Program, Provider, Sim};
 use crate::history::{Clock, History, Limits};
 use crate::plan::{StoredPlan, Trial};
 use crate::subject::Programs;
+use crate::suite::ways::Run;
 
 /// Names the file for the history, in the environment of a process that runs one trial.
 pub(super) const VARIABLE: &str = "SHAKEDOWN_TRIAL";
@@ -68,7 +69,7 @@ fn serve(programs: &Programs, file: &PathBuf) -> Result<(), String> {
 /// Whether a trial runs kube-rs programs in virtual time.
 pub(super) fn is_needed(trial: &Trial, provider: &dyn Provider) -> bool {
     let named = match &trial.subject.run {
-        crate::suite::subject::Run::InProcess(name) => trial.programs.get(&name.value),
+        Run::InProcess(name) => trial.programs.get(&name.value),
         _ => None,
     };
     provider.clock() == Clock::Virtual && matches!(named, Some(Program::Client { .. }))
@@ -89,7 +90,9 @@ pub(super) fn record(
 
 fn here(trial: &Trial, baseline: bool) -> Result<History, TrialError> {
     let (seed, trial) = (trial.seed, trial.clone());
-    kubesim_client::exactly(seed, move || record_history(&trial, baseline, &Sim))
+    kubesim_client::exactly(seed, move || {
+        record_history(&trial, baseline, &Sim).map(|(history, _)| history)
+    })
 }
 
 fn elsewhere(plan: &StoredPlan) -> Result<History, String> {

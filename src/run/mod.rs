@@ -11,7 +11,6 @@ mod journal;
 mod objects;
 mod pool;
 mod preparation;
-mod process;
 mod sequence;
 mod stage;
 mod steps;
@@ -21,7 +20,7 @@ mod watchpoint;
 pub use event::{Event, TrialOutcome};
 pub use isolate::serve_trial;
 pub use pool::{RunOptions, run};
-pub use trial::{TrialError, TrialResult, record_trial};
+pub use trial::{ProgramLog, TrialError, TrialResult, record_trial};
 
 #[cfg(test)]
 mod tests;

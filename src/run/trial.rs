@@ -7,6 +7,7 @@ use super::conductor::{Conductor, Next, Score};
 use super::isolate;
 use super::journal::Journal;
 use crate::check::{Judgement, Observed, judge};
+pub use crate::cluster::ProgramLog;
 use crate::cluster::{Advance, ClusterError, Provider};
 use crate::history::{Header, History};
 use crate::plan::Trial;
@@ -20,6 +21,8 @@ pub struct TrialResult {
     pub history: History,
     /// What it says.
     pub judgement: Judgement,
+    /// What the programs under test have printed, where that is no part of the history.
+    pub logs: Vec<ProgramLog>,
 }
 
 /// Why a trial could not be run at all.
@@ -45,20 +48,20 @@ pub fn record_trial(
     baseline: bool,
     provider: &dyn Provider,
 ) -> Result<TrialResult, TrialError> {
-    let history = match isolate::is_needed(trial, provider) {
-        true => isolate::record(trial, baseline, provider)?,
+    let (history, logs) = match isolate::is_needed(trial, provider) {
+        true => (isolate::record(trial, baseline, provider)?, Vec::new()),
         false => record_history(trial, baseline, provider)?,
     };
     let judgement = judge(&history, &trial.judge_plan(&Observed::new(&trial.subject)));
-    Ok(TrialResult { history, judgement })
+    Ok(TrialResult { history, judgement, logs })
 }
 
-/// The history of a trial, recorded on this thread.
+/// The history of a trial, recorded on this thread, and what programs printed.
 pub(super) fn record_history(
     trial: &Trial,
     baseline: bool,
     provider: &dyn Provider,
-) -> Result<History, TrialError> {
+) -> Result<(History, Vec<ProgramLog>), TrialError> {
     let spec = trial.cluster_spec();
     let nodes: Vec<Text> = spec.nodes.iter().map(|node| node.name.clone()).collect();
     let installation = installation(&trial.subject, &trial.programs, &nodes)?;
@@ -72,7 +75,7 @@ fn conduct(
     provider: &dyn Provider,
     installation: &Installation,
     mut header: Header,
-) -> Result<History, TrialError> {
+) -> Result<(History, Vec<ProgramLog>), TrialError> {
     let mut spec = trial.cluster_spec();
     spec.bugs.extend(installation.bugs.iter().cloned());
     let mut cluster = provider.provision(&spec)?;
@@ -97,5 +100,5 @@ fn conduct(
         conductor.observe(advance);
     }
     conductor.observe(Advance { observed: cluster.finish()?, idle: false });
-    Ok(conductor.journal.into_history(header))
+    Ok((conductor.journal.into_history(header), cluster.logs()))
 }

@@ -9,9 +9,11 @@ use kubesim_model::{Text, list, map};
 use reference::registry::{Entry, Make};
 use thiserror::Error;
 
+use super::account::{account, account_objects, deployment};
+use super::rendering;
 use crate::cluster::Program;
 use crate::suite::Subject;
-use crate::suite::subject::Run;
+use crate::suite::ways::{Command, Run};
 
 /// Programs that a user of this library registers, by the name that subject files use.
 pub type Programs = BTreeMap<Text, Program>;
@@ -52,21 +54,27 @@ pub enum InstallError {
         /// Those that there are.
         known: String,
     },
-    /// Manifests are for clusters that run images.
-    #[error("the subject is installed from manifests, which this provider can't run")]
-    Manifests,
+    /// The tool that makes its objects is not there, or fails.
+    #[error("`{program}` can't make its manifests: {why}")]
+    Rendering {
+        /// The tool.
+        program: &'static str,
+        /// What it says.
+        why: String,
+    },
 }
 
 /// What has to be done for `subject` on a cluster with these nodes.
 ///
 /// # Errors
-/// The subject names a program that does not exist.
+/// The subject names a program that does not exist, or a tool that it needs fails.
 pub fn installation(
     subject: &Subject,
     programs: &Programs,
     nodes: &[Text],
 ) -> Result<Installation, InstallError> {
     let mut installation = Installation::default();
+    let name = &subject.name.value;
     match &subject.run {
         Run::Builtin { bug } => {
             if let Some(bug) = bug {
@@ -79,27 +87,32 @@ pub fn installation(
             let bug = bug.as_ref().map(|bug| bug.value.clone());
             reference(actor, bug, nodes, &mut installation)?;
         }
-        Run::InProcess(name) => {
-            let program = programs.get(&name.value).ok_or_else(|| InstallError::NoSuchProgram {
-                kind: "in-process",
-                name: name.value.clone(),
-                known: listed(programs.keys().map(Text::as_str)),
-            })?;
+        Run::InProcess(named) => {
+            let program =
+                programs.get(&named.value).ok_or_else(|| InstallError::NoSuchProgram {
+                    kind: "in-process",
+                    name: named.value.clone(),
+                    known: listed(programs.keys().map(Text::as_str)),
+                })?;
             installation.programs.push(program.clone());
         }
-        Run::Command { command, env } => installation.programs.push(Program::Command {
-            name: subject.name.value.clone(),
-            argv: command.clone(),
-            env: env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-        }),
-        Run::Image { image, args } => installation.programs.push(Program::Image {
-            name: subject.name.value.clone(),
-            image: image.value.clone(),
-            args: args.clone(),
-        }),
-        Run::Manifests(_) => return Err(InstallError::Manifests),
+        Run::Command(command) => installation.programs.push(beside(name, command)),
+        Run::Image(image) => {
+            let mut objects = account_objects(name, image.permissions.as_deref());
+            objects.push(deployment(name, image));
+            installation.programs.push(Program::Objects { name: name.clone(), objects });
+        }
+        Run::Manifests(objects) => {
+            let (name, objects) = (name.clone(), objects.clone());
+            installation.programs.push(Program::Objects { name, objects });
+        }
+        Run::Rendered(rendering) => {
+            let objects = rendering::objects(rendering)?;
+            installation.programs.push(Program::Objects { name: name.clone(), objects });
+        }
     }
-    if installation.objects.is_empty() && is_custom(subject) {
+    if installation.objects.is_empty() && is_custom(subject) && !is_brought(&installation, subject)
+    {
         installation.objects.push(definition(subject));
     }
     Ok(installation)
@@ -142,6 +155,19 @@ fn reference(
     Ok(())
 }
 
+/// A program beside the cluster.
+fn beside(name: &Text, command: &Command) -> Program {
+    let Command { command, env, permissions, folder } = command;
+    Program::Command {
+        name: name.clone(),
+        argv: command.clone(),
+        env: env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        folder: folder.clone(),
+        account: account(name),
+        objects: account_objects(name, permissions.as_deref()),
+    }
+}
+
 fn in_process(
     name: &str,
     node: Option<Text>,
@@ -168,6 +194,19 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 fn is_custom(subject: &Subject) -> bool {
     let resource = super::workload_resource(subject);
     resource.group().contains('.') && !resource.group().ends_with(".k8s.io")
+}
+
+/// Whether the subject's own objects define its workload.
+fn is_brought(installation: &Installation, subject: &Subject) -> bool {
+    let resource = super::workload_resource(subject);
+    let mut objects = installation.programs.iter().flat_map(|program| match program {
+        Program::Objects { objects, .. } => objects.as_slice(),
+        _ => &[],
+    });
+    objects.any(|object| {
+        object["kind"] == "CustomResourceDefinition"
+            && object["metadata"]["name"] == resource.as_str()
+    })
 }
 
 /// A CustomResourceDefinition for the subject's workload that admits every field.

@@ -46,6 +46,12 @@ pub trait Files {
     /// # Errors
     /// It does not exist or is no text of reasonable size.
     fn read(&self, path: &Utf8Path) -> Result<Arc<Source>, ReadError>;
+
+    /// The YAML files in `folder`, in the order of their names.
+    ///
+    /// # Errors
+    /// It is no folder.
+    fn list(&self, folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, ReadError>;
 }
 
 /// The file system.
@@ -69,6 +75,20 @@ impl Files for Disk {
         let text = String::from_utf8(bytes).map_err(|_| ReadError::NotText)?;
         Ok(Source::new(path, text))
     }
+
+    fn list(&self, folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, ReadError> {
+        // The current folder has no name of its own.
+        let named = if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder };
+        let entries = named.read_dir_utf8().map_err(|error| ReadError::Io(error.to_string()))?;
+        let names = entries.flatten().map(|entry| folder.join(entry.file_name()));
+        let mut files: Vec<Utf8PathBuf> = names.filter(|path| is_yaml(path)).collect();
+        files.sort();
+        Ok(files)
+    }
+}
+
+fn is_yaml(path: &Utf8Path) -> bool {
+    matches!(path.extension(), Some("yaml" | "yml"))
 }
 
 /// Files that were read before, by path: those of a plan, or of a loaded scenario.
@@ -78,6 +98,15 @@ pub struct Inlined<'f>(pub &'f BTreeMap<Utf8PathBuf, Arc<Source>>);
 impl Files for Inlined<'_> {
     fn read(&self, path: &Utf8Path) -> Result<Arc<Source>, ReadError> {
         self.0.get(path).cloned().ok_or(ReadError::Missing)
+    }
+
+    /// What else there is is not known, so any folder may be there, and what was read is in it.
+    fn list(&self, folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, ReadError> {
+        if self.0.contains_key(folder) {
+            return Err(ReadError::Io("it is a file".to_owned()));
+        }
+        let inside = self.0.keys().filter(|path| path.parent() == Some(folder));
+        Ok(inside.filter(|path| is_yaml(path)).cloned().collect())
     }
 }
 
@@ -95,6 +124,10 @@ impl Files for Recorded<'_> {
         let source = self.files.read(path)?;
         self.read.borrow_mut().insert(path.to_owned(), source.clone());
         Ok(source)
+    }
+
+    fn list(&self, folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, ReadError> {
+        self.files.list(folder)
     }
 }
 
@@ -214,9 +247,12 @@ fn resolve_all(
 pub fn parse_subject(source: &Arc<Source>, files: &dyn Files) -> Result<Subject, Vec<Diagnostic>> {
     let root = one_document(source)?;
     let nothing = Vocabulary::default();
-    let mut reader = Reader::new(&nothing, files);
+    let files = Recorded { files, read: RefCell::default() };
+    let mut reader = Reader::new(&nothing, &files);
     let subject = reader.subject(source, &root);
-    finished(subject, reader.diagnostics)
+    let mut subject = finished(subject, reader.diagnostics)?;
+    subject.files = files.read.into_inner();
+    Ok(subject)
 }
 
 /// Checks the catalogue of requirements in `source` against the invariants of `vocabulary`.
@@ -353,6 +389,9 @@ fn walk(paths: &[Utf8PathBuf], diagnostics: &mut Vec<Diagnostic>) -> Vec<(Utf8Pa
     found
 }
 
+/// What marks a folder as another tool's: a chart's templates are not even YAML.
+const FOREIGN: [&str; 3] = ["Chart.yaml", "kustomization.yaml", "kustomization.yml"];
+
 fn below(
     folder: &Utf8Path,
     depth: usize,
@@ -371,11 +410,16 @@ fn below(
     let mut paths: Vec<Utf8PathBuf> =
         entries.filter_map(Result::ok).map(|entry| entry.into_path()).collect();
     paths.sort();
+    let is_foreign = |path: &Utf8PathBuf| path.file_name().is_some_and(|n| FOREIGN.contains(&n));
+    if depth > 0 && paths.iter().any(is_foreign) {
+        return;
+    }
+    paths.retain(|path| !is_foreign(path));
     for path in paths {
         let hidden = path.file_name().is_some_and(|name| name.starts_with('.'));
         if !hidden && path.is_dir() {
             below(&path, depth + 1, found, diagnostics);
-        } else if !hidden && matches!(path.extension(), Some("yaml" | "yml")) {
+        } else if !hidden && is_yaml(&path) {
             found.push((path, false));
         }
     }

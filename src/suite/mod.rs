@@ -28,6 +28,7 @@ pub mod subject;
 pub mod template;
 mod validate;
 pub mod vocabulary;
+pub mod ways;
 pub mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Severity};

@@ -10,6 +10,7 @@ use super::read::fields;
 use super::steps::STEPS;
 use super::subject::OBSERVATIONS;
 use super::vocabulary::{Entry, Param, ParamKind, Vocabulary};
+use super::ways::WAYS;
 
 /// The dialect of the schemas.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -70,10 +71,7 @@ pub fn subject() -> Tree {
     for name in fields::SUBJECT {
         spec.insert(name, map! {});
     }
-    let ways = fields::RUN.map(|way| (way, map! {})).to_vec();
-    let mut run = object(ways);
-    run.set(&["maxProperties"], 1);
-    run.set(&["minProperties"], 1);
+    let run = ways();
     let patch = object(vec![
         ("patch", map! {}),
         ("type", words(["merge", "json", "strategic"])),
@@ -101,6 +99,17 @@ pub fn subject() -> Tree {
     spec.insert("observe", object(observe));
     spec.insert("capabilities", texts);
     envelope("Subject", spec, &["run", "workload"], map! {})
+}
+
+/// A way with its parameters, or with the first of them alone.
+fn ways() -> Tree {
+    let mut run = one_of(WAYS, &[]);
+    for way in WAYS {
+        let long = run.at(&["properties", way.name]).clone();
+        let short = way.params.first().map(of_param).unwrap_or_default();
+        run.set(&["properties", way.name], map! { "anyOf" => list![long, short] });
+    }
+    run
 }
 
 fn envelope(kind: &str, spec: Map, required: &[&str], definitions: Tree) -> Tree {

@@ -11,6 +11,7 @@ use super::cel::Program;
 use super::located::{Located, Source};
 use super::steps::PatchType;
 use super::template::Template;
+use super::ways::Run;
 
 /// A subject file.
 #[derive(Clone, Debug)]
@@ -35,41 +36,8 @@ pub struct Subject {
     pub observe: BTreeMap<Text, Located<Program>>,
     /// What it can do.
     pub capabilities: Vec<Located<Text>>,
-}
-
-/// How a subject is run.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Run {
-    /// The cluster brings it along: the built-in controllers.
-    Builtin {
-        /// The bug to plant, as `controller/bug` or `bug`.
-        bug: Option<Located<Text>>,
-    },
-    /// One of our reference controllers, as an actor.
-    Reference {
-        /// Its name.
-        actor: Located<Text>,
-        /// The bug to plant.
-        bug: Option<Located<Text>>,
-    },
-    /// A controller that a program using this library registers under this name.
-    InProcess(Located<Text>),
-    /// A program, started with a kubeconfig.
-    Command {
-        /// The program and its arguments.
-        command: Vec<Text>,
-        /// Further environment variables.
-        env: BTreeMap<Text, Text>,
-    },
-    /// A container image, run as a Deployment in the cluster.
-    Image {
-        /// The image.
-        image: Located<Text>,
-        /// Its arguments.
-        args: Vec<Text>,
-    },
-    /// Whatever these manifests install.
-    Manifests(Vec<Located<Utf8PathBuf>>),
+    /// The files that it refers to, by the path it uses.
+    pub files: BTreeMap<Utf8PathBuf, Arc<Source>>,
 }
 
 /// By which requests a subject is known. A request is the subject's if user and user agent match.

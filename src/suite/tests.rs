@@ -214,6 +214,37 @@ fn a_default_that_is_none_is_found() {
 }
 
 #[test]
+fn a_subject_keeps_the_manifests_that_it_was_read_with() {
+    let subject = Source::new(
+        "subjects/s.yaml",
+        "apiVersion: shakedown/v1alpha1\nkind: Subject\nmetadata: {name: s}\nspec:\n  \
+         run: {manifests: [deploy, ../pod.yaml]}\n  workload: {apiVersion: v1, kind: A}\n",
+    );
+    let object =
+        |kind| format!("apiVersion: v1\nkind: {kind}\nmetadata: {{name: '${{{{ x }}}}'}}\n");
+    let file = |path: &str, kind| (Utf8PathBuf::from(path), Source::new(path, object(kind)));
+    let files = BTreeMap::from([
+        file("subjects/deploy/b.yaml", "Secret"),
+        file("subjects/deploy/a.yaml", "ServiceAccount"),
+        file("pod.yaml", "Pod"),
+        file("other.yaml", "Pod"),
+    ]);
+    let read = parse_subject(&subject, &Inlined(&files)).unwrap_err();
+    assert_eq!(read[0].code, Code::BadName, "nothing is replaced in manifests");
+    let plain = |(path, source): (&Utf8PathBuf, &Arc<Source>)| {
+        (path.clone(), Source::new(path.clone(), source.text.replace("${{ x }}", "x")))
+    };
+    let files: BTreeMap<_, _> = files.iter().map(plain).collect();
+    let read = parse_subject(&subject, &Inlined(&files)).unwrap();
+    assert_eq!(read.files.len(), 3, "{:?}", read.files.keys());
+    let again = parse_subject(&subject, &Inlined(&read.files)).unwrap();
+    assert_eq!(again.run, read.run);
+    let ways::Run::Manifests(objects) = again.run else { panic!("{:?}", again.run) };
+    let kinds: Vec<&str> = objects.iter().map(|object| object["kind"].str()).collect();
+    assert_eq!(kinds, ["ServiceAccount", "Secret", "Pod"]);
+}
+
+#[test]
 fn a_huge_file_is_one_error() {
     let source = Source::new("x.yaml", "a: b\n".repeat(300_000));
     let found = parse_scenario(&source, &Inlined(&BTreeMap::new()), &vocabulary()).unwrap_err();

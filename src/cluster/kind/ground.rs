@@ -77,6 +77,9 @@ impl KindGround {
             losses.insert(name.clone(), lost.clone());
             runtime.spawn(follow(node.clone(), name.clone(), lost, tell.clone()));
         }
+        // Controllers may run there too.
+        let (own, lost) = (Text::new(control_plane.name()), Arc::default());
+        runtime.spawn(follow(control_plane.clone(), own, lost, tell));
         KindGround {
             runtime,
             _cluster: cluster,
@@ -111,7 +114,8 @@ impl KindGround {
     /// that it stops or lets go on.
     fn signal(&mut self, selector: &ContainerSelector, signal: Signal) -> Touched {
         let (mut touched, mut told) = (Touched::default(), Vec::new());
-        for (name, node) in &self.nodes {
+        let own = Text::new(self.control_plane.name());
+        for (name, node) in self.nodes.iter().chain([(&own, &self.control_plane)]) {
             if !selector.node.is_empty() && selector.node != *name {
                 continue;
             }

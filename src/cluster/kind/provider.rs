@@ -21,8 +21,8 @@ use crate::history::Clock;
 pub struct KindOptions {
     /// The node image; kind's own default if there is none.
     pub node_image: Option<String>,
-    /// An archive of images that is loaded into all nodes.
-    pub images: Option<Utf8PathBuf>,
+    /// Archives of images that are loaded into all nodes.
+    pub images: Vec<Utf8PathBuf>,
 }
 
 /// The provider.
@@ -39,7 +39,7 @@ impl Kind {
     /// # Errors
     /// One of them is missing or too old.
     pub fn new(options: KindOptions) -> Result<Kind, ClusterError> {
-        if let Some(images) = options.images.as_ref().filter(|images| !images.is_file()) {
+        if let Some(images) = options.images.iter().find(|images| !images.is_file()) {
             return Err(ClusterError::Environment(format!("there is no file `{images}`")));
         }
         let detect = async {
@@ -87,7 +87,7 @@ impl Kind {
         cluster: &kind_rs::Cluster,
         spec: &ClusterSpec,
     ) -> Result<(kube::Config, Node, BTreeMap<Text, Node>), ClusterError> {
-        if let Some(images) = &self.options.images {
+        for images in &self.options.images {
             cluster.load_image_archive(images).await.map_err(failed)?;
         }
         let text = cluster.kubeconfig(Access::External).await.map_err(failed)?;

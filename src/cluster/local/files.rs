@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::certificates::{Authority, Pair, token_key};
 use super::plane::failed;
 use crate::cluster::ClusterError;
-use crate::cluster::real::AUDIT_POLICY;
+use crate::cluster::real::{AUDIT_POLICY, Credentials, Endpoint};
 
 /// What the processes read.
 pub(super) struct Files {
@@ -24,6 +24,8 @@ impl Files {
         let (private, public) = token_key().map_err(made)?;
         for (name, text) in [
             ("ca.crt", files.authority.pem()),
+            ("admin.crt", files.admin.certificate.clone()),
+            ("admin.key", files.admin.key.clone()),
             ("server.crt", server.certificate),
             ("server.key", server.key),
             ("token.key", private),
@@ -58,21 +60,13 @@ impl Files {
 
     /// How programs reach the API server as an administrator.
     pub(super) fn kubeconfig(&self, port: u16) -> Result<(), ClusterError> {
-        self.file("admin.crt", &self.admin.certificate)?;
-        self.file("admin.key", &self.admin.key)?;
-        let path = |file: &str| self.folder.join(file).into_string();
-        let config = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "local",
-            "clusters": [{"name": "local", "cluster": {
-                "server": format!("https://127.0.0.1:{port}"),
-                "certificate-authority": path("ca.crt"),
-            }}],
-            "users": [{"name": "admin", "user": {
-                "client-certificate": path("admin.crt"), "client-key": path("admin.key"),
-            }}],
-            "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
-        });
-        self.file("admin.kubeconfig", &config.to_string())
+        let endpoint = Endpoint {
+            server: format!("https://127.0.0.1:{port}"),
+            authority: self.authority.pem().into_bytes(),
+        };
+        let Pair { certificate, key } = &self.admin;
+        let credentials = Credentials::Certificate { certificate, key };
+        self.file("admin.kubeconfig", &endpoint.kubeconfig(&credentials))
     }
 
     pub(super) fn etcd(&self, port: u16, peer_port: u16) -> Vec<String> {

@@ -6,7 +6,6 @@ mod certificates;
 mod files;
 mod guard;
 mod plane;
-mod process;
 mod provider;
 
 pub use binaries::{Binaries, BinariesError};

@@ -8,7 +8,7 @@ use kubesim_model::Millis;
 
 use super::binaries::Binaries;
 use super::files::Files;
-use super::process::Process;
+use crate::cluster::daemon::Process;
 use crate::cluster::real::{Api, Component, Folder, Ground, Proxy};
 use crate::cluster::{ClusterError, Lever, LeverError, Touched};
 use crate::history::{ActorPhase, HostEvent};

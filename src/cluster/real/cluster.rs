@@ -25,9 +25,10 @@ use super::staff::Staff;
 use super::watch::{AGENT, Told, follow};
 use crate::cluster::sim::OPERATOR_AGENT;
 use crate::cluster::{
-    Advance, Cluster, ClusterError, Lever, LeverError, Observation, Program, Ticket, Touched,
+    Advance, Cluster, ClusterError, Lever, LeverError, Observation, Program, ProgramLog, Ticket,
+    Touched,
 };
-use crate::history::{Body, Clock};
+use crate::history::{ActorEvent, ActorPhase, Body, Clock};
 
 /// How often the audit log is read, in milliseconds.
 const GLANCE: Millis = 10;
@@ -66,6 +67,8 @@ pub(in crate::cluster) struct Setup {
 
 /// A real API server, and what takes part in the cluster.
 pub(in crate::cluster) struct RealCluster {
+    /// Before the cluster in which they run.
+    pub(super) programs: Programs,
     provider: &'static str,
     pub(super) api: Api,
     pub(super) ground: Box<dyn Ground>,
@@ -73,7 +76,6 @@ pub(in crate::cluster) struct RealCluster {
     pub(super) log: Log,
     pub(super) recorder: Recorder,
     pub(super) staff: Staff,
-    pub(super) programs: Programs,
     pub(super) proxy: Option<Proxy>,
     pub(super) deliveries: Deliveries,
     pub(super) followed: BTreeSet<Resource>,
@@ -198,7 +200,7 @@ impl RealCluster {
             };
             let id = Text::from(format!("world-{}", outgoing.ticket));
             let (incarnation, injected) = (Some(outgoing.incarnation), outgoing.injected);
-            self.recorder.mark(id.clone(), Mark { actor: None, incarnation, injected });
+            self.recorder.mark(id.clone(), Mark { incarnation, injected });
             let (user, user_agent) = (Some(outgoing.user), outgoing.user_agent);
             let sender = Sender { user, user_agent, id };
             let (tell, ticket) = (self.tell.clone(), outgoing.ticket);
@@ -224,7 +226,11 @@ impl RealCluster {
     }
 
     pub(super) fn pull_process(&mut self, lever: &Lever) -> Option<Touched> {
-        let moved = self.programs.pull(lever, &self.api, self.proxy.as_ref());
+        let ways = (&self.api, self.proxy.as_ref());
+        let moved = self.programs.pull(lever, ways, self.ground.as_mut(), now());
+        if let Some((_, events)) = &moved {
+            self.incarnated(events);
+        }
         let (touched, events) = moved.or_else(|| {
             let component = started_by(lever).and_then(|actor| self.staff.component_of(actor));
             let pulled = self.staff.pull(lever, self.ground.as_mut());
@@ -236,6 +242,14 @@ impl RealCluster {
         })?;
         events.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
         Some(touched)
+    }
+
+    /// Who was started again is let through as the one that he is now.
+    fn incarnated(&self, events: &[ActorEvent]) {
+        let started = events.iter().filter(|event| event.phase == ActorPhase::Started);
+        for (event, proxy) in started.zip(std::iter::repeat(&self.proxy)) {
+            proxy.iter().for_each(|proxy| proxy.incarnated(&event.actor, event.incarnation));
+        }
     }
 
     /// Moves a lever on what passes the proxy; `None` if it does not.
@@ -253,7 +267,7 @@ impl RealCluster {
             _ => return None,
         };
         let component = self.staff.component_of(actor);
-        let passes = component.is_some() || self.programs.incarnation(actor).is_some();
+        let passes = component.is_some() || self.programs.is_beside(actor);
         passes.then(|| proxy.pull(lever, component)).flatten()
     }
 }
@@ -290,8 +304,16 @@ impl Cluster for RealCluster {
             }
             self.follow_clock();
             for (at, uncertainty, fact) in self.ground.facts() {
-                self.observe_about(at, uncertainty, Body::Host(fact));
+                match self.programs.saw(&fact) {
+                    None => self.observe_about(at, uncertainty, Body::Host(fact)),
+                    Some(events) => {
+                        events.into_iter().for_each(|event| self.observe(at, Body::Actor(event)));
+                    }
+                }
             }
+            let restarted = self.programs.attend(now());
+            self.incarnated(&restarted);
+            restarted.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
             self.record()?;
             let now = self.now();
             if !self.observed.is_empty() || !self.answers.is_empty() || now >= until {
@@ -332,17 +354,16 @@ impl Cluster for RealCluster {
                 self.world.add_actor(ActorSpec { user, user_agent, node, ..actor });
                 Ok(())
             }
-            Program::Client { name, user, user_agent, start } => {
-                self.recorder.name(&user, &user_agent, &name);
-                let who = (name, user, user_agent);
-                let through = self.proxy.as_ref();
-                let started = self.programs.install(&self.api, through, who, start)?;
-                self.observe(now(), Body::Actor(started));
-                Ok(())
-            }
             other => {
-                let what = format!("run the program `{other:?}`");
-                Err(ClusterError::Unsupported { provider: self.provider, what })
+                let kubeconfig = self.ground.kubeconfig();
+                let ways = (&self.api, self.proxy.as_ref());
+                let installed = self.programs.install(ways, kubeconfig, other, now())?;
+                for (user, user_agent, name) in &installed.names {
+                    self.recorder.name(user, user_agent, name);
+                }
+                let started = installed.started.map(Body::Actor);
+                started.into_iter().for_each(|started| self.observe(now(), started));
+                Ok(())
             }
         }
     }
@@ -377,6 +398,10 @@ impl Cluster for RealCluster {
             self.observe(now(), Body::Actor(event));
         }
         pulled
+    }
+
+    fn logs(&self) -> Vec<ProgramLog> {
+        self.programs.logs(&self.api)
     }
 
     fn kubeconfig(&self) -> Option<&Utf8Path> {

@@ -2,11 +2,15 @@
 //! changed) and from the audit log (who did it), and actors of the simulation can take part.
 
 mod api;
+mod apply;
 mod audit;
 mod cluster;
+mod commands;
 mod deliveries;
+mod deployed;
 mod folder;
 mod ground;
+mod kubeconfig;
 mod limits;
 mod policy;
 mod programs;
@@ -15,6 +19,7 @@ mod record;
 mod recording;
 mod runtime;
 mod staff;
+mod tasks;
 mod watch;
 
 pub(super) use api::Api;
@@ -22,6 +27,7 @@ pub(super) use cluster::{RealCluster, Setup, now};
 pub use folder::sweep_folders;
 pub(super) use folder::{Folder, is_left_behind};
 pub(super) use ground::{Component, Ground};
+pub(super) use kubeconfig::{Credentials, Endpoint};
 pub(super) use limits::{capabilities, is_of_the_system, refuse_bugs};
 pub(super) use policy::AUDIT_POLICY;
 pub(super) use proxy::Proxy;

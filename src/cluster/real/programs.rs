@@ -1,113 +1,169 @@
-//! kube-rs programs of this process, with ordinary clients of the real API server.
+//! The programs under test, wherever they run: as tasks of this process, as processes beside the
+//! cluster, in containers of it.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use camino::Utf8Path;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, LogParams};
+use kubesim_model::{Millis, Text};
 
-use futures::FutureExt as _;
-use kubesim_client::Start;
-use kubesim_model::Text;
-use tokio::task::JoinHandle;
+use super::api::Api;
+use super::apply::Applied;
+use super::commands::{Commands, Start};
+use super::deployed::Deployed;
+use super::ground::Ground;
+use super::kubeconfig::Endpoint;
+use super::proxy::Proxy;
+use super::tasks::Tasks;
+use crate::cluster::sim::{OPERATOR_AGENT, OPERATOR_USER};
+use crate::cluster::{ClusterError, Lever, Program, ProgramLog, Touched};
+use crate::history::{ActorEvent, HostEvent};
 
-use super::api::{ADMINISTRATORS, Api};
-use super::proxy::{Guest, Proxy, Who};
-use crate::cluster::{ClusterError, Lever, Touched};
-use crate::history::{ActorEvent, ActorPhase};
+/// How much of what a program printed is kept: the end.
+const LOG_BYTES: i64 = 1 << 20;
 
-/// How long a program that ended stays down (kubelet v1.36: the first back-off of a container).
-const BACK_OFF: Duration = Duration::from_secs(10);
-
-/// The programs that were installed, by name.
+/// The programs that were installed.
 #[derive(Default)]
-pub(super) struct Programs(BTreeMap<Text, Program>);
+pub(super) struct Programs {
+    tasks: Tasks,
+    commands: Commands,
+    deployed: Deployed,
+    /// What was applied for them, after those that need it.
+    applied: Vec<Applied>,
+}
 
-struct Program {
-    start: Start,
-    event: ActorEvent,
-    task: JoinHandle<()>,
+/// What came of an installation.
+#[derive(Default)]
+pub(super) struct Installed {
+    /// Users, user agents and what they are called. An empty user agent stands for all.
+    pub(super) names: Vec<(Text, Text, Text)>,
+    /// Who has started, as far as that is known before they ask for something.
+    pub(super) started: Option<ActorEvent>,
 }
 
 impl Programs {
-    /// Starts a program as this user.
+    /// Installs a program on the API server that `kubeconfig` leads to.
     pub(super) fn install(
         &mut self,
-        api: &Api,
-        proxy: Option<&Proxy>,
-        (name, user, user_agent): (Text, Text, Text),
-        start: Start,
-    ) -> Result<ActorEvent, ClusterError> {
-        let (incarnation, phase) = (1, ActorPhase::Started);
-        let (actor, node) = (name.clone(), Text::default());
-        let event = ActorEvent { actor, user, user_agent, node, incarnation, phase };
-        let client = client(api, proxy, &event)?;
-        let task = spawn(api, &client, &start);
-        self.0.insert(name, Program { start, event: event.clone(), task });
-        Ok(event)
+        (api, proxy): (&Api, Option<&Proxy>),
+        kubeconfig: &Utf8Path,
+        program: Program,
+        now: Millis,
+    ) -> Result<Installed, ClusterError> {
+        let any_agent = |(user, name)| (user, Text::default(), name);
+        match program {
+            Program::Client { name, user, user_agent, start } => {
+                let names = vec![(user.clone(), user_agent.clone(), name.clone())];
+                let started = self.tasks.install((api, proxy), (name, user, user_agent), start)?;
+                Ok(Installed { names, started: Some(started) })
+            }
+            Program::Command { name, argv, env, folder, account, objects } => {
+                let direct = || Endpoint::of(kubeconfig).map_err(ClusterError::Environment);
+                let endpoint = proxy.map_or_else(direct, |proxy| Ok(proxy.endpoint().clone()))?;
+                self.applied.push(Applied::new(api, &objects)?);
+                let (name, argv, env) = (&name, &argv, &env);
+                let start = Start { name, argv, env, folder: &folder, account: &account };
+                let user = self.commands.start((api, proxy), &endpoint, &start, now)?;
+                Ok(Installed { names: vec![any_agent((user, name.clone()))], started: None })
+            }
+            Program::Objects { objects, .. } => {
+                let users = self.deployed.take_up(&objects);
+                self.applied.push(Applied::new(api, &objects)?);
+                let names = users.into_iter().map(any_agent).collect();
+                Ok(Installed { names, started: None })
+            }
+            Program::InProcess { name, .. } => {
+                let text = format!("the actor `{name}` is the world's to run");
+                Err(ClusterError::Environment(text))
+            }
+        }
     }
 
     /// Which incarnation of a program lives; `None` if there is no such program.
     pub(super) fn incarnation(&self, name: &str) -> Option<u32> {
-        self.0.get(name).map(|program| program.event.incarnation)
+        let task = self.tasks.incarnation(name);
+        let process =
+            || self.commands.incarnation(name).or_else(|| self.deployed.incarnation(name));
+        task.or_else(process)
     }
 
-    /// Moves a lever that ends or starts one of them; `None` if it does not. A task can't be made
-    /// to stand still.
+    /// Whether a program runs beside the cluster, and reaches its API through the proxy if there is
+    /// one.
+    pub(super) fn is_beside(&self, name: &str) -> bool {
+        self.tasks.incarnation(name).or_else(|| self.commands.incarnation(name)).is_some()
+    }
+
+    /// A request of a program was seen; what is to be told, if it is the first.
+    pub(super) fn arrived(&mut self, name: &str, user_agent: &Text) -> Option<ActorEvent> {
+        let command = self.commands.arrived(name, user_agent);
+        command.or_else(|| self.deployed.arrived(name, user_agent))
+    }
+
+    /// What a fact of a host tells of them; `None` if it is about others.
+    pub(super) fn saw(&mut self, fact: &HostEvent) -> Option<Vec<ActorEvent>> {
+        self.deployed.saw(fact)
+    }
+
+    /// Whether what lies in a namespace is the subject's own, and nothing that a trial is about.
+    pub(super) fn is_apart(&self, namespace: &str) -> bool {
+        self.deployed.is_apart(namespace)
+    }
+
+    /// Starts those again that ended by themselves.
+    pub(super) fn attend(&mut self, now: Millis) -> Vec<ActorEvent> {
+        self.commands.attend(now)
+    }
+
+    /// Moves a lever that acts on one of them; `None` if it does not.
     pub(super) fn pull(
         &mut self,
         lever: &Lever,
-        api: &Api,
-        proxy: Option<&Proxy>,
+        (api, proxy): (&Api, Option<&Proxy>),
+        ground: &mut dyn Ground,
+        now: Millis,
     ) -> Option<(Touched, Vec<ActorEvent>)> {
-        let (Lever::CrashActor { actor } | Lever::StartActor { actor }) = lever else {
-            return None;
-        };
-        let program = self.0.get_mut(actor)?;
-        let starts = matches!(lever, Lever::StartActor { .. });
-        let lives = program.event.phase == ActorPhase::Started;
-        if starts == lives {
-            return Some((Touched::default(), Vec::new()));
-        }
-        if starts {
-            program.event.incarnation += 1;
-            let Ok(client) = client(api, proxy, &program.event) else {
-                return Some((Touched::default(), Vec::new()));
-            };
-            program.task = spawn(api, &client, &program.start);
-            program.event.phase = ActorPhase::Started;
-        } else {
-            program.task.abort();
-            // What it spawned may live on, as no process would.
-            proxy.into_iter().for_each(|proxy| proxy.expel(actor));
-            program.event.phase = ActorPhase::Crashed;
-        }
-        let touched = Touched { actors: vec![actor.clone()], ..Touched::default() };
-        Some((touched, vec![program.event.clone()]))
+        let task = self.tasks.pull(lever, (api, proxy));
+        let process = task.or_else(|| self.commands.pull(lever, now));
+        process.or_else(|| self.deployed.pull(lever, ground))
     }
-}
 
-/// A client for this incarnation of a program: through the proxy if there is one.
-fn client(
-    api: &Api,
-    proxy: Option<&Proxy>,
-    event: &ActorEvent,
-) -> Result<kube::Client, ClusterError> {
-    let Some(proxy) = proxy else { return api.client_of(None, &event.user, &event.user_agent) };
-    let guest = Guest {
-        who: Who::Actor(event.actor.clone(), event.incarnation),
-        user: event.user.clone(),
-        groups: vec![Text::new_static(ADMINISTRATORS)],
-    };
-    let config = proxy.config_of(&proxy.admit(guest)?)?;
-    api.client_of(Some(config), &event.user, &event.user_agent)
-}
+    /// What they printed.
+    pub(super) fn logs(&self, api: &Api) -> Vec<ProgramLog> {
+        let files = self.commands.logs().map(|(program, path)| {
+            // One that can't be read is empty.
+            let text = std::fs::read(path).unwrap_or_default();
+            let from = text.len().saturating_sub(LOG_BYTES as usize);
+            ProgramLog { program, text: text[from..].to_vec() }
+        });
+        let files: Vec<ProgramLog> = files.collect();
+        files.into_iter().chain(self.container_logs(api)).collect()
+    }
 
-fn spawn(api: &Api, client: &kube::Client, start: &Start) -> JoinHandle<()> {
-    let (client, start) = (client.clone(), start.clone());
-    api.runtime.spawn(async move {
-        loop {
-            // A program that panics is started again, as one that ends is.
-            let life = std::panic::AssertUnwindSafe(start(client.clone()));
-            let _ = life.catch_unwind().await;
-            tokio::time::sleep(BACK_OFF).await;
+    fn container_logs(&self, api: &Api) -> Vec<ProgramLog> {
+        let Ok(client) = api.client_of(None, OPERATOR_USER, OPERATOR_AGENT) else {
+            return Vec::new();
+        };
+        let mut logs = Vec::new();
+        for (program, namespace, beginning, container) in self.deployed.pods() {
+            let pods: kube::Api<Pod> = kube::Api::namespaced(client.clone(), namespace);
+            let params = LogParams {
+                container: Some(container.to_string()),
+                limit_bytes: Some(LOG_BYTES),
+                ..LogParams::default()
+            };
+            let text = api.runtime.block_on(async {
+                let mut text = String::new();
+                // A cluster that does not answer any more has no logs.
+                let all = pods.list(&ListParams::default()).await.map(|list| list.items);
+                for pod in all.unwrap_or_default() {
+                    let name = pod.metadata.name.unwrap_or_default();
+                    if name.starts_with(&beginning) {
+                        text.push_str(&pods.logs(&name, &params).await.unwrap_or_default());
+                    }
+                }
+                text
+            });
+            logs.push(ProgramLog { program: program.clone(), text: text.into_bytes() });
         }
-    })
+        logs
+    }
 }

@@ -39,9 +39,7 @@ pub(super) struct Recorder {
 /// What is known of a request beside what the log tells.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mark {
-    /// Who sent it, if that is another one than its user.
-    pub(super) actor: Option<Text>,
-    /// In which incarnation.
+    /// In which incarnation its actor sent it.
     pub(super) incarnation: Option<u32>,
     /// Whether a fault has to do with it.
     pub(super) injected: bool,
@@ -75,7 +73,8 @@ pub(super) enum Recorded {
 }
 
 impl Recorder {
-    /// Says how an actor is called that the cluster knows by another name than its user's.
+    /// Says how an actor is called that the cluster knows by another name than its user's. One
+    /// without a user agent is known by its user alone.
     pub(super) fn name(&mut self, user: &Text, user_agent: &Text, name: &Text) {
         self.names.insert((user.clone(), user_agent.clone()), name.clone());
     }
@@ -212,9 +211,8 @@ impl Recorder {
 
     fn emit(&mut self, entry: Entry, changes: Vec<Change>, recorded: &mut Vec<Recorded>) {
         let at = entry.at;
-        let Mark { actor, incarnation, injected } =
-            self.marks.remove(&entry.id).unwrap_or_default();
-        let actor = actor.unwrap_or_else(|| self.actor(&entry, recorded));
+        let Mark { incarnation, injected } = self.marks.remove(&entry.id).unwrap_or_default();
+        let actor = self.actor(&entry, recorded);
         let event = RequestEvent {
             actor,
             incarnation: incarnation.unwrap_or(1),
@@ -236,7 +234,8 @@ impl Recorder {
         if let Some(name) = self.names.get(&who) {
             return name.clone();
         }
-        let actor = name_of(&entry.user, &entry.user_agent);
+        let known = self.names.get(&(entry.user.clone(), Text::default()));
+        let actor = known.cloned().unwrap_or_else(|| name_of(&entry.user, &entry.user_agent));
         self.names.insert(who, actor.clone());
         let (user, user_agent) = (entry.user.clone(), entry.user_agent.clone());
         recorded.push(Recorded::Actor { actor: actor.clone(), user, user_agent });

@@ -36,7 +36,8 @@ impl RealCluster {
         for write in self.world.mirror(resource, mirrored) {
             let rv = write.after.as_ref().map_or(newest, object::resource_version);
             self.deliveries.translates(write.rv, rv);
-            if is_of_the_system(&write.key.namespace) {
+            let namespace = &write.key.namespace;
+            if is_of_the_system(namespace) || self.programs.is_apart(namespace) {
                 continue;
             }
             let change = Change {
@@ -67,10 +68,18 @@ impl RealCluster {
         let now = now();
         let since = self.began.saturating_sub(BEFORE);
         for entry in entries.into_iter().filter(|entry| entry.at >= since && is_told(entry)) {
-            self.recorder.asked(now, entry);
+            if !self.programs.is_apart(&entry.key.namespace) {
+                self.recorder.asked(now, entry);
+            }
         }
         for recorded in self.recorder.take(now) {
             match recorded {
+                Recorded::Actor { actor, user_agent, .. }
+                    if self.programs.incarnation(&actor).is_some() =>
+                {
+                    let started = self.programs.arrived(&actor, &user_agent);
+                    started.into_iter().for_each(|event| self.observe(now, Body::Actor(event)));
+                }
                 Recorded::Actor { actor, user, user_agent } => {
                     let started = self.staff.arrived(actor, user, user_agent);
                     started.into_iter().for_each(|started| self.observe(now, started));
@@ -174,13 +183,11 @@ impl RealCluster {
         for happened in proxy.take() {
             match happened {
                 Happened::Passed { id, who, injected } => {
-                    let incarnation = self.incarnations(&who).pop();
-                    let (actor, incarnation) = match who {
-                        Who::Actor(name, number) => (Some(name), Some(number)),
-                        Who::Member(..) => (None, incarnation.map(|(_, number)| number)),
-                        Who::Component(..) => (None, None),
-                    };
-                    self.recorder.mark(id, Mark { actor, incarnation, injected });
+                    // The requests of a whole program are nobody's that a check asks for.
+                    let alone = !matches!(who, Who::Component(..));
+                    let known = self.incarnations(&who).pop().filter(|_| alone);
+                    let incarnation = known.map(|(_, number)| number);
+                    self.recorder.mark(id, Mark { incarnation, injected });
                 }
                 Happened::Refused { who, request, status, at } => {
                     for (actor, incarnation) in self.incarnations(&who) {

@@ -14,7 +14,7 @@ use crate::check::{Judgement, Verdict};
 use crate::cluster::Provider;
 use crate::plan::Trial;
 use crate::run::{TrialError, record_trial};
-use crate::suite::subject::Run;
+use crate::suite::ways::Run;
 use crate::suite::{Diagnostic, Located, Scenario, Subject, resolve, rows};
 
 /// How long something takes is told by whoever asks; trials themselves have no clock.

@@ -10,10 +10,10 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, map};
 
 use super::apply::Applying;
-use crate::cluster::guarded;
+use crate::cluster::process::{self, Ended, ProcessError};
+use crate::cluster::{OTHER_CLUSTERS, guarded};
 use crate::history::Clock;
 use crate::run::objects::all_objects;
-use crate::run::process::{self, Ended, ProcessError};
 use crate::run::stage::{NAMESPACE, Progress, Stage, Task};
 use crate::suite::Source;
 use crate::suite::load::parse_manifests;
@@ -25,10 +25,6 @@ const KEPT: usize = 2_000;
 /// A kubeconfig that names no cluster, for a cluster that has no address: `kubectl` would turn to
 /// whatever cluster its user works with.
 const NO_CLUSTER: &str = "/dev/null";
-
-/// What would lead a program to another cluster, or take it for a trial of this harness.
-const OF_OTHERS: [&str; 3] =
-    ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", crate::run::isolate::VARIABLE];
 
 /// How often a program is looked at where time is real, in milliseconds.
 const GLANCE: Millis = 20;
@@ -53,10 +49,12 @@ impl Scripting {
         let failed = |error: std::io::Error| format!("`{program}`: it does not start: {error}");
         let mut command = guarded(located(program, folder).as_std_path()).map_err(failed)?;
         command.args(arguments.iter().map(|argument| argument.as_str()));
-        command.env("KUBECONFIG", stage.cluster.kubeconfig().map_or(NO_CLUSTER, Utf8Path::as_str));
-        for variable in OF_OTHERS {
+        for variable in OTHER_CLUSTERS {
             command.env_remove(variable);
         }
+        // It is no trial of this harness.
+        command.env_remove(crate::run::isolate::VARIABLE);
+        command.env("KUBECONFIG", stage.cluster.kubeconfig().map_or(NO_CLUSTER, Utf8Path::as_str));
         if !folder.as_str().is_empty() {
             if !folder.is_dir() {
                 return Err(format!("there is no folder `{folder}` to run `{program}` in"));

@@ -120,7 +120,7 @@ fn has_path_name(object: &Tree) -> bool {
     object["apiVersion"].str().starts_with("rbac.authorization.k8s.io/")
 }
 
-fn unreadable(error: &ReadError, path: &Utf8Path, file: &Located<Text>) -> Diagnostic {
+pub(super) fn unreadable(error: &ReadError, path: &Utf8Path, file: &Located<Text>) -> Diagnostic {
     let code = match error {
         ReadError::Missing => Code::MissingFile,
         ReadError::NotText => Code::NotText,

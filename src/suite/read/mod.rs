@@ -12,13 +12,14 @@ mod scenario;
 mod select;
 mod steps;
 mod subject;
+mod ways;
 
 /// The names of the fields, of which schemas are made as well.
 pub(super) mod fields {
     pub(in crate::suite) use super::cluster::{LIMITS, NODE};
     pub(in crate::suite) use super::scenario::SPEC;
     pub(in crate::suite) use super::select::{EVENT, SELECT, TRIGGER};
-    pub(in crate::suite) use super::subject::{FROM, RUN, SUBJECT};
+    pub(in crate::suite) use super::subject::{FROM, SUBJECT};
 }
 
 pub(super) use reader::Reader;

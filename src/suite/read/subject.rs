@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
 use kubesim_model::Text;
 
-use super::manifests::relative;
-use super::reader::{Fields, Reader};
+use super::reader::Reader;
 use crate::suite::cel::Program;
 use crate::suite::diagnostic::{Code, Diagnostic};
 use crate::suite::located::{Located, Source};
@@ -15,7 +13,7 @@ use crate::suite::node::{Node, Value};
 use crate::suite::steps::PatchType;
 use crate::suite::subject::{
     Conversion, Identities, OBSERVATIONS, OPERATION_VARIABLES, Operation, OperationPatch,
-    OperationTarget, Run, Subject, WorkloadKind,
+    OperationTarget, Subject, WorkloadKind,
 };
 use crate::suite::template::{Part, Template, TextTemplate};
 
@@ -30,9 +28,6 @@ pub(in crate::suite) const SUBJECT: [&str; 8] = [
     "observe",
     "capabilities",
 ];
-/// The ways to run a subject.
-pub(in crate::suite) const RUN: [&str; 6] =
-    ["builtin", "reference", "inProcess", "command", "image", "manifests"];
 /// The fields of a patch of an operation.
 pub(in crate::suite) const PATCH: [&str; 4] = ["patch", "type", "subresource", "target"];
 /// The fields of `from`.
@@ -49,7 +44,10 @@ impl Reader<'_> {
         let name = metadata.as_ref().and_then(|metadata| self.own_name(metadata));
         let fields = self.fields(spec, "`spec`", &SUBJECT)?;
         let description = fields.get("description").and_then(|n| self.text(n, "`description`"));
-        let run = self.required(&fields, "`spec`", "run").and_then(|node| self.run(node));
+        let run = self.required(&fields, "`spec`", "run").and_then(|node| {
+            let name = name.as_ref().map(|name| &name.value);
+            self.run(node, name)
+        });
         let workload = self.required(&fields, "`spec`", "workload");
         let workload = workload.and_then(|node| self.workload(node));
         let identities = fields.get("identities").and_then(|node| self.identities(node));
@@ -69,76 +67,8 @@ impl Reader<'_> {
             operations: operations.unwrap_or_default(),
             observe: observe.unwrap_or_default(),
             capabilities: capabilities.unwrap_or_default(),
+            files: BTreeMap::new(),
         })
-    }
-
-    fn run(&mut self, node: &Node) -> Option<Run> {
-        let (way, node) = self.one_key(node, "`run`", &[])?;
-        let bug = |reader: &mut Self, fields: &Fields<'_>| {
-            fields.get("bug").and_then(|node| reader.text(node, "`bug`"))
-        };
-        Some(match way.as_str() {
-            "builtin" if matches!(node.value, Value::Null) => Run::Builtin { bug: None },
-            "builtin" => {
-                let fields = self.fields(node, "`builtin`", &["bug"])?;
-                Run::Builtin { bug: bug(self, &fields) }
-            }
-            "reference" if node.as_str().is_some() => {
-                Run::Reference { actor: self.text(node, "`reference`")?, bug: None }
-            }
-            "reference" => {
-                let fields = self.fields(node, "`reference`", &["actor", "bug"])?;
-                let actor = self.required(&fields, "`reference`", "actor")?;
-                let actor = self.text(actor, "`actor`")?;
-                Run::Reference { actor, bug: bug(self, &fields) }
-            }
-            "inProcess" => Run::InProcess(self.text(node, "`inProcess`")?),
-            "command" => self.command(node)?,
-            "image" => {
-                let fields = self.fields(node, "`image`", &["image", "args"])?;
-                let image = self.required(&fields, "`image`", "image")?;
-                let args = fields.get("args").map(|node| self.texts(node, "`args`"));
-                let image = self.text(image, "`image`")?;
-                Run::Image { image, args: args.unwrap_or_default() }
-            }
-            "manifests" => Run::Manifests(self.manifest_paths(node)),
-            _ => {
-                let message = format!("there is no way `{}` to run a subject", way.value);
-                let found = Diagnostic::error(Code::UnknownWord, &way.at, message);
-                self.report(found.suggest(way, RUN));
-                return None;
-            }
-        })
-    }
-
-    fn command(&mut self, node: &Node) -> Option<Run> {
-        let fields = self.fields(node, "`command`", &["command", "env"])?;
-        let command = self.required(&fields, "`command`", "command")?;
-        let words = self.texts(command, "`command`");
-        if words.is_empty() {
-            let message = "the command is empty";
-            self.report(Diagnostic::error(Code::EmptyList, &command.at, message));
-        }
-        let mut env = BTreeMap::new();
-        for (key, value) in fields.get("env").map(Node::entries).unwrap_or_default() {
-            if let Some(text) = self.text(value, "an environment variable") {
-                env.insert(key.value.clone(), text.value);
-            }
-        }
-        Some(Run::Command { command: words, env })
-    }
-
-    fn manifest_paths(&mut self, node: &Node) -> Vec<Located<Utf8PathBuf>> {
-        let mut paths = Vec::new();
-        for name in self.names(node, "`manifests`") {
-            let path = relative(&name, name.at.source());
-            if let Err(error) = self.files.read(&path) {
-                let message = format!("`{path}` can't be read: {error}");
-                self.report(Diagnostic::error(Code::MissingFile, &name.at, message));
-            }
-            paths.push(Located::new(path, name.at));
-        }
-        paths
     }
 
     fn identities(&mut self, node: &Node) -> Option<Identities> {

@@ -17,6 +17,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::super::api::Api;
 use super::super::ground::Component;
+use super::super::kubeconfig::{Credentials, Endpoint};
 use super::gate::{Gate, Guest, Happened, Who};
 use super::pass::{Server, pass};
 use crate::cluster::{ClusterError, Lever, Touched};
@@ -24,22 +25,10 @@ use crate::cluster::{ClusterError, Lever, Touched};
 /// How many connections there may be at once. A program with many informers has one or two a kind.
 const CONNECTIONS: usize = 2_000;
 
-/// How somebody reaches an API server.
-#[derive(Clone, Debug)]
-pub(in crate::cluster) struct Credentials {
-    /// `https://127.0.0.1:PORT`.
-    pub(in crate::cluster) server: String,
-    /// The certificate that the server is to show, in PEM.
-    pub(in crate::cluster) authority: String,
-    /// The token of whoever this is for.
-    pub(in crate::cluster) token: String,
-}
-
 /// A proxy that serves as long as its runtime lives.
 pub(in crate::cluster) struct Proxy {
     gate: Gate,
-    server: String,
-    authority: String,
+    endpoint: Endpoint,
     certificate: CertificateDer<'static>,
 }
 
@@ -67,24 +56,26 @@ impl Proxy {
         let address: SocketAddr = listener.local_addr().map_err(|error| failed(&error))?;
         let door = Door { gate: gate.clone(), server: Server { administrator, nobody }, tls };
         api.runtime.spawn(door.serve(listener));
-        let server = format!("https://{address}");
-        Ok(Proxy { gate, server, authority: made.cert.pem(), certificate })
+        let (server, authority) = (format!("https://{address}"), made.cert.pem().into_bytes());
+        Ok(Proxy { gate, endpoint: Endpoint { server, authority }, certificate })
     }
 
-    /// Lets somebody come through, and tells how.
+    /// Where it is.
+    pub(in crate::cluster::real) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Lets somebody come through; answers his token.
     ///
     /// # Errors
     /// There is nothing to make a secret of.
-    pub(in crate::cluster::real) fn admit(
-        &self,
-        guest: Guest,
-    ) -> Result<Credentials, ClusterError> {
+    pub(in crate::cluster::real) fn admit(&self, guest: Guest) -> Result<String, ClusterError> {
         let mut secret = [0u8; 32];
         let filled = ring::default_provider().secure_random.fill(&mut secret);
         filled.map_err(|_| failed(&"the system gives no random numbers"))?;
         let token: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         self.gate.admit(token.clone(), guest);
-        Ok(Credentials { server: self.server.clone(), authority: self.authority.clone(), token })
+        Ok(token)
     }
 
     /// Lets a component of the control plane come through, and writes how into a kubeconfig.
@@ -96,28 +87,28 @@ impl Proxy {
         component: Component,
         kubeconfig: &Utf8Path,
     ) -> Result<(), ClusterError> {
-        let name = component.as_str();
-        let credentials = self.admit(Guest {
+        let token = self.admit(Guest {
             who: Who::Component(component, 0),
             user: component.user(),
             groups: vec![Text::new_static("system:authenticated")],
         })?;
         let unwritten = |error| ClusterError::Environment(format!("`{kubeconfig}`: {error}"));
-        std::fs::write(kubeconfig, credentials.kubeconfig(name)).map_err(unwritten)
+        let text = self.endpoint.kubeconfig(&Credentials::Token(&token));
+        std::fs::write(kubeconfig, text).map_err(unwritten)
     }
 
-    /// A configuration for a client of this process.
+    /// A configuration for a client of this process that has this token.
     ///
     /// # Errors
     /// The address is none.
     pub(in crate::cluster) fn config_of(
         &self,
-        credentials: &Credentials,
+        token: String,
     ) -> Result<kube::Config, ClusterError> {
-        let url = credentials.server.parse::<http::Uri>().map_err(|error| failed(&error))?;
+        let url = self.endpoint.server.parse::<http::Uri>().map_err(|error| failed(&error))?;
         let mut config = kube::Config::new(url);
         config.root_cert = Some(vec![self.certificate.to_vec()]);
-        config.auth_info.token = Some(credentials.token.clone().into());
+        config.auth_info.token = Some(token.into());
         config.default_retry = false;
         Ok(config)
     }
@@ -125,6 +116,11 @@ impl Proxy {
     /// Nobody of this name comes through any more, until he is admitted again.
     pub(in crate::cluster) fn expel(&self, name: &str) {
         self.gate.expel(name);
+    }
+
+    /// Whoever has this name is another incarnation now.
+    pub(in crate::cluster) fn incarnated(&self, name: &str, incarnation: u32) {
+        self.gate.incarnated(name, incarnation);
     }
 
     /// A component was started again.
@@ -175,23 +171,6 @@ impl Proxy {
     /// What happened since the last call, in order.
     pub(in crate::cluster::real) fn take(&self) -> Vec<Happened> {
         self.gate.take()
-    }
-}
-
-impl Credentials {
-    /// As a file for programs.
-    pub(in crate::cluster) fn kubeconfig(&self, user: &str) -> String {
-        use base64::Engine as _;
-        let authority = base64::prelude::BASE64_STANDARD.encode(&self.authority);
-        serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "proxy",
-            "clusters": [{"name": "proxy", "cluster": {
-                "server": self.server, "certificate-authority-data": authority,
-            }}],
-            "users": [{"name": user, "user": {"token": self.token}}],
-            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": user}}],
-        })
-        .to_string()
     }
 }
 

@@ -111,6 +111,17 @@ impl Gate {
         self.break_watches(name, None, false);
     }
 
+    /// Whoever has this name is another incarnation now.
+    pub(super) fn incarnated(&self, name: &str, incarnation: u32) {
+        for guest in self.inside().guests.values_mut() {
+            if let Who::Actor(who, number) = &mut guest.who
+                && who == name
+            {
+                *number = incarnation;
+            }
+        }
+    }
+
     /// A component was started again.
     pub(super) fn started(&self, component: Component) {
         *self.inside().starts.entry(component.as_str()).or_default() += 1;

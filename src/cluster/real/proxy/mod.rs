@@ -12,7 +12,7 @@ mod pass;
 mod stream;
 mod told;
 
-pub(in crate::cluster) use door::{Credentials, Proxy};
+pub(in crate::cluster) use door::Proxy;
 pub(super) use gate::{Guest, Happened, Who};
 
 #[cfg(test)]

@@ -21,15 +21,15 @@ const GLANCE: Duration = Duration::from_millis(2);
 
 /// What a program printed, and how it ended.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) status: ExitStatus,
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: Vec<u8>,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// Why a program did not come to its end.
 #[derive(Debug, Error)]
-pub(super) enum ProcessError {
+pub(crate) enum ProcessError {
     #[error("it does not start: {0}")]
     NotStarted(std::io::Error),
     #[error("it took longer than {} ms and was ended", .0.as_millis())]
@@ -43,7 +43,7 @@ pub(super) enum ProcessError {
 }
 
 /// Runs a program to its end with `input` as its standard input.
-pub(super) fn run(
+pub(crate) fn run(
     command: &mut Command,
     input: Vec<u8>,
     within: Duration,
@@ -83,7 +83,7 @@ fn reader(from: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 }
 
 /// Waits for the end of a process; `None` if it goes on for longer.
-pub(super) fn ends_within(
+pub(crate) fn ends_within(
     child: &mut Child,
     within: Duration,
 ) -> std::io::Result<Option<ExitStatus>> {

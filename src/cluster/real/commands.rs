@@ -1,0 +1,256 @@
+//! Programs beside the cluster: processes of this machine with a kubeconfig of their own.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kubesim_model::resource::ObjectKey;
+use kubesim_model::{Millis, Text};
+
+use super::api::Api;
+use super::folder::Folder;
+use super::kubeconfig::{Credentials, Endpoint};
+use super::proxy::{Guest, Proxy, Who};
+use crate::cluster::daemon::{Launch, Process};
+use crate::cluster::sim::{OPERATOR_AGENT, OPERATOR_USER};
+use crate::cluster::{ClusterError, Lever, OTHER_CLUSTERS, Touched};
+use crate::history::{ActorEvent, ActorPhase};
+
+/// How long a token is good for, in seconds.
+const TOKEN: i64 = 24 * 60 * 60;
+
+/// kubelet v1.36: the first restart comes at once, the next after 10 s, then twice as long each
+/// time up to five minutes; ten minutes of life make it forget.
+const FIRST_BACK_OFF: Millis = 10_000;
+const LONGEST_BACK_OFF: Millis = 300_000;
+const FORGIVEN_AFTER: Millis = 600_000;
+
+/// How a program is started.
+pub(super) struct Start<'a> {
+    pub(super) name: &'a Text,
+    pub(super) argv: &'a [Text],
+    pub(super) env: &'a [(Text, Text)],
+    /// The folder of the file that names it.
+    pub(super) folder: &'a Utf8Path,
+    pub(super) account: &'a ObjectKey,
+}
+
+/// The programs that were started, by name.
+#[derive(Default)]
+pub(super) struct Commands(BTreeMap<Text, Command>);
+
+struct Command {
+    process: Process,
+    event: ActorEvent,
+    /// Whether a request of it was seen.
+    has_come: bool,
+    started: Millis,
+    /// How often it ended by itself.
+    ends: u32,
+    /// When it is started again.
+    restart: Option<Millis>,
+    /// For its kubeconfig and what it prints.
+    _folder: Folder,
+}
+
+impl Commands {
+    /// Starts a program with a kubeconfig that leads to `endpoint`; answers its user.
+    pub(super) fn start(
+        &mut self,
+        (api, proxy): (&Api, Option<&Proxy>),
+        endpoint: &Endpoint,
+        start: &Start<'_>,
+        now: Millis,
+    ) -> Result<Text, ClusterError> {
+        let name = start.name;
+        let failed = |what: &str, why: &dyn std::fmt::Display| {
+            ClusterError::Environment(format!("the subject `{name}` {what}: {why}"))
+        };
+        let token = match proxy {
+            Some(proxy) => proxy.admit(guest(start))?,
+            None => token(api, start.account)?,
+        };
+        let folder = Folder::new().map_err(|error| failed("has no folder", &error))?;
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, endpoint.kubeconfig(&Credentials::Token(&token)))
+            .map_err(|error| failed("has no kubeconfig", &error))?;
+        let launch = launch(start, &kubeconfig, folder.path())
+            .map_err(|error| failed("can't be run", &error))?;
+        let process = Process::launch(launch).map_err(|error| failed("does not start", &error))?;
+        let user = user_of(start.account);
+        let event = ActorEvent {
+            actor: name.clone(),
+            user: user.clone(),
+            user_agent: Text::default(),
+            node: Text::default(),
+            incarnation: 1,
+            phase: ActorPhase::Started,
+        };
+        let command = Command {
+            process,
+            event,
+            has_come: false,
+            started: now,
+            ends: 0,
+            restart: None,
+            _folder: folder,
+        };
+        self.0.insert(name.clone(), command);
+        Ok(user)
+    }
+
+    /// Which incarnation of a program lives; `None` if there is no such program.
+    pub(super) fn incarnation(&self, name: &str) -> Option<u32> {
+        self.0.get(name).map(|command| command.event.incarnation)
+    }
+
+    /// A request of a program was seen; what is to be told, if it is the first.
+    pub(super) fn arrived(&mut self, name: &str, user_agent: &Text) -> Option<ActorEvent> {
+        let command = self.0.get_mut(name).filter(|command| !command.has_come)?;
+        command.has_come = true;
+        command.event.user_agent = user_agent.clone();
+        Some(command.event.clone())
+    }
+
+    /// Starts those again that ended by themselves, after a while.
+    pub(super) fn attend(&mut self, now: Millis) -> Vec<ActorEvent> {
+        self.0.values_mut().filter_map(|command| command.attend(now)).collect()
+    }
+
+    /// Moves a lever that acts on one of them; `None` if it does not.
+    pub(super) fn pull(
+        &mut self,
+        lever: &Lever,
+        now: Millis,
+    ) -> Option<(Touched, Vec<ActorEvent>)> {
+        let (actor, phase) = match lever {
+            Lever::CrashActor { actor } => (actor, ActorPhase::Crashed),
+            Lever::StartActor { actor } => (actor, ActorPhase::Started),
+            Lever::PauseActor { actor } => (actor, ActorPhase::Paused),
+            Lever::ResumeActor { actor } => (actor, ActorPhase::Resumed),
+            _ => return None,
+        };
+        let command = self.0.get_mut(actor)?;
+        let did = match phase {
+            ActorPhase::Crashed => command.process.kill(),
+            ActorPhase::Started => command.process.start_again().unwrap_or(false),
+            ActorPhase::Paused => command.process.pause(),
+            ActorPhase::Resumed => command.process.resume(),
+        };
+        // One that is ended, or started, by a lever is started by nothing else.
+        if matches!(phase, ActorPhase::Crashed | ActorPhase::Started) {
+            command.restart = None;
+            command.started = now;
+        }
+        if !did {
+            return Some((Touched::default(), Vec::new()));
+        }
+        let touched = Touched { actors: vec![actor.clone()], ..Touched::default() };
+        Some((touched, command.turned(phase).into_iter().collect()))
+    }
+
+    /// What each has printed.
+    pub(super) fn logs(&self) -> impl Iterator<Item = (Text, &Utf8Path)> {
+        self.0.iter().map(|(name, command)| (name.clone(), command.process.log()))
+    }
+}
+
+impl Command {
+    fn attend(&mut self, now: Millis) -> Option<ActorEvent> {
+        let lives = matches!(
+            self.event.phase,
+            ActorPhase::Started | ActorPhase::Paused | ActorPhase::Resumed
+        );
+        if lives && !self.process.is_running() {
+            if now.saturating_sub(self.started) >= FORGIVEN_AFTER {
+                self.ends = 0;
+            }
+            let wait = match self.ends {
+                0 => 0,
+                n => (FIRST_BACK_OFF << (n - 1).min(5)).min(LONGEST_BACK_OFF),
+            };
+            self.ends += 1;
+            self.restart = Some(now + wait);
+            return self.turned(ActorPhase::Crashed);
+        }
+        if self.restart.is_some_and(|at| at <= now) {
+            self.restart = None;
+            self.started = now;
+            // One that can't be started is tried again as one that ended at once.
+            let _ = self.process.start_again();
+            return self.turned(ActorPhase::Started);
+        }
+        None
+    }
+
+    /// Notes what became of it; it is told once it was heard of.
+    fn turned(&mut self, phase: ActorPhase) -> Option<ActorEvent> {
+        self.event.incarnation += u32::from(phase == ActorPhase::Started);
+        self.event.phase = phase;
+        self.has_come.then(|| self.event.clone())
+    }
+}
+
+/// A program as the proxy knows it: with the groups of its service account (apiserver v0.36).
+fn guest(start: &Start<'_>) -> Guest {
+    let namespace = &start.account.namespace;
+    Guest {
+        who: Who::Actor(start.name.clone(), 1),
+        user: user_of(start.account),
+        groups: vec![
+            Text::new_static("system:serviceaccounts"),
+            Text::from(format!("system:serviceaccounts:{namespace}")),
+            Text::new_static("system:authenticated"),
+        ],
+    }
+}
+
+fn user_of(ObjectKey { namespace, name }: &ObjectKey) -> Text {
+    Text::from(format!("system:serviceaccount:{namespace}:{name}"))
+}
+
+/// A token of a service account.
+fn token(api: &Api, account: &ObjectKey) -> Result<String, ClusterError> {
+    let failed = |why: &dyn std::fmt::Display| {
+        ClusterError::Environment(format!("no token for the service account {account}: {why}"))
+    };
+    let client = api.client_of(None, OPERATOR_USER, OPERATOR_AGENT)?;
+    let accounts: kube::Api<ServiceAccount> = kube::Api::namespaced(client, &account.namespace);
+    let spec = TokenRequestSpec { expiration_seconds: Some(TOKEN), ..TokenRequestSpec::default() };
+    let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
+    let params = kube::api::PostParams::default();
+    let asked = accounts.create_token_request(&account.name, &params, &request);
+    let answer = api.runtime.block_on(asked).map_err(|error| failed(&error))?;
+    let token = answer.status.and_then(|status| status.token);
+    token.ok_or_else(|| failed(&"the answer holds none"))
+}
+
+/// How to start a program: one with a slash stands in the folder of the file that names it, another
+/// is looked for on `PATH` and beside this program.
+fn launch(start: &Start<'_>, kubeconfig: &Utf8Path, folder: &Utf8Path) -> Result<Launch, String> {
+    let (program, arguments) = start.argv.split_first().ok_or("there is no program to run")?;
+    let own = if start.folder.as_str().is_empty() { Utf8Path::new(".") } else { start.folder };
+    let found = match program.contains('/') {
+        true => std::path::absolute(own.join(program.as_str())).ok().filter(|path| path.is_file()),
+        false => on_path(program),
+    };
+    let place = if program.contains('/') { format!("in `{own}`") } else { "on PATH".to_owned() };
+    let mut env = vec![("KUBECONFIG".to_owned(), kubeconfig.to_string())];
+    env.extend(start.env.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+    Ok(Launch {
+        program: found.ok_or_else(|| format!("there is no `{program}` {place}"))?,
+        arguments: arguments.iter().map(ToString::to_string).collect(),
+        env,
+        without: OTHER_CLUSTERS.to_vec(),
+        folder: own.is_dir().then(|| own.to_owned()),
+        log: folder.join(Utf8PathBuf::from(format!("{}.log", start.name))),
+    })
+}
+
+fn on_path(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
+    let folders = std::env::split_paths(&path).chain(beside);
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}

@@ -1,0 +1,260 @@
+//! Programs in containers of the cluster, by the workloads that were applied: who they are for the
+//! API, which of their containers run, and what can be done to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubesim_model::Text;
+use kubesim_model::object;
+use kubesim_model::tree::Tree;
+
+use super::apply::runs_as;
+use super::ground::Ground;
+use crate::cluster::{ContainerSelector, Lever, Touched};
+use crate::history::{ActorEvent, ActorPhase, ContainerFact, HostEvent, HostFact};
+use crate::suite::ways::NAMESPACE;
+
+/// The exit code of SIGKILL.
+const KILLED: i32 = 137;
+
+/// The workloads, by the name of who runs in them.
+#[derive(Default)]
+pub(super) struct Deployed {
+    members: BTreeMap<Text, Member>,
+    /// The namespaces that hold nothing of what a trial is about.
+    apart: BTreeSet<Text>,
+}
+
+struct Member {
+    namespace: Text,
+    workload: Text,
+    /// Whether it is a pod itself.
+    is_pod: bool,
+    container: Text,
+    event: ActorEvent,
+    has_come: bool,
+    /// The ids of its containers that run, as far as that was seen.
+    running: BTreeSet<Text>,
+    /// Whether one was ever seen to run.
+    has_run: bool,
+}
+
+impl Deployed {
+    /// Takes up what runs of `objects`, which belong to the subject `name`; answers its users and
+    /// their names. A service account is called by its own name, the one of a namespace by that of
+    /// the workload.
+    pub(super) fn take_up(&mut self, objects: &[Tree]) -> Vec<(Text, Text)> {
+        let mut users = Vec::new();
+        for object in objects {
+            let namespace = namespace(object);
+            let kind = object["kind"].str();
+            if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "Pod") {
+                continue;
+            }
+            let workload = Text::new(object::name(object));
+            let (account, container) = runs_as(object);
+            let user = Text::from(format!("system:serviceaccount:{namespace}:{account}"));
+            let name = if account == "default" { workload.clone() } else { account };
+            let event = ActorEvent {
+                actor: name.clone(),
+                user: user.clone(),
+                user_agent: Text::default(),
+                node: Text::default(),
+                incarnation: 1,
+                phase: ActorPhase::Started,
+            };
+            if namespace != "default" {
+                self.apart.insert(namespace.clone());
+            }
+            let member = Member {
+                namespace,
+                workload,
+                is_pod: kind == "Pod",
+                container,
+                event,
+                has_come: false,
+                running: BTreeSet::new(),
+                has_run: false,
+            };
+            self.members.insert(name.clone(), member);
+            users.push((user, name));
+        }
+        users
+    }
+
+    /// Whether what lies in a namespace is the subject's own.
+    pub(super) fn is_apart(&self, namespace: &str) -> bool {
+        self.apart.contains(namespace)
+    }
+
+    /// Which incarnation of somebody lives; `None` for others.
+    pub(super) fn incarnation(&self, name: &str) -> Option<u32> {
+        self.members.get(name).map(|member| member.event.incarnation)
+    }
+
+    /// A request of somebody was seen; what is to be told, if it is the first.
+    pub(super) fn arrived(&mut self, name: &str, user_agent: &Text) -> Option<ActorEvent> {
+        let member = self.members.get_mut(name).filter(|member| !member.has_come)?;
+        member.has_come = true;
+        member.event.user_agent = user_agent.clone();
+        Some(member.event.clone())
+    }
+
+    /// What a fact of a host tells of them; `None` if it is about others.
+    pub(super) fn saw(&mut self, fact: &HostEvent) -> Option<Vec<ActorEvent>> {
+        let (container, starts) = match &fact.fact {
+            HostFact::ContainerStarted(container) => (container, Some(true)),
+            HostFact::ContainerExited { container, .. } => (container, Some(false)),
+            HostFact::ContainerStuck { container, .. } => (container, None),
+            _ => return None,
+        };
+        let mut members = self.members.values_mut();
+        let Some(member) = members.find(|member| member.owns(container)) else {
+            return self.is_apart(&container.pod.namespace).then(Vec::new);
+        };
+        let event = starts.and_then(|starts| match starts {
+            true => member.started(&container.container_id),
+            false => member.exited(&container.container_id),
+        });
+        Some(event.into_iter().collect())
+    }
+
+    /// Moves a lever that acts on one of them; `None` if it does not. A kubelet starts what was
+    /// ended again when it will.
+    pub(super) fn pull(
+        &mut self,
+        lever: &Lever,
+        ground: &mut dyn Ground,
+    ) -> Option<(Touched, Vec<ActorEvent>)> {
+        let (actor, phase) = match lever {
+            Lever::CrashActor { actor } => (actor, ActorPhase::Crashed),
+            Lever::StartActor { actor } => (actor, ActorPhase::Started),
+            Lever::PauseActor { actor } => (actor, ActorPhase::Paused),
+            Lever::ResumeActor { actor } => (actor, ActorPhase::Resumed),
+            _ => return None,
+        };
+        let member = self.members.get_mut(actor)?;
+        let container = member.selector();
+        let lever = match phase {
+            ActorPhase::Crashed => Lever::KillContainer { container, exit_code: KILLED },
+            ActorPhase::Paused => Lever::StickContainer { container },
+            ActorPhase::Resumed => Lever::UnstickContainer { container },
+            ActorPhase::Started => return Some((Touched::default(), Vec::new())),
+        };
+        let did = matches!(ground.pull(&lever), Some(Ok(touched)) if !touched.pods.is_empty());
+        if !did {
+            return Some((Touched::default(), Vec::new()));
+        }
+        let touched = Touched { actors: vec![actor.clone()], ..Touched::default() };
+        Some((touched, member.turned(phase).into_iter().collect()))
+    }
+
+    /// The pods of which logs can be asked: namespace, beginning of the name, container.
+    pub(super) fn pods(&self) -> impl Iterator<Item = (&Text, &Text, String, &Text)> {
+        self.members
+            .iter()
+            .map(|(name, member)| (name, &member.namespace, member.beginning(), &member.container))
+    }
+}
+
+impl Member {
+    fn owns(&self, container: &ContainerFact) -> bool {
+        container.pod.namespace == self.namespace
+            && container.name == self.container
+            && container.pod.name.starts_with(&self.beginning())
+    }
+
+    /// How the names of its pods begin.
+    fn beginning(&self) -> String {
+        if self.is_pod { self.workload.to_string() } else { format!("{}-", self.workload) }
+    }
+
+    fn selector(&self) -> ContainerSelector {
+        ContainerSelector {
+            namespace: self.namespace.clone(),
+            pod: Text::from(format!("{}*", self.beginning())),
+            container: self.container.clone(),
+            ..ContainerSelector::default()
+        }
+    }
+
+    /// With the first container that runs after none did it lives again.
+    fn started(&mut self, id: &Text) -> Option<ActorEvent> {
+        let was_down = self.running.is_empty();
+        self.running.insert(id.clone());
+        if !was_down || !std::mem::replace(&mut self.has_run, true) {
+            return None;
+        }
+        self.turned(ActorPhase::Started)
+    }
+
+    fn exited(&mut self, id: &Text) -> Option<ActorEvent> {
+        let was = self.running.remove(id);
+        let is_told = self.event.phase == ActorPhase::Crashed;
+        if !was || !self.running.is_empty() || is_told {
+            return None;
+        }
+        self.turned(ActorPhase::Crashed)
+    }
+
+    /// Notes what became of it; it is told once it was heard of.
+    fn turned(&mut self, phase: ActorPhase) -> Option<ActorEvent> {
+        self.event.incarnation += u32::from(phase == ActorPhase::Started);
+        self.event.phase = phase;
+        self.has_come.then(|| self.event.clone())
+    }
+}
+
+/// The namespace of an object that may name none.
+fn namespace(object: &Tree) -> Text {
+    match object::namespace(object) {
+        "" => Text::new_static(NAMESPACE),
+        namespace => Text::new(namespace),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kubesim_model::resource::ObjectKey;
+    use kubesim_model::{list, map};
+
+    fn fact(id: &str, starts: bool) -> HostEvent {
+        let container = ContainerFact {
+            container_id: id.into(),
+            pod_uid: "u".into(),
+            pod: ObjectKey::new("kruise-system", "manager-5d-x"),
+            name: "manager".into(),
+            image: "i".into(),
+            image_id: "i".into(),
+        };
+        let fact = match starts {
+            true => HostFact::ContainerStarted(container),
+            false => HostFact::ContainerExited { container, exit_code: 1, reason: "".into() },
+        };
+        HostEvent { node: "n".into(), fact }
+    }
+
+    #[test]
+    fn a_container_that_follows_another_is_the_next_incarnation() {
+        let mut deployed = Deployed::default();
+        let template = map! { "spec" => map! {
+            "serviceAccountName" => "kruise", "containers" => list![map! { "name" => "manager" }],
+        } };
+        let manager = map! {
+            "kind" => "Deployment",
+            "metadata" => map! { "name" => "manager", "namespace" => "kruise-system" },
+            "spec" => map! { "template" => template },
+        };
+        let users = deployed.take_up(&[manager]);
+        let user: Text = "system:serviceaccount:kruise-system:kruise".into();
+        assert_eq!(users, [(user, "kruise".into())]);
+        assert!(deployed.is_apart("kruise-system") && !deployed.is_apart("default"));
+        assert_eq!(deployed.saw(&fact("a", true)), Some(Vec::new()));
+        assert!(deployed.arrived("kruise", &"manager/v1".into()).is_some());
+        assert!(deployed.arrived("kruise", &"manager/v1".into()).is_none());
+        let ended = deployed.saw(&fact("a", false)).unwrap_or_default();
+        assert_eq!(ended[0].phase, ActorPhase::Crashed);
+        let again = deployed.saw(&fact("b", true)).unwrap_or_default();
+        assert_eq!((again[0].phase, again[0].incarnation), (ActorPhase::Started, 2));
+    }
+}
