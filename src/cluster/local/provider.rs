@@ -55,7 +55,7 @@ impl Provider for Local {
         let mut world = WorldConfig::new(spec.seed, 0);
         world.nodes = spec.nodes.iter().map(node_config).collect();
         let (plane, api) = Plane::start(&self.binaries, runtime.handle())?;
-        let (audit_log, ground) = (plane.audit_log(), Box::new(plane));
+        let (audit_log, ground) = (Some(plane.audit_log()), Box::new(plane));
         let setup = Setup { provider: "local", api, audit_log, ground, world, runtime };
         Ok(Box::new(RealCluster::new(setup)?))
     }

@@ -12,7 +12,7 @@ use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text, object};
 
-use super::api::{Api, Sender, call};
+use super::api::{Api, Sender};
 use super::audit::{Entry, Log};
 use super::ground::Ground;
 use super::limits::is_of_the_system;
@@ -57,7 +57,8 @@ pub(in crate::cluster) struct Setup {
     /// The provider's name.
     pub(in crate::cluster) provider: &'static str,
     pub(in crate::cluster) api: Api,
-    pub(in crate::cluster) audit_log: Utf8PathBuf,
+    /// What it says who did what in; without it nobody knows.
+    pub(in crate::cluster) audit_log: Option<Utf8PathBuf>,
     pub(in crate::cluster) ground: Box<dyn Ground>,
     /// The nodes that are simulated, and the entropy of actors.
     pub(in crate::cluster) world: WorldConfig,
@@ -71,7 +72,7 @@ pub(in crate::cluster) struct RealCluster {
     api: Api,
     ground: Box<dyn Ground>,
     world: World,
-    log: Log,
+    log: Option<Log>,
     recorder: Recorder,
     staff: Staff,
     programs: Programs,
@@ -94,7 +95,7 @@ impl RealCluster {
     /// The cluster, once pods can be made in it.
     pub(in crate::cluster) fn new(setup: Setup) -> Result<Self, ClusterError> {
         let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
-        let log = Log::open(&setup.audit_log).map_err(failed)?;
+        let log = setup.audit_log.as_deref().map(Log::open).transpose().map_err(failed)?;
         let began = now();
         let (tell, news) = channel();
         let mut cluster = RealCluster {
@@ -102,8 +103,8 @@ impl RealCluster {
             api: setup.api,
             ground: setup.ground,
             world: World::remote(setup.world, began),
+            recorder: Recorder::new(log.is_some()),
             log,
-            recorder: Recorder::default(),
             staff: Staff::default(),
             followed: BTreeSet::new(),
             programs: Programs::default(),
@@ -150,7 +151,7 @@ impl RealCluster {
         let mut waited = Duration::ZERO;
         while let Some(kind) = &kind {
             let api = &self.api;
-            if api.runtime.block_on(api.answer(call(kind, &request, &sender))).is_ok() {
+            if api.runtime.block_on(api.ask(kind, &request, &sender)).is_ok() {
                 return Ok(());
             }
             if waited > SERVES_WITHIN {
@@ -196,7 +197,7 @@ impl RealCluster {
             let (tell, ticket) = (self.tell.clone(), outgoing.ticket);
             // Nobody listens any more once the trial is over.
             let then = move |answer| drop(tell.send(News::Answered(ticket, answer)));
-            self.api.send(call(&kind, &outgoing.request, &sender), then);
+            self.api.send(&kind, &outgoing.request, &sender, then);
         }
         for record in self.world.take_records() {
             // What the actors of real processes are told is not known, so no one's is.
@@ -259,12 +260,14 @@ impl RealCluster {
 
     /// Takes in what the log and the watches have told so far.
     fn record(&mut self) -> Result<(), ClusterError> {
-        let entries = self.log.read().map_err(|error| {
+        let entries = self.log.as_mut().map(Log::read).transpose().map_err(|error| {
             ClusterError::Environment(format!("the audit log can't be read: {error}"))
         })?;
+        let scope = self.api.scope.clone();
+        let entries = entries.into_iter().flatten().filter_map(|entry| scope.entry(entry));
         let now = now();
         let since = self.began.saturating_sub(BEFORE);
-        for entry in entries.into_iter().filter(|entry| entry.at >= since && is_told(entry)) {
+        for entry in entries.filter(|entry| entry.at >= since && is_told(entry)) {
             self.recorder.asked(now, entry);
         }
         for recorded in self.recorder.take(now) {
@@ -281,7 +284,8 @@ impl RealCluster {
                     let what = format!("{} {}", change.resource, change.key);
                     let reason = format!("the audit log does not say who changed {what}");
                     // An eviction is known by what it changed.
-                    for missing in ["actors", "evictions"] {
+                    let is_logged = self.log.is_some();
+                    for missing in ["actors", "evictions"].into_iter().filter(|_| is_logged) {
                         self.observe(now, self.gap(missing, reason.clone()));
                     }
                     self.observe(now, Body::Request(Box::new(unclaimed(change))));
@@ -422,6 +426,11 @@ impl Cluster for RealCluster {
                 self.world.add_actor(ActorSpec { user, user_agent, node, ..actor });
                 Ok(())
             }
+            Program::Client { .. } if self.api.scope.is_bounded() => {
+                let what = "hold a program of this process back from the rest of the cluster";
+                let what = what.to_owned();
+                Err(ClusterError::Unsupported { provider: self.provider, what })
+            }
             Program::Client { name, user, user_agent, start } => {
                 self.recorder.name(&user, &user_agent, &name);
                 let who = (name, user, user_agent);
@@ -445,7 +454,7 @@ impl Cluster for RealCluster {
                 let sender = Sender { user: None, user_agent: Text::new_static(OPERATOR_AGENT) };
                 let tell = self.tell.clone();
                 let then = move |answer| drop(tell.send(News::Answer(ticket, answer)));
-                self.api.send(call(&kind, &request, &sender), then);
+                self.api.send(&kind, &request, &sender, then);
             }
         }
         ticket
