@@ -2,7 +2,8 @@
 //!
 //! On a control plane where `SHAKEDOWN_K8S_BIN` names its programs, on kind clusters where
 //! `SHAKEDOWN_NODE_IMAGE` names a node image. `SHAKEDOWN_KILLS=N` and `SHAKEDOWN_KILLS_KIND=N` say
-//! how often, `SHAKEDOWN_SEED=N` draws other moments.
+//! how often, `SHAKEDOWN_SEED=N` draws other moments, `SHAKEDOWN_BIN` names another build of the
+//! command.
 
 #![expect(clippy::print_stderr, reason = "the one way to say what was done, or that nothing was")]
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
@@ -33,7 +34,9 @@ impl Place {
     }
 
     fn shakedown(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+        let built = env!("CARGO_BIN_EXE_shakedown");
+        let named = std::env::var("SHAKEDOWN_BIN").unwrap_or_else(|_| built.to_owned());
+        let mut command = Command::new(named);
         command.args(arguments).env("TMPDIR", self.0.join("tmp"));
         command.env("XDG_STATE_HOME", self.0.join("state")).stdout(Stdio::null());
         command

@@ -182,7 +182,7 @@ impl Provider for Kubeconfig {
         let turn = Turn::take(&self.turns)?;
         let failed = |error: &dyn std::fmt::Display| ClusterError::Environment(error.to_string());
         let runtime = Runtime::new().map_err(|error| failed(&error))?;
-        let folder = Folder::lasting().map_err(|error| failed(&error))?;
+        let folder = Folder::at_home().map_err(|error| failed(&error))?;
         let (file, context) = (&self.options.kubeconfig, self.options.context.as_deref());
         let connection = runtime.block_on(Connection::new(file, context));
         let connection = connection.map_err(|error| failed(&error))?;

@@ -10,6 +10,7 @@ use kubesim::api::Type;
 use kubesim::world::{ActorSpec, Mirrored, What, World, WorldConfig};
 use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, object};
 
 use super::api::{Api, Sender};
@@ -17,7 +18,7 @@ use super::audit::{Entry, Log};
 use super::ground::Ground;
 use super::limits::is_of_the_system;
 use super::programs::Programs;
-use super::record::{Recorded, Recorder};
+use super::record::{Recorded, Recorder, unclaimed};
 use super::runtime::Runtime;
 use super::staff::Staff;
 use super::watch::{AGENT, Told, follow};
@@ -26,7 +27,7 @@ use crate::cluster::sim_record::observation;
 use crate::cluster::{
     Advance, Cluster, ClusterError, Lever, LeverError, Observation, Program, Ticket, Touched,
 };
-use crate::history::{Body, Change, Clock, Gap, RequestEvent};
+use crate::history::{Body, Change, Clock, Gap};
 
 /// How often the audit log is read, in milliseconds.
 const GLANCE: Millis = 10;
@@ -121,13 +122,16 @@ impl RealCluster {
         cluster.wait_until_pods_can_be_made()?;
         let types: Vec<Type> = cluster.world.api().resources().cloned().collect();
         types.iter().for_each(|kind| cluster.follow(kind));
-        cluster.wait_for_lists()?;
+        let nodes = cluster.wait_for_lists()?;
         cluster.began = now();
+        cluster.introduce(nodes.into_iter().filter(|_| cluster.api.scope.is_bounded()).collect());
         Ok(cluster)
     }
 
-    /// What there is before the trial is no part of its history; all that comes later is.
-    fn wait_for_lists(&mut self) -> Result<(), ClusterError> {
+    /// What there is before the trial is no part of its history; all that comes later is. Answers
+    /// the nodes.
+    fn wait_for_lists(&mut self) -> Result<Vec<Tree>, ClusterError> {
+        let mut nodes = Vec::new();
         let mut missing = self.followed.clone();
         while let Some(next) = missing.first() {
             let Ok(news) = self.news.recv_timeout(SERVES_WITHIN) else {
@@ -137,9 +141,26 @@ impl RealCluster {
             if let News::Told(resource, Told::Of(mirrored)) = news {
                 missing.remove(&resource);
                 self.world.mirror(&resource, &mirrored);
+                if let (true, Mirrored::Listed(items)) = (resource == Resource::NODES, mirrored) {
+                    nodes = items;
+                }
             }
         }
-        Ok(())
+        Ok(nodes)
+    }
+
+    /// Tells of nodes that were there before, and of their kubelets.
+    fn introduce(&mut self, nodes: Vec<Tree>) {
+        for node in nodes {
+            let name = object::name(&node).to_owned();
+            let kubelet = (format!("kubelet/{name}").into(), format!("system:node:{name}").into());
+            let event = self.staff.arrived(kubelet.0, kubelet.1, Text::new_static("kubelet"));
+            self.observe(now(), event);
+            let (rv, key) = (object::resource_version(&node), object::key(&node));
+            let (resource, before, after) = (Resource::NODES, None, Some(node));
+            let change = unclaimed(Change { rv, resource, key, before, after });
+            self.observe(now(), Body::Request(Box::new(change)));
+        }
     }
 
     /// Pods need the service account of their namespace, which a controller makes.
@@ -341,28 +362,6 @@ fn is_told(entry: &Entry) -> bool {
         && entry.user_agent != AGENT
         && !is_charge
         && !is_of_the_system(&entry.key.namespace)
-}
-
-fn unclaimed(change: Change) -> RequestEvent {
-    use kubesim_model::request::Verb;
-    let verb = match (&change.before, &change.after) {
-        (None, _) => Verb::Create,
-        (_, None) => Verb::Delete,
-        _ => Verb::Update,
-    };
-    RequestEvent {
-        actor: Text::new_static("unknown"),
-        incarnation: 1,
-        verb,
-        resource: change.resource.clone(),
-        key: change.key.clone(),
-        subresource: Text::default(),
-        code: 200,
-        reason: Text::default(),
-        message: String::new(),
-        injected: false,
-        changes: vec![change],
-    }
 }
 
 impl Cluster for RealCluster {

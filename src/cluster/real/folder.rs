@@ -28,8 +28,8 @@ impl Folder {
     }
 
     /// One that is there also after a boot of this machine: for a cluster that is.
-    pub(in crate::cluster) fn lasting() -> std::io::Result<Folder> {
-        let parent = lasting_parent();
+    pub(in crate::cluster) fn at_home() -> std::io::Result<Folder> {
+        let parent = home();
         std::fs::create_dir_all(&parent)?;
         Folder::within(&parent)
     }
@@ -73,10 +73,10 @@ fn parent() -> Utf8PathBuf {
 }
 
 /// Where a user's programs keep what is to be there the next time (XDG base directories).
-fn lasting_parent() -> Utf8PathBuf {
+fn home() -> Utf8PathBuf {
     let named = |variable| std::env::var(variable).ok().filter(|path| path.starts_with('/'));
-    let home = || named("HOME").map(|home| format!("{home}/.local/state"));
-    let state = named("XDG_STATE_HOME").or_else(home);
+    let in_home = || named("HOME").map(|home| format!("{home}/.local/state"));
+    let state = named("XDG_STATE_HOME").or_else(in_home);
     state.map_or_else(parent, |state| Utf8PathBuf::from(state).join("shakedown"))
 }
 
@@ -94,7 +94,7 @@ fn names(parent: &Utf8Path) -> Vec<String> {
 
 /// The folders with journals, whoever made them.
 pub(in crate::cluster) fn with_journals() -> Vec<Utf8PathBuf> {
-    let mut parents = vec![parent(), lasting_parent()];
+    let mut parents = vec![parent(), home()];
     parents.dedup();
     let folders = parents.iter().flat_map(|parent| {
         names(parent).into_iter().map(|name| parent.join(name)).collect::<Vec<_>>()

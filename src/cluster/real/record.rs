@@ -305,6 +305,28 @@ fn is_bound(change: &Change) -> bool {
     !has(&change.before) && has(&change.after)
 }
 
+/// A change as the request of somebody who is not known.
+pub(super) fn unclaimed(change: Change) -> RequestEvent {
+    let verb = match (&change.before, &change.after) {
+        (None, _) => Verb::Create,
+        (_, None) => Verb::Delete,
+        _ => Verb::Update,
+    };
+    RequestEvent {
+        actor: Text::new_static("unknown"),
+        incarnation: 1,
+        verb,
+        resource: change.resource.clone(),
+        key: change.key.clone(),
+        subresource: Text::default(),
+        code: 200,
+        reason: Text::default(),
+        message: String::new(),
+        injected: false,
+        changes: vec![change],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
