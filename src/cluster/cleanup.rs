@@ -37,6 +37,10 @@ fn heal(folder: &Utf8Path) -> Vec<Healed> {
             return vec![Healed { what, failed: Some((error.to_string(), by_hand)) }];
         }
     };
+    if !journal.header().lives_on {
+        // Its cluster is taken away with all that is broken in it.
+        return Vec::new();
+    }
     let open = journal.open_entries();
     let mut healed = Vec::new();
     if !open.is_empty() {
