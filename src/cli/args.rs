@@ -99,7 +99,7 @@ pub(crate) enum Command {
         shakedown image                       (the reference controller beside this program)\n  \
         shakedown image my-controller --name localhost/my-controller:v1 --output mine.tar")]
     Image(ImageArgs),
-    /// Take away the clusters that killed runs have left behind
+    /// Take away what killed runs have left behind, and heal what they left broken
     Cleanup,
 }
 
@@ -132,6 +132,21 @@ pub(crate) struct ProviderArgs {
     /// For `kind`: archives of images to load into the nodes; several are separated by `:`
     #[arg(long, value_name = "FILE", env = "SHAKEDOWN_WORKLOAD_IMAGES", value_delimiter = ':')]
     pub(crate) images: Vec<Utf8PathBuf>,
+    /// For `kubeconfig`: the file that says how the cluster is reached
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<Utf8PathBuf>,
+    /// For `kubeconfig`: one of its contexts; else the current one
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    pub(crate) context: Option<String>,
+    /// For `kubeconfig`: yes, break what the cluster marks for it
+    #[arg(long)]
+    pub(crate) i_own_this_cluster: bool,
+    /// For `kubeconfig`: the audit log of its API server, as it grows
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit_log: Option<Utf8PathBuf>,
+    /// For `kubeconfig`: a shell on a node, as in `docker exec -i {node}` or `ssh root@{node}`
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) node_access: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -144,7 +159,8 @@ pub(crate) struct RunArgs {
     /// How many seeds of each scenario
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) trials: u64,
-    /// Where to run: `sim`, `local` (a real control plane with simulated nodes) or `kind`
+    /// Where to run: `sim`, `local` (a real control plane with simulated nodes), `kind` or
+    /// `kubeconfig` (a cluster that you mark for it)
     #[arg(long, default_value = "sim", value_name = "NAME")]
     pub(crate) provider: String,
     #[command(flatten)]

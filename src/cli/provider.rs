@@ -1,9 +1,17 @@
 //! From what the command line says of a provider to the provider.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubesim_model::Text;
+
 use super::args::ProviderArgs;
+use super::cleanup::told;
 use super::exit_code::Exit;
 use super::terminal::Terminal;
-use crate::cluster::{Kind, KindOptions, Local, Provider, Sim};
+use crate::cluster::{
+    Kind, KindOptions, Kubeconfig, KubeconfigOptions, Local, Provider, Sim, heal_left_behind,
+};
+use crate::plan::Trial;
 
 /// The provider of this name.
 pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provider>, Exit> {
@@ -28,10 +36,52 @@ pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provid
                 }
             }
         }
+        "kubeconfig" => kubeconfig(args),
         _ => {
-            let help = "this version has `sim`, `local` and `kind`";
+            let help = "this version has `sim`, `local`, `kind` and `kubeconfig`";
             Terminal.error(format!("there is no provider `{name}`"), help);
             Err(Exit::Usage)
+        }
+    }
+}
+
+/// Says which checks of these trials will stay undecided, before time is spent on them.
+pub(super) fn note_undecidable(trials: &[Trial], provider: &dyn Provider) {
+    let mut checks: BTreeMap<&str, BTreeSet<Text>> = BTreeMap::new();
+    let able = trials.iter().filter(|trial| trial.skipped(provider).is_none());
+    for (check, lack) in able.flat_map(|trial| trial.undecidable(provider)) {
+        checks.entry(lack).or_default().insert(check);
+    }
+    for (lack, checks) in checks {
+        let checks: Vec<&str> = checks.iter().map(Text::as_str).collect();
+        let (name, checks) = (provider.name(), checks.join(", "));
+        Terminal.note(&format!("`{name}` does not record {lack}: {checks} will be unknown"));
+    }
+}
+
+/// A cluster that lives on, healed first of what a run that was killed has left broken.
+fn kubeconfig(args: &ProviderArgs) -> Result<Box<dyn Provider>, Exit> {
+    let Some(kubeconfig) = args.kubeconfig.clone() else {
+        let help = "say --kubeconfig FILE; --context NAME takes another than its current context";
+        Terminal.error("the provider `kubeconfig` has no --kubeconfig", help);
+        return Err(Exit::Usage);
+    };
+    let options = KubeconfigOptions {
+        kubeconfig,
+        context: args.context.clone(),
+        is_owned: args.i_own_this_cluster,
+        audit_log: args.audit_log.clone(),
+        node_access: args.node_access.clone(),
+    };
+    if args.i_own_this_cluster {
+        told(&heal_left_behind(), |line| Terminal.note(line));
+    }
+    match Kubeconfig::new(options) {
+        Ok(cluster) => Ok(Box::new(cluster)),
+        Err(error) => {
+            let exit = if error.is_of_the_user() { Exit::Usage } else { Exit::Environment };
+            Terminal.error(&error, error.help());
+            Err(exit)
         }
     }
 }

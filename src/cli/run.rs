@@ -7,7 +7,7 @@ use super::args::{Format, RunArgs};
 use super::catalogue;
 use super::exit_code::Exit;
 use super::progress::Progress;
-use super::provider::provider;
+use super::provider::{note_undecidable, provider};
 use super::terminal::Terminal;
 use crate::check::{Blame, Outcome};
 use crate::cluster::Provider;
@@ -39,6 +39,7 @@ pub(super) fn command(args: &RunArgs, detail: Detail) -> Exit {
     if trials.is_empty() {
         return catalogue::nothing(&workspace, &args.select);
     }
+    note_undecidable(&trials, provider.as_ref());
     stop_at_interrupt();
     let mut writing = Writing::begin(args);
     let report = conduct(&trials, provider.as_ref(), args, detail, &mut writing);

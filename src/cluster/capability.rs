@@ -42,7 +42,9 @@ capabilities! {
     Deliveries = "deliveries",
     /// Accepted and refused evictions are recorded with the budget that decided them.
     Evictions = "evictions",
-    /// Machines can be powered off, frozen and cut off.
+    /// Machines can be powered off and frozen.
+    PowerFaults = "power-faults",
+    /// Machines can be cut off, and their kubelets stopped.
     HostFaults = "host-faults",
     /// Container processes can be killed and stopped.
     ContainerFaults = "container-faults",

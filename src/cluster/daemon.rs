@@ -137,15 +137,48 @@ impl Process {
     /// What it printed last.
     pub(in crate::cluster) fn last_words(&self) -> String {
         let text = std::fs::read(&self.launch.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<String> =
-            text.lines().rev().take(TOLD).map(|line| line.chars().take(LINE).collect()).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        last_words(&String::from_utf8_lossy(&text))
     }
+}
+
+/// The last lines of a log that tell of trouble; if there are none, the last ones. Of a panic the
+/// message is told, not where it came from.
+fn last_words(log: &str) -> String {
+    let told = log.lines().take_while(|line| !line.starts_with("goroutine "));
+    let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
+    let trouble: Vec<&str> = told.iter().copied().filter(|line| !is_calm(line)).collect();
+    let lines = if trouble.is_empty() { told } else { trouble };
+    let lines = lines[lines.len().saturating_sub(TOLD)..].iter();
+    let lines = lines.map(|line| line.chars().take(LINE).collect::<String>());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a line of etcd or of a Kubernetes component (klog) only says what goes on.
+fn is_calm(line: &str) -> bool {
+    let klog =
+        line.strip_prefix('I').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    klog || line.contains(r#""level":"info""#)
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_words;
+
+    #[test]
+    fn the_last_words_tell_of_trouble_and_not_of_what_went_well() {
+        let log = "{\"level\":\"info\",\"msg\":\"a\"}\n\
+                   {\"level\":\"panic\",\"error\":\"no space left on device\"}\n\
+                   panic: failed to create WAL\n\ngoroutine 1 [running]:\nmain.main()\n";
+        let words = "{\"level\":\"panic\",\"error\":\"no space left on device\"}\n\
+                     panic: failed to create WAL";
+        assert_eq!(last_words(log), words);
+        assert_eq!(last_words("I1126 a\nE1126 b\nI1126 c"), "E1126 b");
+        assert_eq!(last_words("I1126 a\nI1126 b"), "I1126 a\nI1126 b");
     }
 }

@@ -2,8 +2,10 @@
 //! steps, asks and disturbs a cluster. One file per provider. Knows no scenario and no verdict.
 
 mod capability;
+mod cleanup;
 mod daemon;
 mod kind;
+mod kubeconfig;
 mod local;
 pub(crate) mod process;
 mod provider;
@@ -12,7 +14,9 @@ mod sim;
 mod sim_record;
 
 pub use capability::{Capabilities, Capability};
+pub use cleanup::{Healed, heal_left_behind};
 pub use kind::{Kind, KindOptions};
+pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigOptions};
 pub use kubesim::world::{
     Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
     WatchEffect,

@@ -29,6 +29,12 @@ pub trait Provider: Send + Sync {
     /// What the clusters' time is.
     fn clock(&self) -> Clock;
 
+    /// Why no cluster that it has is as this one is to be; `None` if it can make one, as far as it
+    /// knows.
+    fn unfit(&self, _: &ClusterSpec) -> Option<String> {
+        None
+    }
+
     /// Makes a cluster.
     ///
     /// # Errors

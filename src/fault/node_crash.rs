@@ -15,7 +15,7 @@ pub(super) const FAULT: Fault = Fault {
               with the power, a pod is bound to it, or the node \
               became `Unknown`.",
     params: node::PARAMS,
-    needs: &[Capability::HostFaults],
+    needs: &[Capability::PowerFaults],
     given: &[],
     ends: Ends::WhenAsked,
     inject,

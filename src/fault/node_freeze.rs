@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
               the API has replaced. Proof: containers stood still, a pod is bound to it, or the node \
               became `Unknown`.",
     params: node::PARAMS,
-    needs: &[Capability::HostFaults],
+    needs: &[Capability::PowerFaults],
     given: &[],
     ends: Ends::WhenAsked,
     inject,

@@ -13,7 +13,7 @@ pub(super) const FAULT: Fault = Fault {
               anew in new sandboxes with new addresses. `for` says how long it is down. Proof: \
               containers ended with the power, or a pod is bound to the machine while it is down.",
     params: node::PARAMS,
-    needs: &[Capability::HostFaults],
+    needs: &[Capability::PowerFaults],
     given: &[],
     ends: Ends::After(30_000),
     inject,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use kubesim_model::Text;
 
-use crate::check::{FINDINGS, Observe, Plan};
+use crate::check::{self, FINDINGS, Observe, Plan};
 use crate::cluster::{Capability, ClusterSpec, NodeSpec, Provider};
 use crate::fault;
 use crate::history::{Header, Names, SCHEMA, Source as Stored};
@@ -129,8 +129,26 @@ impl Trial {
                 return Some(format!("`{name}` lacks `{lack}`, which `{fault}` needs"));
             }
         }
-        let can = has(Capability::Scripts.as_str()) || self.scripts().is_empty();
-        (!can).then(|| format!("`{name}` can't run scripts"))
+        if !has(Capability::Scripts.as_str()) && !self.scripts().is_empty() {
+            return Some(format!("`{name}` can't run scripts"));
+        }
+        provider.unfit(&self.cluster_spec())
+    }
+
+    /// Which of its checks will be undecided with this provider, and for want of what record.
+    pub fn undecidable(&self, provider: &dyn Provider) -> Vec<(Text, &'static str)> {
+        let have = provider.capabilities().names();
+        let lacks = |check: &CheckSpec| {
+            let needs = check::find(&check.name).map_or(&[][..], |definition| definition.needs);
+            let words = needs.iter().map(|need| need.word());
+            words.filter(|word| !have.iter().any(|have| have == word)).collect::<Vec<_>>()
+        };
+        let name = |check: &CheckSpec| check.name.value.clone();
+        let each = self
+            .checks
+            .iter()
+            .flat_map(|check| lacks(check).into_iter().map(move |need| (name(check), need)));
+        each.collect()
     }
 
     /// What a provider must be able to do to run the subject.

@@ -144,6 +144,26 @@ pub enum ProcessState {
     Other(char),
 }
 
+impl Container {
+    /// Reads what `crictl ps --output json` wrote, wherever it ran.
+    ///
+    /// # Errors
+    /// What can't be understood in it.
+    pub fn read_list(json: &[u8]) -> Result<Vec<Self>, String> {
+        parse_containers(json)
+    }
+}
+
+impl ContainerStatus {
+    /// Reads what `crictl inspect --output json` wrote, wherever it ran.
+    ///
+    /// # Errors
+    /// What can't be understood in it.
+    pub fn read(json: &[u8]) -> Result<Self, String> {
+        parse_status(json)
+    }
+}
+
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }

@@ -16,11 +16,11 @@ use crate::cluster::{ContainerSelector, Lever, LeverError, Touched};
 use crate::history::{ActorPhase, HostEvent, HostFact};
 
 /// The tag of the packet filter rules that cut a node off.
-const TAG: &str = "shakedown";
+pub(super) const TAG: &str = "shakedown";
 
 /// Where kubeadm's static pods are written down, and where they are put aside.
-const MANIFESTS: &str = "/etc/kubernetes/manifests";
-const ASIDE: &str = "/etc/kubernetes";
+pub(super) const MANIFESTS: &str = "/etc/kubernetes/manifests";
+pub(super) const ASIDE: &str = "/etc/kubernetes";
 
 /// Gives a node's host the name under which it is registered: some pod networks find their node by
 /// it. A container that is started again has its old one.
@@ -191,7 +191,7 @@ async fn cut_off(node: &Node, control_plane: &Node) -> Result<(), Error> {
     Ok(())
 }
 
-fn matches(selector: &ContainerSelector, container: &Container) -> bool {
+pub(super) fn matches(selector: &ContainerSelector, container: &Container) -> bool {
     let like = |wanted: &str, have: &str| match wanted.strip_suffix('*') {
         Some(start) => have.starts_with(start),
         None => wanted.is_empty() || wanted == have,

@@ -6,5 +6,8 @@ mod config;
 mod ground;
 mod hosts;
 mod provider;
+mod tools;
+mod undo;
 
 pub use provider::{Kind, KindOptions};
+pub(super) use undo::KindReach;

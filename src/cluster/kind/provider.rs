@@ -9,9 +9,11 @@ use kubesim_model::Text;
 
 use super::config::{AUDIT_LOG, AUDIT_POLICY_FILE, config, workers};
 use super::ground::{KindGround, Owned, name_host};
+use super::tools::detect;
+use super::undo::KindReach;
 use crate::cluster::real::{
-    AUDIT_POLICY, Api, Folder, RealCluster, Runtime, Setup, capabilities, is_left_behind,
-    refuse_bugs,
+    AUDIT_POLICY, Api, Folder, Header, Journal, RealCluster, Runtime, Setup, SharedJournal,
+    Undoable, capabilities, is_left_behind, refuse_bugs,
 };
 use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
@@ -43,7 +45,7 @@ impl Kind {
             return Err(ClusterError::Environment(format!("there is no file `{images}`")));
         }
         let detect = async {
-            let kind = kind_rs::Kind::detect().await?;
+            let kind = detect().await?;
             sweep(&kind).await?;
             Ok(kind)
         };
@@ -56,7 +58,7 @@ impl Kind {
     /// # Errors
     /// There is no `kind`, or a cluster can't be deleted.
     pub fn sweep() -> Result<Vec<String>, ClusterError> {
-        let all = async { sweep(&kind_rs::Kind::detect().await?).await };
+        let all = async { sweep(&detect().await?).await };
         Runtime::new().map_err(io)?.block_on(all).map_err(failed)
     }
 
@@ -185,10 +187,13 @@ impl Provider for Kind {
             runtime.block_on(self.make(spec, &folder))?;
         let cluster = Owned { cluster, runtime: runtime.handle().clone() };
         let api = Api::new(connection, runtime.handle().clone())?;
-        let audit_log = folder.path().join(AUDIT_LOG);
+        let audit_log = Some(folder.path().join(AUDIT_LOG));
+        // Deleting the cluster heals everything in it.
+        let header = Header::new("kind", &KindReach::new(&control_plane, &nodes), false);
+        let journal = SharedJournal::new(Journal::create(folder.path(), header).map_err(io)?);
         let ground = KindGround::new(cluster, control_plane, nodes, (kubeconfig, folder));
         let world = WorldConfig::new(spec.seed, 0);
-        let ground = Box::new(ground);
+        let ground = Box::new(Undoable::new(ground, journal));
         let proxy = None;
         let setup = Setup { provider: "kind", api, audit_log, ground, world, runtime, proxy };
         Ok(Box::new(RealCluster::new(setup)?))

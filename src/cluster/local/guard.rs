@@ -1,6 +1,8 @@
 //! Processes that end with the one that started them, however that one ends. A program is started
 //! through this same executable, which asks the system for that and then becomes the program.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,10 +39,20 @@ pub fn become_guarded() {
 
 /// A command that runs `program` as long as this process lives.
 pub(crate) fn guarded(program: &std::path::Path) -> std::io::Result<Command> {
-    if !SERVES.load(Ordering::SeqCst) || cfg!(not(target_os = "linux")) {
-        return Ok(Command::new(program));
-    }
-    let mut command = Command::new(std::env::current_exe()?);
-    command.env(PROGRAM, program).env(PARENT, std::process::id().to_string());
+    let Some((guard, environment)) = guard(program)? else { return Ok(Command::new(program)) };
+    let mut command = Command::new(guard);
+    command.envs(environment);
     Ok(command)
+}
+
+/// What to start instead of `program` so that it ends with this process, and with which variables.
+pub(in crate::cluster) fn guard(
+    program: &std::path::Path,
+) -> std::io::Result<Option<(PathBuf, [(&'static str, OsString); 2])>> {
+    if !SERVES.load(Ordering::SeqCst) || cfg!(not(target_os = "linux")) {
+        return Ok(None);
+    }
+    let parent = std::process::id().to_string();
+    let environment = [(PROGRAM, program.as_os_str().to_owned()), (PARENT, parent.into())];
+    Ok(Some((std::env::current_exe()?, environment)))
 }

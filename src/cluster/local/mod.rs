@@ -10,5 +10,6 @@ mod provider;
 
 pub use binaries::{Binaries, BinariesError};
 pub use guard::become_guarded;
+pub(super) use guard::guard;
 pub(crate) use guard::guarded;
 pub use provider::Local;

@@ -56,7 +56,7 @@ impl Provider for Local {
         let mut world = WorldConfig::new(spec.seed, 0);
         world.nodes = spec.nodes.iter().map(node_config).collect();
         let (plane, api, proxy) = Plane::start(&self.binaries, spec.seed, runtime.handle())?;
-        let (audit_log, ground) = (plane.audit_log(), Box::new(plane));
+        let (audit_log, ground) = (Some(plane.audit_log()), Box::new(plane));
         world.record_deliveries_of.clone_from(&spec.record_deliveries_of);
         let proxy = Some(proxy);
         let setup = Setup { provider: "local", api, audit_log, ground, world, runtime, proxy };

@@ -7,9 +7,11 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kubesim::api::Type;
 use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::resource::ObjectKey;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, map};
 
+use super::scope::Scope;
 use crate::cluster::ClusterError;
 
 /// How often, and after what time each, a request to a type that is not served is tried again.
@@ -39,6 +41,7 @@ pub(in crate::cluster) struct Api {
     client: kube::Client,
     config: kube::Config,
     pub(super) runtime: tokio::runtime::Handle,
+    pub(super) scope: Scope,
 }
 
 impl Api {
@@ -49,7 +52,13 @@ impl Api {
     ) -> Result<Api, ClusterError> {
         config.default_retry = false;
         let client = client(config.clone(), &runtime)?;
-        Ok(Api { client, config, runtime })
+        Ok(Api { client, config, runtime, scope: Scope::default() })
+    }
+
+    /// The same, for a trial that sees and may touch no more than this.
+    pub(in crate::cluster) fn within(mut self, scope: Scope) -> Api {
+        self.scope = scope;
+        self
     }
 
     /// A client of its own, of a user who may do everything; with `through`, of whomever that is
@@ -92,14 +101,32 @@ impl Api {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// Sends a request; `then` gets the answer, on another thread.
+    /// Sends a request about an object of this type; `then` gets the answer, on another thread.
     pub(super) fn send(
         &self,
-        request: Result<http::Request<Body>, Status>,
+        kind: &Type,
+        request: &Request,
+        sender: &Sender,
         then: impl FnOnce(Answer) + Send + 'static,
     ) {
-        let api = self.clone();
-        self.runtime.spawn(async move { then(api.answer(request).await) });
+        let (api, kind) = (self.clone(), kind.clone());
+        let (request, sender) = (self.scope.asked(&kind, request), sender.clone());
+        self.runtime.spawn(async move { then(api.asked(&kind, request, &sender).await) });
+    }
+
+    /// The answer to a request about an object of this type.
+    pub(super) async fn ask(&self, kind: &Type, request: &Request, sender: &Sender) -> Answer {
+        self.asked(kind, self.scope.asked(kind, request), sender).await
+    }
+
+    async fn asked(
+        &self,
+        kind: &Type,
+        request: Result<Request, Status>,
+        sender: &Sender,
+    ) -> Answer {
+        let answer = self.answer(call(kind, &request?, sender)).await?;
+        Ok(self.scope.answered(kind, answer))
     }
 
     /// The body of a watch, frame by frame.
@@ -115,7 +142,7 @@ impl Api {
     }
 
     /// The answer to a request. A type that was declared a moment ago may not be served yet.
-    pub(super) async fn answer(&self, request: Result<http::Request<Body>, Status>) -> Answer {
+    async fn answer(&self, request: Result<http::Request<Body>, Status>) -> Answer {
         let (head, body) = request?.into_parts();
         let body = body.collect_bytes().await.map_err(|error| lost(&error))?;
         let mut tries = SERVED_WITHIN;
@@ -174,11 +201,7 @@ async fn failure(response: http::Response<Body>) -> Status {
 }
 
 /// The HTTP request that asks for `request`, of objects of this type.
-pub(super) fn call(
-    kind: &Type,
-    request: &Request,
-    sender: &Sender,
-) -> Result<http::Request<Body>, Status> {
+fn call(kind: &Type, request: &Request, sender: &Sender) -> Result<http::Request<Body>, Status> {
     let mut path = path(kind, request);
     let separator = |path: &String| if path.contains('?') { '&' } else { '?' };
     for (name, value) in query(request) {
@@ -212,6 +235,11 @@ pub(super) fn collection(kind: &Type, namespace: &str) -> String {
     path.push('/');
     path.push_str(kind.resource.plural());
     path
+}
+
+/// The path of an object of this type.
+pub(super) fn object_path(kind: &Type, key: &ObjectKey) -> String {
+    format!("{}/{}", collection(kind, &key.namespace), encoded(&key.name))
 }
 
 fn path(kind: &Type, request: &Request) -> String {

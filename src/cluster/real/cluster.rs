@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kubesim::api::Type;
-use kubesim::world::{ActorSpec, World, WorldConfig};
+use kubesim::world::{ActorSpec, Mirrored, World, WorldConfig};
 use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, object};
 
-use super::api::{Api, Sender, call};
+use super::api::{Api, Sender};
 use super::audit::Log;
 use super::deliveries::Deliveries;
 use super::ground::Ground;
@@ -55,7 +56,8 @@ pub(in crate::cluster) struct Setup {
     /// The provider's name.
     pub(in crate::cluster) provider: &'static str,
     pub(in crate::cluster) api: Api,
-    pub(in crate::cluster) audit_log: Utf8PathBuf,
+    /// What it says who did what in; without it nobody knows.
+    pub(in crate::cluster) audit_log: Option<Utf8PathBuf>,
     pub(in crate::cluster) ground: Box<dyn Ground>,
     /// The nodes that are simulated, and the entropy of actors.
     pub(in crate::cluster) world: WorldConfig,
@@ -73,7 +75,7 @@ pub(in crate::cluster) struct RealCluster {
     pub(super) api: Api,
     pub(super) ground: Box<dyn Ground>,
     pub(super) world: World,
-    pub(super) log: Log,
+    pub(super) log: Option<Log>,
     pub(super) recorder: Recorder,
     pub(super) staff: Staff,
     pub(super) proxy: Option<Proxy>,
@@ -97,7 +99,7 @@ impl RealCluster {
     /// The cluster, once pods can be made in it.
     pub(in crate::cluster) fn new(setup: Setup) -> Result<Self, ClusterError> {
         let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
-        let log = Log::open(&setup.audit_log).map_err(failed)?;
+        let log = setup.audit_log.as_deref().map(Log::open).transpose().map_err(failed)?;
         let began = now();
         let (tell, news) = channel();
         let mut cluster = RealCluster {
@@ -105,8 +107,8 @@ impl RealCluster {
             api: setup.api,
             ground: setup.ground,
             world: World::remote(setup.world, began),
+            recorder: Recorder::new(log.is_some()),
             log,
-            recorder: Recorder::default(),
             staff: Staff::default(),
             followed: BTreeSet::new(),
             programs: Programs::default(),
@@ -125,14 +127,19 @@ impl RealCluster {
         cluster.wait_until_pods_can_be_made()?;
         let types: Vec<Type> = cluster.world.api().resources().cloned().collect();
         types.iter().for_each(|kind| cluster.follow(kind));
-        cluster.wait_for_lists()?;
+        let nodes = cluster.wait_for_lists()?;
         cluster.began = now();
-        cluster.introduce();
+        cluster.introduce_staff();
+        cluster.introduce_nodes(
+            nodes.into_iter().filter(|_| cluster.api.scope.is_bounded()).collect(),
+        );
         Ok(cluster)
     }
 
-    /// What there is before the trial is no part of its history; all that comes later is.
-    fn wait_for_lists(&mut self) -> Result<(), ClusterError> {
+    /// What there is before the trial is no part of its history; all that comes later is. Answers
+    /// the nodes.
+    fn wait_for_lists(&mut self) -> Result<Vec<Tree>, ClusterError> {
+        let mut nodes = Vec::new();
         let mut missing = self.followed.clone();
         while let Some(next) = missing.first() {
             let Ok(news) = self.news.recv_timeout(SERVES_WITHIN) else {
@@ -142,9 +149,12 @@ impl RealCluster {
             if let News::Told(resource, Told::Of(mirrored)) = news {
                 missing.remove(&resource);
                 self.world.mirror(&resource, &mirrored);
+                if let (true, Mirrored::Listed(items)) = (resource == Resource::NODES, mirrored) {
+                    nodes = items;
+                }
             }
         }
-        Ok(())
+        Ok(nodes)
     }
 
     /// Pods need the service account of their namespace, which a controller makes.
@@ -156,7 +166,7 @@ impl RealCluster {
         let mut waited = Duration::ZERO;
         while let Some(kind) = &kind {
             let api = &self.api;
-            if api.runtime.block_on(api.answer(call(kind, &request, &sender))).is_ok() {
+            if api.runtime.block_on(api.ask(kind, &request, &sender)).is_ok() {
                 return Ok(());
             }
             if waited > SERVES_WITHIN {
@@ -206,7 +216,7 @@ impl RealCluster {
             let (tell, ticket) = (self.tell.clone(), outgoing.ticket);
             // Nobody listens any more once the trial is over.
             let then = move |answer| drop(tell.send(News::Answered(ticket, answer)));
-            self.api.send(call(&kind, &outgoing.request, &sender), then);
+            self.api.send(&kind, &outgoing.request, &sender, then);
         }
         for record in self.world.take_records() {
             self.record_of_world(record);
@@ -354,6 +364,11 @@ impl Cluster for RealCluster {
                 self.world.add_actor(ActorSpec { user, user_agent, node, ..actor });
                 Ok(())
             }
+            _ if self.api.scope.is_bounded() => {
+                let what = "hold a program of its own back from the rest of the cluster";
+                let what = what.to_owned();
+                Err(ClusterError::Unsupported { provider: self.provider, what })
+            }
             other => {
                 let kubeconfig = self.ground.kubeconfig();
                 let ways = (&self.api, self.proxy.as_ref());
@@ -377,7 +392,7 @@ impl Cluster for RealCluster {
                 let sender = Sender::administrator(OPERATOR_AGENT);
                 let tell = self.tell.clone();
                 let then = move |answer| drop(tell.send(News::Answer(ticket, answer)));
-                self.api.send(call(&kind, &request, &sender), then);
+                self.api.send(&kind, &request, &sender, then);
             }
         }
         ticket

@@ -1,6 +1,7 @@
 //! Folders of clusters in the system's temporary folder. Each is named after the process that made
 //! it, and the machine and process namespace that this is a process of, so that what a killed one
-//! left is known and taken away by the next.
+//! left is known and taken away by the next. One whose journal still says how to heal a cluster that
+//! lives on stays until that is done.
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,19 +11,38 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use sha2::{Digest as _, Sha256};
 
+use super::undo::{self, FILE};
+
 const PREFIX: &str = "shakedown-";
+
+/// How many names of folders are tried.
+const NAMES: usize = 1_000;
 
 /// A folder of its own, which only its owner can read, taken away when it is dropped.
 pub(in crate::cluster) struct Folder(Utf8PathBuf);
 
 impl Folder {
     pub(in crate::cluster) fn new() -> std::io::Result<Folder> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         sweep_folders();
-        let parent = parent();
-        let number = COUNT.fetch_add(1, Ordering::SeqCst);
-        let folder = parent.join(format!("{PREFIX}{}-{}-{number}", place(), std::process::id()));
-        // One of that name was left by a process that is gone: process ids come again.
+        Folder::within(&parent())
+    }
+
+    /// One that is there also after a boot of this machine: for a cluster that is.
+    pub(in crate::cluster) fn at_home() -> std::io::Result<Folder> {
+        let parent = home();
+        std::fs::create_dir_all(&parent)?;
+        Folder::within(&parent)
+    }
+
+    fn within(parent: &Utf8Path) -> std::io::Result<Folder> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mut folders = std::iter::repeat_with(|| {
+            let number = COUNT.fetch_add(1, Ordering::SeqCst);
+            parent.join(format!("{PREFIX}{}-{}-{number}", place(), std::process::id()))
+        });
+        // Process ids come again: one of that name was left by a process that is gone.
+        let free = folders.by_ref().take(NAMES).find(|folder| !undo::is_needed(folder));
+        let folder = free.ok_or(std::io::ErrorKind::AlreadyExists)?;
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(Folder(folder))
@@ -52,10 +72,34 @@ fn parent() -> Utf8PathBuf {
     parent.unwrap_or_else(|_| Utf8PathBuf::from("/tmp"))
 }
 
+/// Where a user's programs keep what is to be there the next time (XDG base directories).
+fn home() -> Utf8PathBuf {
+    let named = |variable| std::env::var(variable).ok().filter(|path| path.starts_with('/'));
+    let in_home = || named("HOME").map(|home| format!("{home}/.local/state"));
+    let state = named("XDG_STATE_HOME").or_else(in_home);
+    state.map_or_else(parent, |state| Utf8PathBuf::from(state).join("shakedown"))
+}
+
 fn left_behind(parent: &Utf8Path) -> Vec<String> {
+    let mut names = names(parent);
+    names.retain(|name| is_left_behind(name) && !undo::is_needed(&parent.join(name)));
+    names
+}
+
+fn names(parent: &Utf8Path) -> Vec<String> {
     let entries = parent.read_dir_utf8().into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_owned());
-    names.filter(|name| is_left_behind(name)).collect()
+    names.filter(|name| name.starts_with(PREFIX)).collect()
+}
+
+/// The folders with journals, whoever made them.
+pub(in crate::cluster) fn with_journals() -> Vec<Utf8PathBuf> {
+    let mut parents = vec![parent(), home()];
+    parents.dedup();
+    let folders = parents.iter().flat_map(|parent| {
+        names(parent).into_iter().map(|name| parent.join(name)).collect::<Vec<_>>()
+    });
+    folders.filter(|folder| folder.join(FILE).is_file()).collect()
 }
 
 /// Whether a folder or cluster of this name was made by a harness of this place that is gone.
@@ -80,6 +124,9 @@ fn place() -> String {
 
 impl Drop for Folder {
     fn drop(&mut self) {
+        if undo::is_needed(&self.0) {
+            return;
+        }
         // Left in the system's temporary folder it harms nobody.
         let _ = std::fs::remove_dir_all(&self.0);
     }

@@ -3,12 +3,14 @@
 
 use camino::Utf8Path;
 use kubesim_model::{Millis, Text};
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Lever, LeverError, Touched};
 use crate::history::{ActorPhase, HostEvent};
 
 /// A program of the control plane that contains actors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(in crate::cluster) enum Component {
     /// All built-in controllers.
     ControllerManager,

@@ -23,8 +23,9 @@ const PATIENCE: Millis = 2_000;
 const MARKED: usize = 50_000;
 
 /// What watches and log have told and is not recorded yet.
-#[derive(Default)]
 pub(super) struct Recorder {
+    /// Whether anybody says who did what.
+    is_told: bool,
     /// By version and, since a list that comes late tells of many deletions at once, by number.
     changes: BTreeMap<(u64, u64), Waiting>,
     requests: VecDeque<Request>,
@@ -73,6 +74,18 @@ pub(super) enum Recorded {
 }
 
 impl Recorder {
+    /// With an audit log, or without one.
+    pub(super) fn new(is_told: bool) -> Self {
+        Recorder {
+            is_told,
+            changes: BTreeMap::new(),
+            requests: VecDeque::new(),
+            told: 0,
+            names: BTreeMap::new(),
+            marks: BTreeMap::new(),
+        }
+    }
+
     /// Says how an actor is called that the cluster knows by another name than its user's. One
     /// without a user agent is known by its user alone.
     pub(super) fn name(&mut self, user: &Text, user_agent: &Text, name: &Text) {
@@ -139,7 +152,8 @@ impl Recorder {
             // More of what it did may be matched as late.
             Some(request) if request.entry.rv != first.change.rv => EXACT + ORDER,
             Some(_) => ORDER,
-            None => PATIENCE,
+            None if self.is_told => PATIENCE,
+            None => ORDER,
         };
         (now.saturating_sub(first.since) >= wait).then_some(first.by)
     }
@@ -322,6 +336,28 @@ fn is_bound(change: &Change) -> bool {
     !has(&change.before) && has(&change.after)
 }
 
+/// A change as the request of somebody who is not known.
+pub(super) fn unclaimed(change: Change) -> RequestEvent {
+    let verb = match (&change.before, &change.after) {
+        (None, _) => Verb::Create,
+        (_, None) => Verb::Delete,
+        _ => Verb::Update,
+    };
+    RequestEvent {
+        actor: Text::new_static("unknown"),
+        incarnation: 1,
+        verb,
+        resource: change.resource.clone(),
+        key: change.key.clone(),
+        subresource: Text::default(),
+        code: 200,
+        reason: Text::default(),
+        message: String::new(),
+        injected: false,
+        changes: vec![change],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,7 +401,7 @@ mod tests {
 
     #[test]
     fn changes_come_in_the_order_of_their_versions_with_who_made_them() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         recorder.changed(0, change(Resource::PODS, "b", 8, Some(map! {})));
         recorder.changed(5, change(Resource::PODS, "a", 7, Some(map! {})));
         recorder.asked(10, entry(Verb::Create, "a", "", 7));
@@ -379,7 +415,7 @@ mod tests {
 
     #[test]
     fn an_eviction_has_its_pod_and_its_budget() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         let going = map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
         let charged = map! { "status" => map! { "disruptedPods" => map! { "a" => "now" } } };
         recorder.changed(0, change(Resource::POD_DISRUPTION_BUDGETS, "web", 5, Some(charged)));
@@ -390,7 +426,7 @@ mod tests {
 
     #[test]
     fn the_last_delete_of_a_pod_is_known_by_its_object() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         recorder.asked(0, entry(Verb::Delete, "a", "", 5));
         recorder.asked(0, entry(Verb::Delete, "a", "", 7));
         recorder.changed(0, change(Resource::PODS, "a", 7, Some(map! {})));
@@ -402,7 +438,7 @@ mod tests {
 
     #[test]
     fn what_nobody_did_is_unclaimed_and_what_changed_nothing_is_told_all_the_same() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         recorder.changed(0, change(Resource::PODS, "a", 5, Some(map! {})));
         recorder.asked(0, entry(Verb::Get, "a", "", 4));
         let early = told(&recorder.take(100));
@@ -412,7 +448,7 @@ mod tests {
 
     #[test]
     fn a_binding_is_not_blamed_for_what_others_write_later() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         recorder.asked(0, entry(Verb::Create, "a", "binding", 0));
         let bound = map! { "spec" => map! { "nodeName" => "worker-1" } };
         recorder.changed(0, change(Resource::PODS, "a", 5, Some(bound)));
@@ -432,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_delete_that_leaves_no_time_makes_two_changes() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         let going = map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
         recorder.changed(0, change(Resource::PODS, "a", 5, Some(going)));
         recorder.changed(0, change(Resource::PODS, "a", 6, None));
@@ -444,7 +480,7 @@ mod tests {
 
     #[test]
     fn who_takes_the_last_finalizer_away_has_removed_the_object() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         recorder.asked(0, entry(Verb::MergePatch, "a", "", 5));
         recorder.changed(0, change(Resource::PODS, "a", 9, None));
         let all = told(&recorder.take(400));
@@ -453,7 +489,7 @@ mod tests {
 
     #[test]
     fn an_eviction_marks_and_deletes_its_pod_while_the_budget_is_counted_anew() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         let charged = map! { "status" => map! { "disruptedPods" => map! { "a" => "now" } } };
         let mark = map! { "type" => "DisruptionTarget", "reason" => "EvictionByEvictionAPI" };
         let marked = map! { "status" => map! { "conditions" => list![mark.clone()] } };
@@ -478,7 +514,7 @@ mod tests {
 
     #[test]
     fn changes_that_lie_apart_are_brought_together() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         let going =
             || map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
         let all = Entry {
@@ -498,7 +534,7 @@ mod tests {
 
     #[test]
     fn deletions_that_a_late_list_tells_at_once_are_all_recorded() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(true);
         recorder.changed(0, change(Resource::PODS, "a", 9, None));
         recorder.changed(0, change(Resource::PODS, "b", 9, None));
         recorder.asked(0, entry(Verb::Delete, "a", "", 0));

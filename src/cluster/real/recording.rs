@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use kubesim::api::Type;
 use kubesim::world::{Mirrored, Record, What};
 use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, object};
 
-use super::audit::Entry;
+use super::audit::{Entry, Log};
 use super::cluster::{RealCluster, now};
 use super::ground::Component;
 use super::limits::is_of_the_system;
 use super::proxy::{Happened, Proxy, Who};
-use super::record::{Mark, Recorded};
+use super::record::{Mark, Recorded, unclaimed};
 use super::watch::AGENT;
 use crate::cluster::sim_record::observation;
 use crate::cluster::{ClusterError, Lever, Observation};
@@ -61,13 +62,15 @@ impl RealCluster {
 
     /// Takes in what the log and the watches have told so far.
     pub(super) fn record(&mut self) -> Result<(), ClusterError> {
-        let entries = self.log.read().map_err(|error| {
+        let entries = self.log.as_mut().map(Log::read).transpose().map_err(|error| {
             ClusterError::Environment(format!("the audit log can't be read: {error}"))
         })?;
         self.pass_through();
         let now = now();
         let since = self.began.saturating_sub(BEFORE);
-        for entry in entries.into_iter().filter(|entry| entry.at >= since && is_told(entry)) {
+        let scope = self.api.scope.clone();
+        let entries = entries.into_iter().flatten().filter_map(|entry| scope.entry(entry));
+        for entry in entries.filter(|entry| entry.at >= since && is_told(entry)) {
             if !self.programs.is_apart(&entry.key.namespace) {
                 self.recorder.asked(now, entry);
             }
@@ -95,7 +98,8 @@ impl RealCluster {
                     let what = format!("{} {}", change.resource, change.key);
                     let reason = format!("the audit log does not say who changed {what}");
                     // An eviction is known by what it changed.
-                    for missing in ["actors", "evictions"] {
+                    let is_logged = self.log.is_some();
+                    for missing in ["actors", "evictions"].into_iter().filter(|_| is_logged) {
                         self.observe(now, self.gap(missing, reason.clone()));
                     }
                     let newest = Some(change.rv);
@@ -118,7 +122,7 @@ impl RealCluster {
 
     /// Says who is there from the beginning: what actors of other processes are told is recorded
     /// before they do anything.
-    pub(super) fn introduce(&mut self) {
+    pub(super) fn introduce_staff(&mut self) {
         if self.proxy.is_none() {
             return;
         }
@@ -127,6 +131,20 @@ impl RealCluster {
             arrived.into_iter().for_each(|arrived| self.observe(now(), arrived));
         }
         self.tell_of_before();
+    }
+
+    /// Tells of nodes that were there before, and of their kubelets.
+    pub(super) fn introduce_nodes(&mut self, nodes: Vec<Tree>) {
+        for node in nodes {
+            let name = object::name(&node).to_owned();
+            let kubelet = (format!("kubelet/{name}").into(), format!("system:node:{name}").into());
+            let event = self.staff.arrived(kubelet.0, kubelet.1, Text::new_static("kubelet"));
+            event.into_iter().for_each(|event| self.observe(now(), event));
+            let (rv, key) = (object::resource_version(&node), object::key(&node));
+            let (resource, before, after) = (Resource::NODES, None, Some(node));
+            let change = unclaimed(Change { rv, resource, key, before, after });
+            self.observe(now(), Body::Request(Box::new(change)));
+        }
     }
 
     /// What was told before the trial, as far as it matters in it: of each resource, all up to some
@@ -281,26 +299,4 @@ fn is_told(entry: &Entry) -> bool {
         && entry.user_agent != AGENT
         && !is_charge
         && !is_of_the_system(&entry.key.namespace)
-}
-
-fn unclaimed(change: Change) -> RequestEvent {
-    use kubesim_model::request::Verb;
-    let verb = match (&change.before, &change.after) {
-        (None, _) => Verb::Create,
-        (_, None) => Verb::Delete,
-        _ => Verb::Update,
-    };
-    RequestEvent {
-        actor: Text::new_static("unknown"),
-        incarnation: 1,
-        verb,
-        resource: change.resource.clone(),
-        key: change.key.clone(),
-        subresource: Text::default(),
-        code: 200,
-        reason: Text::default(),
-        message: String::new(),
-        injected: false,
-        changes: vec![change],
-    }
 }

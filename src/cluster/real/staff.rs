@@ -60,7 +60,16 @@ impl Staff {
             Lever::StartKubelet { node } => (node, ActorPhase::Started),
             _ => return None,
         };
-        let kubelet = self.members.get_mut(&Text::from(format!("kubelet/{node}")))?;
+        let actor = Text::from(format!("kubelet/{node}"));
+        // One that was not heard of yet works all the same.
+        let kubelet = self.members.entry(actor.clone()).or_insert_with(|| ActorEvent {
+            actor,
+            user: Text::from(format!("system:node:{node}")),
+            user_agent: Text::new_static("kubelet"),
+            node: node.clone(),
+            incarnation: 1,
+            phase: ActorPhase::Started,
+        });
         (kubelet.phase != phase).then(|| turned(kubelet, phase))
     }
 

@@ -11,7 +11,7 @@ use kubesim_model::object;
 use kubesim_model::request::{Request, Status};
 use kubesim_model::tree::Tree;
 
-use super::api::{Api, Sender, call, collection, with_type};
+use super::api::{Api, Sender, collection, with_type};
 
 /// How the harness itself is called.
 pub(super) const AGENT: &str = "shakedown";
@@ -66,7 +66,7 @@ enum End {
 
 async fn list(api: &Api, kind: &Type) -> Result<(Vec<Tree>, String), Status> {
     let request = Request::list(kind.resource.clone(), Text::default());
-    let list = api.answer(call(kind, &request, &harness())).await?;
+    let list = api.ask(kind, &request, &harness()).await?;
     let version = list["metadata"]["resourceVersion"].str().to_owned();
     let items = list["items"].items().iter().cloned().map(without_managers);
     let items = items.map(|item| with_type(kind, item));
@@ -90,7 +90,7 @@ async fn stream(
     version: &mut String,
     tell: &(impl Fn(Told) -> bool + Send),
 ) -> End {
-    let path = collection(kind, "");
+    let path = collection(kind, api.scope.only_namespace());
     let path = format!("{path}?watch=true&allowWatchBookmarks=true&resourceVersion={version}");
     let request = http::Request::get(path).header("user-agent", AGENT).body(Body::empty());
     let Ok(request) = request else { return End::Closed };
@@ -115,7 +115,9 @@ async fn stream(
                 "ERROR" | "" => return End::Closed,
                 _ => *version = object::resource_version(&object).to_string(),
             }
-            let mirrored = match event["type"].str() {
+            let kind_of_event = event["type"].str();
+            let Some(object) = api.scope.told(kind, object) else { continue };
+            let mirrored = match kind_of_event {
                 "BOOKMARK" => continue,
                 "DELETED" => Mirrored::Deleted(object),
                 _ => Mirrored::Applied(object),

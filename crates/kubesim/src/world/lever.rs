@@ -6,9 +6,10 @@
 use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::Resource;
 use kubesim_model::{Millis, Text};
+use serde::{Deserialize, Serialize};
 
 /// One disturbance of the world, or its end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Lever {
     /// The machine loses power: containers, kubelet and agents end at once.
     PowerOff {
@@ -147,7 +148,7 @@ pub enum Lever {
 }
 
 /// Which containers. Every part that is given must match; an empty text matches all.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ContainerSelector {
     /// The node.
     pub node: Text,
@@ -162,7 +163,7 @@ pub struct ContainerSelector {
 }
 
 /// How containers behave that a rule matches.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Behaviour {
     /// Readiness probes fail.
     NeverReady,
@@ -175,7 +176,7 @@ pub enum Behaviour {
 }
 
 /// Which requests of an actor. Every part that is given must match.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestSelector {
     /// Only these verbs; any when empty.
     pub verbs: Vec<Verb>,
@@ -194,7 +195,7 @@ pub struct RequestSelector {
 }
 
 /// What becomes of a request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RequestEffect {
     /// It is refused with this code and reason before it is carried out.
     Refuse {
@@ -246,7 +247,7 @@ impl RequestEffect {
 }
 
 /// What becomes of the events of a watch.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum WatchEffect {
     /// They come this much later, in milliseconds, in their order.
     Delay(Millis),

@@ -1,0 +1,215 @@
+//! The marked nodes, reached by a shell: what runs on them, and what is done to it.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use kind_rs::{Container, ContainerState, ContainerStatus};
+use kubesim_model::resource::ObjectKey;
+use kubesim_model::{Millis, Text};
+
+use super::access::NodeAccess;
+use crate::cluster::real::{Names, now};
+use crate::cluster::{ContainerSelector, Lever, LeverError, Touched};
+use crate::history::{ContainerFact, HostEvent, HostFact};
+
+/// How long to wait between two questions.
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// Which containers there are.
+const CONTAINERS: &str = "crictl ps --all --output json 2>/dev/null";
+
+/// Drops all packets between the node and the API server that its kubelet speaks to, and proves it
+/// by a connection that does not come about. IPv4 only.
+const CUT: &str = r#"
+server=$(sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf /var/lib/kubelet/kubeconfig \
+    2>/dev/null | head -n 1)
+server=${server#*://}; server=${server%%/*}
+host=${server%:*}; port=${server##*:}
+[ "$host" != "$port" ] || port=443
+addresses=$(getent ahostsv4 "$host" | cut -d' ' -f1 | sort -u)
+[ -n "$addresses" ]
+for address in $addresses; do
+    iptables -w 5 -I INPUT 1 -s "$address" -m comment --comment shakedown -j DROP
+    iptables -w 5 -I OUTPUT 1 -d "$address" -m comment --comment shakedown -j DROP
+done
+for address in $addresses; do
+    ! timeout 1 bash -c "</dev/tcp/$address/$port" 2>/dev/null
+done"#;
+
+/// Takes all such rules away; there may be none.
+const JOIN: &str = r"
+iptables-save -t filter | grep -- '--comment shakedown' | sed 's/^-A/-D/' | while read -r rule; do
+    iptables -w 5 $rule
+done";
+
+/// The marked nodes with a shell on each.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts {
+    pub(super) access: NodeAccess,
+    pub(super) nodes: Names,
+    pub(super) namespaces: Names,
+}
+
+/// A fact, when it was seen and by how much earlier it may have been.
+pub(super) type Seen = (Millis, Millis, HostEvent);
+
+/// What a lever touched, and the facts that it made.
+pub(super) type Moved = (Touched, Vec<HostEvent>);
+
+impl Hosts {
+    /// Moves a lever that acts on a host; `None` if it is none, or can't be moved by a shell.
+    pub(super) async fn pull(&self, lever: &Lever) -> Option<Result<Moved, LeverError>> {
+        let on_node = async |node: &Text, script: &str| self.on_node(node, script).await;
+        Some(match lever {
+            Lever::KillContainer { container, .. } => Ok(self.signal(container, "KILL").await),
+            Lever::StickContainer { container } => Ok(self.signal(container, "STOP").await),
+            Lever::UnstickContainer { container } => Ok(self.signal(container, "CONT").await),
+            Lever::Partition { node } => {
+                let cut = on_node(node, CUT).await;
+                if cut.as_ref().is_ok_and(|(touched, _)| touched.nodes.is_empty()) {
+                    // What there is of it does not prove that the node is cut off.
+                    let _ = on_node(node, JOIN).await;
+                }
+                cut
+            }
+            lever => {
+                let (node, script) = script(lever)?;
+                on_node(&node, script).await
+            }
+        })
+    }
+
+    async fn on_node(&self, node: &Text, script: &str) -> Result<Moved, LeverError> {
+        let real = self.nodes.real(node).ok_or_else(|| LeverError::NoSuchNode(node.clone()))?;
+        let nodes = match self.access.run(real, script).await {
+            Ok(_) => vec![node.clone()],
+            Err(_) => Vec::new(),
+        };
+        Ok((Touched { nodes, ..Touched::default() }, Vec::new()))
+    }
+
+    /// Sends a signal to the first process of all containers that match.
+    async fn signal(&self, selector: &ContainerSelector, signal: &'static str) -> Moved {
+        let (mut touched, mut facts) = (Touched::default(), Vec::new());
+        for (real, told) in self.nodes.iter() {
+            if !selector.node.is_empty() && selector.node != *told {
+                continue;
+            }
+            let running = self.running(real).await.unwrap_or_default();
+            for container in running.into_iter().filter(|container| matches(selector, container)) {
+                let script = signalling(&container.container_id, signal);
+                if self.access.run(real, &script).await.is_err() {
+                    continue;
+                }
+                touched.nodes.push(told.clone());
+                touched.pods.push(container.pod_uid.clone());
+                if signal != "KILL" {
+                    let stuck = signal == "STOP";
+                    let fact = HostFact::ContainerStuck { container, stuck };
+                    facts.push(HostEvent { node: told.clone(), fact });
+                }
+            }
+        }
+        touched.nodes.dedup();
+        touched.pods.dedup();
+        (touched, facts)
+    }
+
+    /// What runs on a node of the marked namespaces.
+    async fn running(&self, real: &str) -> Result<Vec<ContainerFact>, String> {
+        let json = self.access.run(real, CONTAINERS).await?;
+        let containers = Container::read_list(json.as_bytes())?;
+        let running = containers.iter().filter(|it| it.state == ContainerState::Running);
+        Ok(running.filter_map(|container| self.fact(container)).collect())
+    }
+
+    fn fact(&self, container: &Container) -> Option<ContainerFact> {
+        let namespace = self.namespaces.told(&container.pod.namespace)?;
+        Some(ContainerFact {
+            container_id: Text::new(&container.id),
+            pod_uid: Text::new(&container.pod.uid),
+            pod: ObjectKey::new(namespace.clone(), container.pod.name.as_str()),
+            name: Text::new(&container.name),
+            image: Text::new(&container.image),
+            image_id: Text::new(&container.image_ref),
+        })
+    }
+
+    /// Tells what starts and ends on a node until nobody listens.
+    pub(super) async fn follow(self, real: Text, told: Text, tell: Sender<Seen>) {
+        let mut running: BTreeMap<Text, ContainerFact> = BTreeMap::new();
+        let mut asked = now();
+        loop {
+            // A node that can't be reached says nothing.
+            if let Ok(containers) = self.running(&real).await {
+                let seen = now();
+                for fact in self.changes(&real, &mut running, containers).await {
+                    let event = HostEvent { node: told.clone(), fact };
+                    if tell.send((seen, seen.saturating_sub(asked), event)).is_err() {
+                        return;
+                    }
+                }
+                asked = seen;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    async fn changes(
+        &self,
+        real: &str,
+        running: &mut BTreeMap<Text, ContainerFact>,
+        containers: Vec<ContainerFact>,
+    ) -> Vec<HostFact> {
+        let id = |container: ContainerFact| (container.container_id.clone(), container);
+        let now: BTreeMap<Text, ContainerFact> = containers.into_iter().map(id).collect();
+        let before = std::mem::replace(running, now);
+        let mut facts = Vec::new();
+        for (id, container) in &before {
+            if !running.contains_key(id) {
+                // One that is gone already can't say how it ended.
+                let script = format!("crictl inspect --output json {id} 2>/dev/null");
+                let json = self.access.run(real, &script).await.unwrap_or_default();
+                let status = ContainerStatus::read(json.as_bytes()).ok();
+                let exit_code = status.as_ref().and_then(|status| status.exit_code).unwrap_or(255);
+                let reason = status.map_or("Unknown".to_owned(), |status| status.reason).into();
+                let container = container.clone();
+                facts.push(HostFact::ContainerExited { container, exit_code, reason });
+            }
+        }
+        let new = running.iter().filter(|(id, _)| !before.contains_key(*id));
+        facts.extend(new.map(|(_, container)| HostFact::ContainerStarted(container.clone())));
+        facts
+    }
+}
+
+/// The node that a lever acts on, and what to run there; what a shell can't do has none.
+pub(super) fn script(lever: &Lever) -> Option<(Text, &'static str)> {
+    match lever {
+        Lever::StopKubelet { node } => Some((node.clone(), "systemctl stop kubelet")),
+        Lever::StartKubelet { node } => Some((node.clone(), "systemctl start kubelet")),
+        Lever::Join { node } => Some((node.clone(), JOIN)),
+        _ => None,
+    }
+}
+
+/// Signals the first process of a container: its number may be another's by now, so it is looked
+/// whether it is still the container's.
+fn signalling(id: &str, signal: &str) -> String {
+    format!(
+        "pid=$(crictl inspect --output go-template --template '{{{{.info.pid}}}}' {id} 2>/dev/null)\n\
+         grep -qF {id} /proc/$pid/cgroup\nkill -s {signal} $pid"
+    )
+}
+
+fn matches(selector: &ContainerSelector, container: &ContainerFact) -> bool {
+    let like = |wanted: &str, have: &str| match wanted.strip_suffix('*') {
+        Some(start) => have.starts_with(start),
+        None => wanted.is_empty() || wanted == have,
+    };
+    like(&selector.namespace, &container.pod.namespace)
+        && like(&selector.pod, &container.pod.name)
+        && like(&selector.container, &container.name)
+        && like(&selector.image, &container.image)
+}
