@@ -127,6 +127,23 @@ pub(crate) struct ProviderArgs {
     /// For `kind`: an archive of images to load into the nodes
     #[arg(long, value_name = "FILE", env = "SHAKEDOWN_WORKLOAD_IMAGES")]
     pub(crate) images: Option<Utf8PathBuf>,
+    /// For `kind`: keep the clusters, and use those that were kept
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// For `kind`: `short` clusters notice and give up lost nodes in a fifth of the time; trials of
+    /// faults of hosts are shortened alike
+    #[arg(long, value_enum, default_value_t = Timings::Standard, value_name = "WHICH")]
+    pub(crate) timings: Timings,
+}
+
+/// How soon a cluster notices that a node is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Timings {
+    /// As Kubernetes does by default.
+    #[default]
+    Standard,
+    /// In a fifth of that time.
+    Short,
 }
 
 #[derive(Clone, Debug, Args)]

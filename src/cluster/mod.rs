@@ -12,8 +12,8 @@ mod sim_record;
 pub use capability::{Capabilities, Capability};
 pub use kind::{Kind, KindOptions};
 pub use kubesim::world::{
-    Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
-    WatchEffect,
+    Behaviour, ContainerSelector, Direction, Lever, LeverError, RequestEffect, RequestSelector,
+    Touched, WatchEffect,
 };
 pub(crate) use local::guarded;
 pub use local::{Binaries, BinariesError, Local, become_guarded};

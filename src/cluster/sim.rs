@@ -9,8 +9,8 @@ use kubesim_model::{Millis, Text, map};
 
 use super::sim_record::observation;
 use super::{
-    Advance, CONTROL_PLANE, Capabilities, Cluster, ClusterError, ClusterSpec, Lever, LeverError,
-    NodeSpec, Program, Provider, Ticket, Touched,
+    Advance, CONTROL_PLANE, Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Lever,
+    LeverError, NodeSpec, Program, Provider, Ticket, Touched,
 };
 use crate::history::Clock;
 
@@ -36,7 +36,7 @@ impl Provider for Sim {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::all()
+        Capabilities::all_but(&[Capability::RuntimeFaults, Capability::PacketLoss])
     }
 
     fn clock(&self) -> Clock {

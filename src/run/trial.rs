@@ -45,6 +45,7 @@ pub fn record_trial(
     baseline: bool,
     provider: &dyn Provider,
 ) -> Result<TrialResult, TrialError> {
+    let trial = &*trial.paced(provider);
     let history = match isolate::is_needed(trial, provider) {
         true => isolate::record(trial, baseline, provider)?,
         false => record_history(trial, baseline, provider)?,
@@ -89,6 +90,7 @@ fn conduct(
         observed: &observed,
         params: &params,
         seed: trial.seed,
+        pace: header.pace.cluster,
         baseline,
     };
     let mut conductor = Conductor::new(score, journal, installation, cluster.now());

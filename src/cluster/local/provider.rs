@@ -7,7 +7,7 @@ use super::binaries::{Binaries, BinariesError};
 use super::plane::Plane;
 use crate::cluster::real::{RealCluster, Runtime, Setup, capabilities, refuse_bugs};
 use crate::cluster::sim::node_config;
-use crate::cluster::{Capabilities, Cluster, ClusterError, ClusterSpec, Provider};
+use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
 
 /// The provider.
@@ -41,7 +41,7 @@ impl Provider for Local {
     }
 
     fn capabilities(&self) -> Capabilities {
-        capabilities(&[])
+        capabilities(&[Capability::RuntimeFaults, Capability::PacketLoss])
     }
 
     fn clock(&self) -> Clock {

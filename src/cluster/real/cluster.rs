@@ -16,8 +16,9 @@ use super::api::{Api, Sender, call};
 use super::audit::{Entry, Log};
 use super::ground::Ground;
 use super::limits::is_of_the_system;
+use super::nodes::{Present, mark};
 use super::programs::Programs;
-use super::record::{Recorded, Recorder};
+use super::record::{Recorded, Recorder, name_of};
 use super::runtime::Runtime;
 use super::staff::Staff;
 use super::watch::{AGENT, Told, follow};
@@ -69,7 +70,6 @@ pub(in crate::cluster) struct Setup {
 pub(in crate::cluster) struct RealCluster {
     provider: &'static str,
     api: Api,
-    ground: Box<dyn Ground>,
     world: World,
     log: Log,
     recorder: Recorder,
@@ -88,6 +88,8 @@ pub(in crate::cluster) struct RealCluster {
     last: Millis,
     /// After everything that uses it.
     _runtime: Runtime,
+    /// Last: when it is given back, nothing of this trial acts any more.
+    ground: Box<dyn Ground>,
 }
 
 impl RealCluster {
@@ -123,6 +125,17 @@ impl RealCluster {
         cluster.wait_for_lists()?;
         cluster.began = now();
         Ok(cluster)
+    }
+
+    /// Makes the nodes that are there already known to the trial, and their kubelets.
+    pub(in crate::cluster) fn introduce_nodes(&mut self) -> Result<(), ClusterError> {
+        let Some(kind) = self.kind_of(&Resource::NODES) else { return Ok(()) };
+        for Present { name, user_agent } in mark(&self.api, &kind, now())? {
+            let user = Text::from(format!("system:node:{name}"));
+            let started = self.staff.arrived(name_of(&user, &user_agent), user, user_agent);
+            self.observe(now(), started);
+        }
+        Ok(())
     }
 
     /// What there is before the trial is no part of its history; all that comes later is.

@@ -12,8 +12,7 @@ pub(in crate::cluster) fn capabilities(also: &[Capability]) -> Capabilities {
         Capability::Repeatable,
         Capability::Forkable,
     ];
-    let all = Capability::ALL.iter().copied();
-    all.filter(|capability| !lacking.contains(capability) && !also.contains(capability)).collect()
+    Capabilities::all_but(&[&lacking, also].concat())
 }
 
 /// Bugs can be planted in simulated components only.

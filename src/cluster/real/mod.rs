@@ -7,6 +7,7 @@ mod cluster;
 mod folder;
 mod ground;
 mod limits;
+mod nodes;
 mod policy;
 mod programs;
 mod record;

@@ -30,14 +30,17 @@ impl Staff {
         self.members.get(actor).map_or(1, |member| member.incarnation)
     }
 
-    /// The kubelet of a real node was stopped or started.
+    /// The kubelet of a real node was ended, started or made to stand still or go on.
     pub(super) fn kubelet(&mut self, lever: &Lever) -> Option<ActorEvent> {
-        let (node, phase) = match lever {
-            Lever::StopKubelet { node } => (node, ActorPhase::Crashed),
-            Lever::StartKubelet { node } => (node, ActorPhase::Started),
+        let of = |node: &str| Text::from(format!("kubelet/{node}"));
+        let (actor, phase) = match lever {
+            Lever::StopKubelet { node } => (of(node), ActorPhase::Crashed),
+            Lever::StartKubelet { node } => (of(node), ActorPhase::Started),
+            Lever::PauseActor { actor } => (actor.clone(), ActorPhase::Paused),
+            Lever::ResumeActor { actor } => (actor.clone(), ActorPhase::Resumed),
             _ => return None,
         };
-        let kubelet = self.members.get_mut(&Text::from(format!("kubelet/{node}")))?;
+        let kubelet = self.members.get_mut(&actor)?;
         (kubelet.phase != phase).then(|| turned(kubelet, phase))
     }
 
