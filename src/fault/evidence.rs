@@ -11,8 +11,8 @@ use crate::cluster::Direction;
 use crate::history::{ActorPhase, Body, ContainerFact, Event, HostFact, View};
 
 /// A kubelet that runs renews its lease every 10 seconds (v1.36, a quarter of
-/// `nodeLeaseDurationSeconds: 40`; as many times as fast as the cluster's pace says), so a link that
-/// is cut for longer has lost a renewal at least.
+/// `nodeLeaseDurationSeconds: 40`; as many times as fast as the cluster's pace says), so a link
+/// that is cut for longer has lost a renewal at least.
 const RENEWAL: Millis = 12_000;
 
 /// The fact of this event, if it happened on one of `nodes`.

@@ -145,8 +145,8 @@ impl<'a> Cri<'a> {
         stopped.map(drop).map_err(|error| not_found(error, container))
     }
 
-    /// Removes a pod sandbox that is not ready, with its containers, behind the kubelet's back; with
-    /// `force` also one that is in use. The kubelet itself does so a minute after its end.
+    /// Removes a pod sandbox that is not ready, with its containers, behind the kubelet's back;
+    /// with `force` also one that is in use. The kubelet itself does so a minute after its end.
     ///
     /// # Errors
     /// [`Error::NotFound`] if it is not there; those of [`Node::exec_checked`].

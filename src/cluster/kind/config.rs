@@ -76,7 +76,7 @@ fn control_plane(named: Option<&NodeSpec>, folder: &Utf8Path) -> NodeConfig {
 }
 
 /// Patches by which a lost node is noticed and given up so many times as fast as by default. All
-/// times of Kubernetes v1.36 that have a part in that are divided alike, so that what is faster than
+/// times of Kubernetes v1.36 that have a part in that are divided alike, so that what comes before
 /// what stays so.
 fn timings(pace: u64) -> Vec<String> {
     let seconds = |by_default: u64| (by_default / pace).max(1);

@@ -17,8 +17,8 @@ for hidden in $(ctr -n k8s.io images ls -q | grep "^$0"); do
 done
 "#;
 
-/// Nothing listens there: whoever asks the registry `$0` is refused. The file is mounted, so that it
-/// can be written but not replaced.
+/// Nothing listens there: whoever asks the registry `$0` is refused. The file is mounted, so that
+/// it can be written but not replaced.
 const BLOCK: &str = r#"echo "127.0.0.1 $0 # shakedown" >>/etc/hosts"#;
 const UNBLOCK: &str =
     "kept=$(grep -v '# shakedown$' /etc/hosts) && printf '%s\\n' \"$kept\" >/etc/hosts";
