@@ -104,6 +104,41 @@ fn a_controller_beside_a_real_control_plane_is_judged_as_one_in_the_simulation()
     }
 }
 
+/// A cluster that is deleted in the end.
+struct Kept(String);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = Command::new("kind").args(["delete", "cluster", "--name", &self.0]).output();
+        let _ = std::fs::remove_dir_all(std::env::temp_dir().join(&self.0));
+    }
+}
+
+#[test]
+fn one_kind_cluster_serves_trial_after_trial_and_run_after_run() {
+    if !is_there("SHAKEDOWN_NODE_IMAGE") {
+        return;
+    }
+    let mut kept: Option<Kept> = None;
+    for seed in ["1", "2"] {
+        // Without faults first, and then with one: two trials a run.
+        let arguments = ["run", SUITE, "--subject", "deployment", "--seed", seed];
+        let output = shakedown(&[&arguments[..], &["--provider", "kind", "--keep"]].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!errors.contains("given up") && !errors.contains("anew"), "{errors}");
+        let name = errors.split_whitespace().find(|word| word.starts_with("shakedown-kept-"));
+        let name = name.unwrap_or_else(|| panic!("no cluster is kept: {errors}"));
+        match &kept {
+            None => kept = Some(Kept(name.to_owned())),
+            Some(kept) => assert_eq!(kept.0, name),
+        }
+        let histories = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real/latest");
+        let mut check = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+        let checked = check.arg("check").arg(histories).status().unwrap();
+        assert_eq!(checked.code(), output.status.code(), "{errors}");
+    }
+}
+
 #[test]
 fn nothing_is_left_behind_when_the_harness_is_killed() {
     if !is_there("SHAKEDOWN_K8S_BIN") {

@@ -132,6 +132,13 @@ pub(crate) struct ProviderArgs {
     /// For `kind`: archives of images to load into the nodes; several are separated by `:`
     #[arg(long, value_name = "FILE", env = "SHAKEDOWN_WORKLOAD_IMAGES", value_delimiter = ':')]
     pub(crate) images: Vec<Utf8PathBuf>,
+    /// For `kind`: keep the clusters, and use those that were kept
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// For `kind`: `short` clusters notice and give up lost nodes in a fifth of the time; trials of
+    /// faults of hosts are shortened alike
+    #[arg(long, value_enum, default_value_t = Timings::Standard, value_name = "WHICH")]
+    pub(crate) timings: Timings,
     /// For `kubeconfig`: the file that says how the cluster is reached
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<Utf8PathBuf>,
@@ -147,6 +154,16 @@ pub(crate) struct ProviderArgs {
     /// For `kubeconfig`: a shell on a node, as in `docker exec -i {node}` or `ssh root@{node}`
     #[arg(long, value_name = "COMMAND")]
     pub(crate) node_access: Option<String>,
+}
+
+/// How soon a cluster notices that a node is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Timings {
+    /// As Kubernetes does by default.
+    #[default]
+    Standard,
+    /// In a fifth of that time.
+    Short,
 }
 
 #[derive(Clone, Debug, Args)]

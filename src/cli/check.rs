@@ -156,7 +156,9 @@ fn by(
     };
     let row = resolve(scenario, row).map_err(|found| catalogue::invalid(&found))?;
     let requirements = workspace.known_requirements();
-    Ok(Trial::new(scenario, row, &subject, &requirements, history.header.seed))
+    let header = &history.header;
+    let trial = Trial::new(scenario, row, &subject, &requirements, header.seed);
+    Ok(trial.shortened(header.pace.scenario))
 }
 
 fn read(path: &Utf8Path) -> Result<History, Exit> {

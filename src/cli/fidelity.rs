@@ -48,6 +48,7 @@ pub(super) fn command(args: &FidelityArgs, quiet: bool) -> Exit {
         });
     });
     progress.done();
+    real.notes().iter().for_each(|note| Terminal.note(note));
     let version = real.version().unwrap_or_default();
     let text = page(&fidelity, &format!("`{}`, Kubernetes {version}", real.name()));
     match &args.output {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubesim_model::Text;
 
-use super::args::ProviderArgs;
+use super::args::{ProviderArgs, Timings};
 use super::cleanup::told;
 use super::exit_code::Exit;
 use super::terminal::Terminal;
@@ -15,6 +15,10 @@ use crate::plan::Trial;
 
 /// The provider of this name.
 pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provider>, Exit> {
+    if args.timings == Timings::Short && name != "kind" {
+        Terminal.error(format!("`{name}` has no short timings"), "`kind` has");
+        return Err(Exit::Usage);
+    }
     match name {
         "sim" => Ok(Box::new(Sim)),
         "local" => match Local::new(args.k8s_bin.as_deref()) {
@@ -28,7 +32,8 @@ pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provid
         },
         "kind" => {
             let (node_image, images) = (args.node_image.clone(), args.images.clone());
-            match Kind::new(KindOptions { node_image, images }) {
+            let (keep, short_timings) = (args.keep, args.timings == Timings::Short);
+            match Kind::new(KindOptions { node_image, images, keep, short_timings }) {
                 Ok(kind) => Ok(Box::new(kind)),
                 Err(error) => {
                     Terminal.error(error, "`sim` needs nothing");

@@ -3,7 +3,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::args::ReplayArgs;
+use super::args::{ProviderArgs, ReplayArgs, Timings};
 use super::catalogue;
 use super::exit_code::Exit;
 use super::provider::provider;
@@ -34,7 +34,9 @@ pub(super) fn command(args: &ReplayArgs, detail: Detail, verbose: u8) -> Exit {
     if !trial.commands().is_empty() && !args.allow_scripts {
         return runs_programs(args, &trial);
     }
-    let provider = match provider(&plan.provider, &args.real) {
+    let timings = if plan.pace.is_ordinary() { Timings::Standard } else { Timings::Short };
+    let real = ProviderArgs { timings, ..args.real.clone() };
+    let provider = match provider(&plan.provider, &real) {
         Ok(provider) => provider,
         Err(exit) => return exit,
     };

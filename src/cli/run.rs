@@ -43,6 +43,7 @@ pub(super) fn command(args: &RunArgs, detail: Detail) -> Exit {
     stop_at_interrupt();
     let mut writing = Writing::begin(args);
     let report = conduct(&trials, provider.as_ref(), args, detail, &mut writing);
+    provider.notes().iter().for_each(|note| Terminal.note(note));
     writing.finish(&report);
     let folder = writing.shown();
     match args.format {

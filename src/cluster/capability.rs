@@ -46,12 +46,20 @@ capabilities! {
     PowerFaults = "power-faults",
     /// Machines can be cut off, and their kubelets stopped.
     HostFaults = "host-faults",
+    /// The container runtime of a machine can be ended and started.
+    RuntimeFaults = "runtime-faults",
+    /// Packets between a machine and the API server can be lost by chance.
+    PacketLoss = "packet-loss",
     /// Container processes can be killed and stopped.
     ContainerFaults = "container-faults",
+    /// Containers can be made to run out of memory.
+    OomKills = "oom-kills",
     /// Containers can be made to behave: to fail their probes, to start slowly, to crash again.
     ContainerBehaviour = "container-behaviour",
-    /// Images can be made to miss or to come slowly.
+    /// Images can be made to miss.
     ImageFaults = "image-faults",
+    /// Images can be made to come slowly.
+    SlowImages = "slow-images",
     /// Processes of controllers can be ended, stopped and started.
     ActorFaults = "actor-faults",
     /// Requests and watches of single actors can be disturbed.
@@ -81,9 +89,10 @@ impl fmt::Display for Capability {
 pub struct Capabilities(BTreeSet<Capability>);
 
 impl Capabilities {
-    /// Everything there is.
-    pub fn all() -> Self {
-        Capabilities(Capability::ALL.iter().copied().collect())
+    /// Everything there is but `lacking`.
+    pub fn all_but(lacking: &[Capability]) -> Self {
+        let all = Capability::ALL.iter().copied();
+        all.filter(|capability| !lacking.contains(capability)).collect()
     }
 
     /// Whether `capability` is among them.

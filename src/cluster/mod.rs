@@ -18,8 +18,8 @@ pub use cleanup::{Healed, heal_left_behind};
 pub use kind::{Kind, KindOptions};
 pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigOptions};
 pub use kubesim::world::{
-    Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
-    WatchEffect,
+    Behaviour, ContainerSelector, Direction, Lever, LeverError, RequestEffect, RequestSelector,
+    Touched, WatchEffect,
 };
 pub(crate) use local::guarded;
 pub use local::{Binaries, BinariesError, Local, become_guarded};

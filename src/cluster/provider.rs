@@ -35,11 +35,21 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// How many times as fast as by default its clusters notice that a node is lost.
+    fn pace(&self) -> u64 {
+        1
+    }
+
     /// Makes a cluster.
     ///
     /// # Errors
     /// What the environment lacks.
     fn provision(&self, spec: &ClusterSpec) -> Result<Box<dyn Cluster>, ClusterError>;
+
+    /// What is to be told of its clusters that concerns no trial, since the last call.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A cluster in which one trial runs. It is given back by dropping it.

@@ -37,9 +37,12 @@ impl Provider for Sim {
 
     fn capabilities(&self) -> Capabilities {
         // It has no address, and nothing runs in its containers.
-        let lacking = [Capability::Commands, Capability::Images];
-        let all = Capability::ALL.iter().copied();
-        all.filter(|capability| !lacking.contains(capability)).collect()
+        Capabilities::all_but(&[
+            Capability::Commands,
+            Capability::Images,
+            Capability::RuntimeFaults,
+            Capability::PacketLoss,
+        ])
     }
 
     fn clock(&self) -> Clock {

@@ -96,6 +96,8 @@ pub struct Scene<'a> {
     pub subject: &'a Subject,
     /// The time.
     pub now: Millis,
+    /// How many times as fast as by default a node that is lost is noticed.
+    pub pace: u64,
     /// The fault's own stream of random numbers.
     pub draws: &'a mut Stream,
 }

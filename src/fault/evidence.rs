@@ -7,10 +7,12 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text};
 
 use super::definition::Moment;
+use crate::cluster::Direction;
 use crate::history::{ActorPhase, Body, ContainerFact, Event, HostFact, View};
 
 /// A kubelet that runs renews its lease every 10 seconds (v1.36, a quarter of
-/// `nodeLeaseDurationSeconds: 40`), so a link that is cut for longer has lost a renewal at least.
+/// `nodeLeaseDurationSeconds: 40`; as many times as fast as the cluster's pace says), so a link
+/// that is cut for longer has lost a renewal at least.
 const RENEWAL: Millis = 12_000;
 
 /// The fact of this event, if it happened on one of `nodes`.
@@ -62,6 +64,8 @@ pub(super) fn pod_bound(moment: &Moment<'_>, nodes: &[Text]) -> Option<String> {
 /// no other request of the node may have come through.
 pub(super) fn renewal_lost(
     nodes: Vec<Text>,
+    direction: Direction,
+    pace: u64,
 ) -> impl FnMut(&Moment<'_>) -> Option<String> + Send + 'static {
     let mut alive_since: BTreeMap<Text, Millis> = BTreeMap::new();
     move |moment| {
@@ -70,12 +74,14 @@ pub(super) fn renewal_lost(
             _ => None,
         };
         for node in &nodes {
-            let is_heard = heard.is_some_and(|actor| actor.node == *node);
+            // What a node that hears nothing asks for is carried out, and its answer lost.
+            let is_heard =
+                direction != Direction::In && heard.is_some_and(|actor| actor.node == *node);
             if is_heard || !has_living_kubelet(moment.view, node) {
                 alive_since.insert(node.clone(), moment.now);
             }
             let since = *alive_since.entry(node.clone()).or_insert(moment.since);
-            if moment.now.saturating_sub(since) >= RENEWAL {
+            if moment.now.saturating_sub(since) >= RENEWAL / pace {
                 let seconds = (moment.now - since) / 1000;
                 let what = format!("node {node} is cut off from a living kubelet for {seconds} s");
                 return Some(moment.proof(what));

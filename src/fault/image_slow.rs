@@ -17,7 +17,7 @@ pub(super) const FAULT: Fault = Fault {
         image::IMAGE,
         Param::new("by", ParamKind::Duration, "How much longer it takes.").default("60s"),
     ],
-    needs: &[Capability::ImageFaults],
+    needs: &[Capability::SlowImages],
     given: &[],
     ends: Ends::WhenAsked,
     inject,

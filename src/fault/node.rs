@@ -15,8 +15,8 @@ pub(super) const PARAMS: &[Param] =
 /// An injection that pulls `act` for each selected node, and `heal` to take it back.
 pub(super) fn on_nodes(
     scene: &mut Scene<'_>,
-    act: fn(Text) -> Lever,
-    heal: fn(Text) -> Lever,
+    act: impl Fn(Text) -> Lever,
+    heal: impl Fn(Text) -> Lever,
 ) -> Result<Injection, Missed> {
     let mut select = scene.args.select("select").cloned().unwrap_or_default();
     if select.node.is_none() {

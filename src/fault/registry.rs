@@ -2,9 +2,10 @@
 
 use super::definition::Fault;
 use super::{
-    api_conflict, api_error, api_latency, container_kill, container_stuck, controller_crash,
-    controller_pause, crash_loop, image_missing, image_slow, kubelet_stop, never_ready, node_crash,
-    node_freeze, node_partition, node_reboot, response_lost, slow_start, watch_delay, watch_drop,
+    api_conflict, api_error, api_latency, container_kill, container_oom, container_stuck,
+    controller_crash, controller_pause, crash_loop, image_missing, image_slow, kubelet_hang,
+    kubelet_stop, never_ready, node_crash, node_freeze, node_partition, node_reboot, packet_loss,
+    response_lost, runtime_stop, slow_start, watch_delay, watch_drop,
 };
 
 /// Every fault, by family: host, process, image, controller, API.
@@ -12,9 +13,13 @@ pub const FAULTS: &[Fault] = &[
     node_crash::FAULT,
     node_freeze::FAULT,
     kubelet_stop::FAULT,
+    kubelet_hang::FAULT,
+    runtime_stop::FAULT,
     node_partition::FAULT,
+    packet_loss::FAULT,
     node_reboot::FAULT,
     container_kill::FAULT,
+    container_oom::FAULT,
     container_stuck::FAULT,
     never_ready::FAULT,
     slow_start::FAULT,
@@ -46,7 +51,7 @@ mod tests {
             assert!(fault.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
             assert!(FAULTS[..at].iter().all(|other| other.name != fault.name));
         }
-        assert_eq!(FAULTS.len(), 20);
+        assert_eq!(FAULTS.len(), 24);
     }
 
     #[test]

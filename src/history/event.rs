@@ -51,9 +51,35 @@ pub struct Header {
     /// time (2026-01-01T00:00:00Z); 0 in simulation.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub began: Millis,
+    /// How much faster than by default things went; nothing is said of what is as by default.
+    #[serde(default, skip_serializing_if = "Pace::is_ordinary")]
+    pub pace: Pace,
     /// What the names in the scenario meant.
     #[serde(default, skip_serializing_if = "Names::is_empty")]
     pub names: Names,
+}
+
+/// How much faster than with Kubernetes' own settings things went in a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pace {
+    /// How many times as fast the cluster notices that a node is lost, and gives up its pods.
+    pub cluster: u64,
+    /// By what the outages, waits and holds of the scenario were divided.
+    pub scenario: u64,
+}
+
+impl Pace {
+    /// Whether all is as by default.
+    pub fn is_ordinary(&self) -> bool {
+        *self == Pace::default()
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { cluster: 1, scenario: 1 }
+    }
 }
 
 /// What the names in a scenario file meant when it was run: without it, the file could not be read
@@ -278,6 +304,15 @@ pub enum HostFact {
     Frozen,
     /// The machine goes on where it stood.
     Thawed,
+    /// The container runtime ended; containers go on.
+    RuntimeStopped,
+    /// The container runtime runs again.
+    RuntimeStarted,
+    /// Packets to or from the machine were lost.
+    PacketsLost {
+        /// How many so far.
+        packets: u64,
+    },
 }
 
 /// A container on a host.

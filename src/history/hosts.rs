@@ -76,7 +76,10 @@ impl Hosts {
             HostFact::SandboxStarted { .. }
             | HostFact::SandboxStopped { .. }
             | HostFact::ImagePulled { .. }
-            | HostFact::ImageFailed { .. } => {}
+            | HostFact::ImageFailed { .. }
+            | HostFact::RuntimeStopped
+            | HostFact::RuntimeStarted
+            | HostFact::PacketsLost { .. } => {}
         }
     }
 }

@@ -15,8 +15,8 @@ mod view;
 
 pub use event::{
     ActorEvent, ActorPhase, Body, Change, Clock, ContainerFact, Delivery, Event, FaultEvent,
-    FaultPhase, Gap, Header, History, HostEvent, HostFact, Names, NoteEvent, RequestEvent, SCHEMA,
-    Source, StepEvent, StepPhase,
+    FaultPhase, Gap, Header, History, HostEvent, HostFact, Names, NoteEvent, Pace, RequestEvent,
+    SCHEMA, Source, StepEvent, StepPhase,
 };
 pub use file::{Limits, ReadError, Writer};
 pub use hosts::{Hosts, Running};

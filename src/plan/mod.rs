@@ -4,6 +4,7 @@
 mod builtin;
 mod catalogue;
 mod matrix;
+mod pace;
 mod stored;
 mod trial;
 mod workspace;

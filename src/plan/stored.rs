@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::catalogue::vocabulary;
 use super::trial::Trial;
 use crate::cluster::Provider;
-use crate::history::{Header, Names, Source as Stored};
+use crate::history::{Header, Names, Pace, Source as Stored};
 use crate::suite::load::{Inlined, parse_scenario, parse_subject};
 use crate::suite::vocabulary::{KnownRequirement, KnownSubject};
 use crate::suite::{Diagnostic, Params, Source, Subject, Vocabulary, resolve};
@@ -42,6 +42,9 @@ pub struct StoredPlan {
     pub seed: u64,
     /// Whether the faults are left out.
     pub baseline: bool,
+    /// How much faster than by default things went.
+    #[serde(default, skip_serializing_if = "Pace::is_ordinary")]
+    pub pace: Pace,
     /// The row of parameters.
     pub params: BTreeMap<String, Tree>,
     /// What the names in the scenario mean.
@@ -89,6 +92,7 @@ impl StoredPlan {
             provider: header.provider,
             seed: header.seed,
             baseline,
+            pace: header.pace,
             params: header.params,
             names: header.names,
             scenario: header.scenario,
@@ -160,7 +164,8 @@ pub fn trial_of(header: &Header) -> Result<Trial, Vec<Diagnostic>> {
         params: &header.params,
         names: &header.names,
     };
-    files.trial(header.seed)
+    let trial = files.trial(header.seed)?;
+    Ok(trial.shortened(header.pace.scenario))
 }
 
 /// What trials are made of.

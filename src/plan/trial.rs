@@ -1,15 +1,17 @@
 //! A trial: one scenario, one row of its parameters, one subject, one seed, and nothing left open.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kubesim_model::Text;
 
+use super::pace;
 use crate::check::{self, FINDINGS, Observe, Plan};
 use crate::cluster::{Capability, ClusterSpec, NodeSpec, Provider};
 use crate::fault;
-use crate::history::{Header, Names, SCHEMA, Source as Stored};
+use crate::history::{Header, Names, Pace, SCHEMA, Source as Stored};
 use crate::subject::{Programs, programs};
 use crate::suite::checks::CheckSpec;
 use crate::suite::model::Across;
@@ -71,7 +73,7 @@ impl Trial {
         Trial {
             requirements: proved.collect(),
             expected: expected.collect(),
-            checks: row.always.iter().chain(&row.eventually).cloned().collect(),
+            checks: checks(&row),
             source: scenario.source.clone(),
             files: scenario.files.iter().chain(&subject.files).map(own).collect(),
             subject: subject.clone(),
@@ -235,8 +237,30 @@ impl Trial {
             baseline,
             clock: provider.clock(),
             began: 0,
+            pace: self.pace(provider),
             names: self.names.clone(),
         }
+    }
+
+    /// How much faster than by default things go with this provider.
+    fn pace(&self, provider: &dyn Provider) -> Pace {
+        let cluster = provider.pace();
+        Pace { cluster, scenario: pace::of_scenario(&self.scenario, cluster) }
+    }
+
+    /// The same trial with its times as they are with this provider.
+    pub fn paced(&self, provider: &dyn Provider) -> Cow<'_, Trial> {
+        match self.pace(provider).scenario {
+            1 => Cow::Borrowed(self),
+            pace => Cow::Owned(self.clone().shortened(pace)),
+        }
+    }
+
+    /// The same trial with outages, waits and holds divided by `pace`.
+    pub fn shortened(mut self, pace: u64) -> Trial {
+        pace::shorten(&mut self.scenario, pace.max(1));
+        self.checks = checks(&self.scenario);
+        self
     }
 
     /// What is to be judged.
@@ -249,6 +273,11 @@ impl Trial {
             findings: usize::try_from(self.scenario.limits.findings).unwrap_or(FINDINGS),
         }
     }
+}
+
+/// Everything that is judged.
+fn checks(row: &ResolvedScenario) -> Vec<CheckSpec> {
+    row.always.iter().chain(&row.eventually).cloned().collect()
 }
 
 /// What the names in the scenario mean; nothing that it does not name.

@@ -216,6 +216,9 @@ fn host_fact(fact: &HostFact) -> Option<String> {
         HostFact::PoweredOn => styled(GOOD, "power on"),
         HostFact::Frozen => styled(BAD, "frozen"),
         HostFact::Thawed => styled(GOOD, "thawed"),
+        HostFact::RuntimeStopped => styled(BAD, "the container runtime ended"),
+        HostFact::RuntimeStarted => styled(GOOD, "the container runtime runs"),
+        HostFact::PacketsLost { packets } => format!("{packets} packets lost"),
     })
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Score<'a> {
     pub(super) observed: &'a dyn Observe,
     pub(super) params: &'a Tree,
     pub(super) seed: u64,
+    /// How many times as fast as by default the cluster notices that a node is lost.
+    pub(super) pace: u64,
     /// Whether faults are left out.
     pub(super) baseline: bool,
 }
@@ -135,6 +137,7 @@ impl<'a> Conductor<'a> {
             observed: score.observed,
             params: score.params,
             seed: score.seed,
+            pace: score.pace,
             ended_steps,
         };
         let mut wake = None;

@@ -105,6 +105,7 @@ impl Injector {
             view: stage.journal.view(),
             subject: stage.subject,
             now: stage.cluster.now(),
+            pace: stage.pace,
             draws: &mut self.draws,
         };
         let injection = match (self.fault.inject)(&mut scene) {

@@ -23,6 +23,7 @@ pub(super) struct Stage<'a> {
     pub(super) observed: &'a dyn Observe,
     pub(super) params: &'a Tree,
     pub(super) seed: u64,
+    pub(super) pace: u64,
     /// The names of the steps that have ended.
     pub(super) ended_steps: &'a mut BTreeSet<Text>,
 }

@@ -48,6 +48,7 @@ pub fn record_trial(
     baseline: bool,
     provider: &dyn Provider,
 ) -> Result<TrialResult, TrialError> {
+    let trial = &*trial.paced(provider);
     let (history, logs) = match isolate::is_needed(trial, provider) {
         true => (isolate::record(trial, baseline, provider)?, Vec::new()),
         false => record_history(trial, baseline, provider)?,
@@ -92,6 +93,7 @@ fn conduct(
         observed: &observed,
         params: &params,
         seed: trial.seed,
+        pace: header.pace.cluster,
         baseline,
     };
     let mut conductor = Conductor::new(score, journal, installation, cluster.now());

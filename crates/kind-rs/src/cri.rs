@@ -15,6 +15,25 @@ const NO_PROCESS: i32 = 66;
 /// container may have ended, and its number may be another process's.
 const SIGNAL: &str = r#"grep -qsF -- "$2" "/proc/$0/cgroup" || exit 66; kill -s "$1" "$0""#;
 
+/// Lets the container `$1` of the process `$0` need more memory than it may have: its limit is set
+/// a little above what it uses, and a program in its control group takes the rest. Of all there the
+/// kernel prefers to end the container's own process. Both versions of control groups are known.
+const EXHAUST: &str = r#"
+grep -qsF -- "$1" "/proc/$0/cgroup" || exit 66
+group=$(sed -n 's/^[0-9]*:memory://p' "/proc/$0/cgroup")
+if [ -n "$group" ]; then
+    cd "/sys/fs/cgroup/memory$group" || exit 1
+    limit=memory.limit_in_bytes used=memory.usage_in_bytes
+else
+    cd "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$0/cgroup")" || exit 1
+    limit=memory.max used=memory.current
+fi
+echo 1000 >"/proc/$0/oom_score_adj" || exit 1
+echo $(($(cat $used) + 8388608)) >$limit || exit 1
+sh -c 'echo 0 >cgroup.procs && exec tail /dev/zero' >/dev/null 2>&1
+[ ! -e "/proc/$0/cgroup" ] || ! grep -qsF -- "$1" "/proc/$0/cgroup"
+"#;
+
 /// The container runtime of a node.
 ///
 /// It is asked with `crictl`, so the answers hold even when the kubelet or the API server does not
@@ -86,6 +105,19 @@ impl<'a> Cri<'a> {
         }
     }
 
+    /// Lets a container run out of memory, so that the kernel ends its first process.
+    ///
+    /// # Errors
+    /// Those of [`signal`](Self::signal); [`Error::Failed`] also if the process lives on.
+    pub async fn exhaust_memory(&self, container: &str) -> Result<(), Error> {
+        let pid = self.pid(container).await?.to_string();
+        match self.node.exec_checked(Exec::sh(EXHAUST).args([&pid, container])).await {
+            Ok(_) => Ok(()),
+            Err(Error::Failed(failure)) if failure.code == Some(NO_PROCESS) => Err(gone(container)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What the first process of a container is doing: the proof that a signal took effect.
     ///
     /// # Errors
@@ -111,6 +143,19 @@ impl<'a> Cri<'a> {
         let exec = Exec::from(["crictl", "stop", "--timeout", &seconds, container]);
         let stopped = self.node.exec_checked(exec.timeout(timeout)).await;
         stopped.map(drop).map_err(|error| not_found(error, container))
+    }
+
+    /// Removes a pod sandbox that is not ready, with its containers, behind the kubelet's back;
+    /// with `force` also one that is in use. The kubelet itself does so a minute after its end.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it is not there; those of [`Node::exec_checked`].
+    pub async fn remove_pod(&self, sandbox: &str, force: bool) -> Result<(), Error> {
+        check_id(sandbox)?;
+        let exec = Exec::from(["crictl", "rmp"]);
+        let exec = if force { exec.arg("--force") } else { exec };
+        let removed = self.node.exec_checked(exec.arg(sandbox)).await;
+        removed.map(drop).map_err(|error| not_found(error, sandbox))
     }
 
     async fn pid(&self, container: &str) -> Result<u32, Error> {

@@ -25,6 +25,7 @@ pub struct Partition {
     peers: Vec<Peer>,
     direction: Direction,
     forwarded: bool,
+    percent: Option<u8>,
 }
 
 /// Which packets a partition drops, as seen from the node.
@@ -52,7 +53,7 @@ impl Partition {
         let tag = tag.into();
         check_tag(&tag)?;
         let peers = peers.into_iter().map(Into::into).collect();
-        Ok(Self { tag, peers, direction: Direction::Both, forwarded: false })
+        Ok(Self { tag, peers, direction: Direction::Both, forwarded: false, percent: None })
     }
 
     /// The packets to drop.
@@ -70,14 +71,30 @@ impl Partition {
         self
     }
 
+    /// Drops only so many of a hundred packets, by chance: a link that loses some.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for none, or more than all.
+    pub fn percent(mut self, percent: u8) -> Result<Self, Error> {
+        if !(1..=100).contains(&percent) {
+            let why = "it must be from 1 to 100";
+            return Err(Error::Invalid { what: "percentage", value: percent.to_string(), why });
+        }
+        self.percent = (percent < 100).then_some(percent);
+        Ok(self)
+    }
+
     /// What `iptables-restore` has to add for the peers of a family.
     fn rules(&self, family: Family) -> Vec<String> {
         let mut rules = Vec::new();
+        let chance = self.percent.map_or(String::new(), |percent| {
+            format!(" -m statistic --mode random --probability 0.{percent:02}")
+        });
         for peer in self.peers.iter().filter(|peer| peer.family() == family) {
             let mut rule = |chain: Chain, side: &str| {
                 let comment = format!("{MARK}{}", self.tag);
                 rules.push(format!(
-                    "-I {chain} 1 {side} {peer} -m comment --comment {comment} -j DROP"
+                    "-I {chain} 1 {side} {peer} -m comment --comment {comment}{chance} -j DROP"
                 ));
             };
             if self.direction != Direction::Outbound {
@@ -407,6 +424,10 @@ mod tests {
         let inbound = both.direction(Direction::Inbound).rules(Family::V4);
         assert_eq!(inbound, rules[..1]);
         assert_eq!(partition("fd00::/8").rules(Family::V6).len(), 2);
+        let lossy = partition("10.0.0.1").direction(Direction::Inbound).percent(5).unwrap();
+        let chance = "-m statistic --mode random --probability 0.05 -j DROP";
+        assert!(lossy.rules(Family::V4)[0].ends_with(chance));
+        assert!(partition("10.0.0.1").percent(0).is_err());
     }
 
     #[test]

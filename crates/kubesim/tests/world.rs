@@ -1,11 +1,15 @@
 //! Facts about whole worlds: everything built in, together.
 
-use kubesim::world::{Lever, RawEvent, RequestEffect, RequestSelector, What, World, WorldConfig};
+use kubesim::node::HostFact;
+use kubesim::world::{
+    Direction, HostRecord, Lever, RawEvent, RequestEffect, RequestSelector, What, World,
+    WorldConfig,
+};
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::request::{Answer, Request};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, list, map, object};
+use kubesim_model::{Millis, Text, list, map, object};
 
 const MINUTE: Millis = 60_000;
 
@@ -85,6 +89,74 @@ fn pods_of_a_dead_node_are_replaced_after_the_toleration() {
     world.pull(&Lever::PowerOn { node }).expect("the node exists");
     run(&mut world, 11 * MINUTE);
     assert_eq!(pods(&world).len(), 6, "the node came back and the old pods went");
+}
+
+/// Cuts worker-1 off in this direction, has a pod made there, and answers after which times, in
+/// seconds, its container ran and the API knew.
+fn cut_off(direction: Direction) -> (Option<Millis>, Option<Millis>) {
+    let mut world = world(1);
+    let node = Text::new("worker-1");
+    world.pull(&Lever::Partition { node: node.clone(), direction }).expect("the node exists");
+    let pod = map! {
+        "apiVersion" => "v1", "kind" => "Pod",
+        "metadata" => map! { "name" => "web", "namespace" => "default" },
+        "spec" => map! { "nodeName" => "worker-1", "containers" => list![map! {
+            "name" => "app", "image" => "registry.k8s.io/e2e-test-images/agnhost:2.59",
+        }] },
+    };
+    ask(&mut world, Request::create(Resource::PODS, pod)).expect("pods can be made");
+    let (mut ran, mut known) = (None, None);
+    for second in 0..200 {
+        if second == 100 {
+            world.pull(&Lever::Join { node: node.clone() }).expect("the node exists");
+        }
+        let until = world.now() + 1_000;
+        run(&mut world, until);
+        let started = world.take_records().into_iter().any(|record| {
+            matches!(record.what, What::Host { fact: HostRecord::Fact(fact), .. }
+                if matches!(*fact, HostFact::ContainerStarted(_)))
+        });
+        ran = ran.or(started.then_some(second));
+        known = known.or((ready(&world) == 1).then_some(second));
+    }
+    (ran, known)
+}
+
+#[test]
+fn a_node_that_is_not_heard_does_what_it_hears_and_tells_so_later() {
+    let (ran, known) = cut_off(Direction::Out);
+    assert!(ran.is_some_and(|ran| ran < 20), "{ran:?}");
+    assert!(known.is_some_and(|known| known >= 100), "{known:?}");
+}
+
+#[test]
+fn a_node_that_hears_nothing_does_nothing_new() {
+    for direction in [Direction::In, Direction::Both] {
+        let (ran, known) = cut_off(direction);
+        assert!(ran.is_some_and(|ran| ran >= 100), "{direction:?}: {ran:?}");
+        assert!(known.is_some_and(|known| known >= 100), "{direction:?}: {known:?}");
+    }
+}
+
+#[test]
+fn a_node_that_hears_nothing_is_heard_until_it_gives_its_connections_up() {
+    for (direction, seconds) in [(Direction::In, 80..120), (Direction::Both, 35..75)] {
+        let mut world = world(1);
+        let node = Text::new("worker-1");
+        world.pull(&Lever::Partition { node, direction }).expect("the node exists");
+        let is_unknown = |world: &World| {
+            let (nodes, _) = world.api().list(&WatchSpec::all(Resource::NODES)).expect("served");
+            nodes.iter().any(|node| {
+                object::condition(node, "Ready").is_some_and(|ready| ready["status"] == "Unknown")
+            })
+        };
+        let unknown = (0..200).find(|_| {
+            let until = world.now() + 1_000;
+            run(&mut world, until);
+            is_unknown(&world)
+        });
+        assert!(unknown.is_some_and(|at| seconds.contains(&at)), "{direction:?}: {unknown:?}");
+    }
 }
 
 #[test]

@@ -91,7 +91,10 @@ impl Invariant for NoZombies {
                 | HostFact::SandboxStarted { .. }
                 | HostFact::SandboxStopped { .. }
                 | HostFact::ImagePulled { .. }
-                | HostFact::ImageFailed { .. } => false,
+                | HostFact::ImageFailed { .. }
+                | HostFact::RuntimeStopped
+                | HostFact::RuntimeStarted
+                | HostFact::PacketsLost { .. } => false,
             },
             Body::Fault(_) => true,
             _ => {

@@ -44,6 +44,7 @@ impl Story {
             baseline: false,
             clock: Clock::Virtual,
             began: 0,
+            pace: Pace::default(),
             names: Names::default(),
         };
         let history = History { header, events: Vec::new() };

@@ -2,25 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kind_rs::{Container, ContainerState, Error, Exec, Node, Partition, Signal, Status};
+use kind_rs::{Container, ContainerState, Error, Exec, Node, Signal, Status};
 use kubesim_model::{Millis, Text};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinSet;
 
-use super::hosts::{Seen, fact, follow};
-use crate::cluster::real::{Component, Folder, Ground, now};
+use super::hosts::{Seen, Watched, fact, follow};
+use super::images;
+use super::link;
+use super::pool::Lease;
+use super::site::{ASIDE, MANIFESTS};
+use crate::cluster::real::{Component, Ground, now};
 use crate::cluster::{ContainerSelector, Lever, LeverError, Touched};
-use crate::history::{ActorPhase, HostEvent, HostFact};
-
-/// The tag of the packet filter rules that cut a node off.
-pub(super) const TAG: &str = "shakedown";
-
-/// Where kubeadm's static pods are written down, and where they are put aside.
-pub(super) const MANIFESTS: &str = "/etc/kubernetes/manifests";
-pub(super) const ASIDE: &str = "/etc/kubernetes";
+use crate::history::{ActorPhase, ContainerFact, HostEvent, HostFact};
 
 /// Gives a node's host the name under which it is registered: some pod networks find their node by
 /// it. A container that is started again has its old one.
@@ -29,72 +28,76 @@ pub(super) async fn name_host(node: &Node, name: &str) -> Result<(), Error> {
     node.exec_checked(Exec::sh(script)).await.map(drop)
 }
 
-/// A cluster that is deleted when this is dropped.
-pub(super) struct Owned {
-    pub(super) cluster: kind_rs::Cluster,
-    pub(super) runtime: Handle,
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        // One that can't be deleted now is deleted by the next run.
-        let _ = self.runtime.block_on(self.cluster.delete());
+/// Sends a signal to a component of the control plane, if it runs.
+pub(super) async fn signal_component(node: &Node, name: &str, signal: Signal) -> Result<(), Error> {
+    for container in node.cri().containers().await? {
+        if container.name == name && container.state == ContainerState::Running {
+            node.cri().signal(&container.id, signal).await?;
+        }
     }
+    Ok(())
 }
 
-/// A cluster, its nodes and what is seen of them.
+/// A cluster for a trial, and what is seen of its nodes.
 pub(super) struct KindGround {
     runtime: Handle,
-    _cluster: Owned,
     control_plane: Node,
     /// By the name under which they are registered.
     nodes: BTreeMap<Text, Node>,
-    /// By the same name: how often they lost their power.
-    losses: BTreeMap<Text, Arc<AtomicU64>>,
+    /// By the same name: what those who look at them must know.
+    watched: BTreeMap<Text, Arc<Watched>>,
+    /// The nodes that stand still, in which nobody may run anything.
+    frozen: BTreeMap<Text, OwnedMutexGuard<()>>,
     seen: Receiver<Seen>,
+    tell: Sender<Seen>,
     facts: Vec<Seen>,
+    /// What could not be done to a node.
+    trouble: Option<String>,
     checked: Millis,
     kubeconfig: Utf8PathBuf,
-    /// After the cluster, whose control plane writes into it.
-    _folder: Folder,
+    /// Those who look at the nodes end with the trial.
+    watchers: JoinSet<()>,
+    /// Last: the cluster is made ready for the next trial.
+    _lease: Lease,
 }
 
 /// How often the control plane's node is looked at, in milliseconds.
 const LOOK: Millis = 5_000;
 
 impl KindGround {
-    pub(super) fn new(
-        cluster: Owned,
-        control_plane: Node,
-        nodes: BTreeMap<Text, Node>,
-        (kubeconfig, folder): (Utf8PathBuf, Folder),
-    ) -> Self {
+    pub(super) fn new(lease: Lease, runtime: Handle) -> Self {
         let (tell, seen) = channel();
-        let runtime = cluster.runtime.clone();
-        let mut losses = BTreeMap::new();
-        for (name, node) in &nodes {
-            let lost = Arc::<AtomicU64>::default();
-            losses.insert(name.clone(), lost.clone());
-            runtime.spawn(follow(node.clone(), name.clone(), lost, tell.clone()));
+        let site = lease.site();
+        let (mut watched, mut watchers) = (BTreeMap::new(), JoinSet::new());
+        for (name, node) in &site.nodes {
+            let known = Arc::<Watched>::default();
+            watched.insert(name.clone(), known.clone());
+            let looks = follow(node.clone(), name.clone(), known, tell.clone());
+            watchers.spawn_on(looks, &runtime);
         }
         // Controllers may run there too.
-        let (own, lost) = (Text::new(control_plane.name()), Arc::default());
-        runtime.spawn(follow(control_plane.clone(), own, lost, tell));
+        let own = Text::new(site.control_plane.name());
+        let looks = follow(site.control_plane.clone(), own, Arc::default(), tell.clone());
+        watchers.spawn_on(looks, &runtime);
         KindGround {
             runtime,
-            _cluster: cluster,
-            control_plane,
-            nodes,
-            losses,
+            control_plane: site.control_plane.clone(),
+            nodes: site.nodes.clone(),
+            watched,
+            frozen: BTreeMap::new(),
             seen,
+            tell,
             facts: Vec::new(),
+            trouble: None,
             checked: now(),
-            kubeconfig,
-            _folder: folder,
+            kubeconfig: site.kubeconfig(),
+            watchers,
+            _lease: lease,
         }
     }
 
-    /// Does something to a node; a fact says so if it was done.
+    /// Does something to a node; a fact says so if it was done. One that is off has nothing that
+    /// could be done to it or healed; if it can't be done to another, the trial can't go on.
     fn on_node(
         &mut self,
         name: &Text,
@@ -102,7 +105,11 @@ impl KindGround {
         act: impl AsyncFnOnce(&Node, &Node) -> Result<(), Error>,
     ) -> Result<Touched, LeverError> {
         let node = self.nodes.get(name).ok_or_else(|| LeverError::NoSuchNode(name.clone()))?;
-        if self.runtime.block_on(act(node, &self.control_plane)).is_err() {
+        if let Err(error) = self.runtime.block_on(act(node, &self.control_plane)) {
+            let state = self.runtime.block_on(node.state());
+            if state.is_ok_and(|state| matches!(state.status, Status::Running | Status::Paused)) {
+                self.trouble.get_or_insert(format!("the node {name} does not obey: {error}"));
+            }
             return Ok(Touched::default());
         }
         let event = fact.map(|fact| HostEvent { node: name.clone(), fact });
@@ -113,22 +120,9 @@ impl KindGround {
     /// Sends a signal to the first process of all containers that match; a fact says so of those
     /// that it stops or lets go on.
     fn signal(&mut self, selector: &ContainerSelector, signal: Signal) -> Touched {
-        let (mut touched, mut told) = (Touched::default(), Vec::new());
-        let own = Text::new(self.control_plane.name());
-        for (name, node) in self.nodes.iter().chain([(&own, &self.control_plane)]) {
-            if !selector.node.is_empty() && selector.node != *name {
-                continue;
-            }
-            let containers = self.runtime.block_on(node.cri().containers()).unwrap_or_default();
-            for container in containers.iter().filter(|container| matches(selector, container)) {
-                let sent = self.runtime.block_on(node.cri().signal(&container.id, signal));
-                if sent.is_ok() {
-                    touched.nodes.push(name.clone());
-                    touched.pods.push(Text::new(&container.pod.uid));
-                    told.push((name.clone(), fact(container)));
-                }
-            }
-        }
+        let (touched, told) = self.on_containers(selector, async |node, id| {
+            node.cri().signal(id, signal).await.map(drop)
+        });
         if signal != Signal::Kill {
             let stuck = signal == Signal::Stop;
             let told = told.into_iter().map(|(node, container)| {
@@ -137,9 +131,77 @@ impl KindGround {
             });
             self.facts.extend(told);
         }
+        touched
+    }
+
+    /// Does something to all running containers that match; answers to which it was done.
+    fn on_containers(
+        &self,
+        selector: &ContainerSelector,
+        act: impl AsyncFn(&Node, &str) -> Result<(), Error>,
+    ) -> (Touched, Vec<(Text, ContainerFact)>) {
+        let (mut touched, mut told) = (Touched::default(), Vec::new());
+        let own = Text::new(self.control_plane.name());
+        for (name, node) in self.nodes.iter().chain([(&own, &self.control_plane)]) {
+            let is_other = !selector.node.is_empty() && selector.node != *name;
+            if is_other || self.frozen.contains_key(name) {
+                continue;
+            }
+            let containers = self.runtime.block_on(node.cri().containers()).unwrap_or_default();
+            for container in containers.iter().filter(|container| matches(selector, container)) {
+                if self.runtime.block_on(act(node, &container.id)).is_ok() {
+                    touched.nodes.push(name.clone());
+                    touched.pods.push(Text::new(&container.pod.uid));
+                    told.push((name.clone(), fact(container)));
+                }
+            }
+        }
         touched.nodes.dedup();
         touched.pods.dedup();
+        (touched, told)
+    }
+
+    /// Does something to all nodes.
+    fn on_all(&self, act: impl AsyncFn(&Node) -> Result<(), Error>) -> Touched {
+        let mut touched = Touched::default();
+        for (name, node) in self.nodes.iter().filter(|(name, _)| !self.frozen.contains_key(*name)) {
+            if self.runtime.block_on(act(node)).is_ok() {
+                touched.nodes.push(name.clone());
+            }
+        }
         touched
+    }
+
+    fn freeze(&mut self, name: &Text) -> Result<Touched, LeverError> {
+        let quiet = self.watched.get(name).map(|watched| watched.quiet.clone());
+        if let Some(quiet) = quiet.filter(|_| !self.frozen.contains_key(name)) {
+            self.frozen.insert(name.clone(), self.runtime.block_on(quiet.lock_owned()));
+        }
+        self.on_node(name, Some(HostFact::Frozen), async |node, _| node.pause().await)
+    }
+
+    fn lose_packets(&mut self, name: &Text, percent: u64) -> Result<Touched, LeverError> {
+        let lose = async |node: &Node, control_plane: &Node| {
+            link::lose(node, control_plane, percent).await
+        };
+        let touched = self.on_node(name, None, lose)?;
+        if let (Some(node), Some(watched)) = (self.nodes.get(name), self.watched.get(name)) {
+            let (node, watched) = (node.clone(), watched.clone());
+            let counts = link::count(node, name.clone(), watched, self.tell.clone());
+            self.watchers.spawn_on(counts, &self.runtime);
+        }
+        Ok(touched)
+    }
+
+    /// Sends a signal to the kubelet that an actor is; `None` if it is something else.
+    fn signal_kubelet(
+        &mut self,
+        actor: &Text,
+        signal: Signal,
+    ) -> Option<Result<Touched, LeverError>> {
+        let node = Text::new(actor.strip_prefix("kubelet/")?);
+        let send = async |node: &Node, _: &Node| node.unit("kubelet").kill(signal).await;
+        Some(self.on_node(&node, None, send))
     }
 
     async fn act_on(&self, component: Component, phase: ActorPhase) -> Result<(), Error> {
@@ -156,39 +218,14 @@ impl KindGround {
                 let away = format!("mv {MANIFESTS}/{file} {ASIDE}/{file}");
                 node.exec_checked(Exec::sh(away)).await?;
                 // From here on the kubelet ends it, if this does not.
-                let _ = self.signal_component(name, Signal::Kill).await;
+                let _ = signal_component(node, name, Signal::Kill).await;
                 return Ok(());
             }
             ActorPhase::Paused => Signal::Stop,
             ActorPhase::Resumed => Signal::Cont,
         };
-        self.signal_component(name, signal).await
+        signal_component(node, name, signal).await
     }
-
-    async fn signal_component(&self, name: &str, signal: Signal) -> Result<(), Error> {
-        let cri = self.control_plane.cri();
-        for container in cri.containers().await? {
-            if container.name == name && container.state == ContainerState::Running {
-                cri.signal(&container.id, signal).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Cuts a node off from the control plane, and proves it: nothing else would tell, for a kubelet
-/// that is not heard of for a while may have nothing to say.
-async fn cut_off(node: &Node, control_plane: &Node) -> Result<(), Error> {
-    let peers = control_plane.addresses();
-    node.partition(&Partition::new(TAG, peers.iter())?).await?;
-    for address in peers.iter() {
-        let connects_not = format!("! timeout 1 bash -c '</dev/tcp/{address}/6443'");
-        if let Err(error) = node.exec_checked(Exec::sh(connects_not)).await {
-            node.heal(TAG).await?;
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn matches(selector: &ContainerSelector, container: &Container) -> bool {
@@ -205,6 +242,9 @@ pub(super) fn matches(selector: &ContainerSelector, container: &Container) -> bo
 
 impl Ground for KindGround {
     fn is_broken(&mut self) -> Option<String> {
+        if self.trouble.is_some() {
+            return self.trouble.clone();
+        }
         if now().saturating_sub(self.checked) < LOOK {
             return None;
         }
@@ -223,8 +263,9 @@ impl Ground for KindGround {
     fn pull(&mut self, lever: &Lever) -> Option<Result<Touched, LeverError>> {
         Some(match lever {
             Lever::PowerOff { node } => {
-                if let Some(losses) = self.losses.get(node) {
-                    losses.fetch_add(1, Ordering::SeqCst);
+                self.frozen.remove(node);
+                if let Some(watched) = self.watched.get(node) {
+                    watched.losses.fetch_add(1, Ordering::SeqCst);
                 }
                 self.on_node(node, Some(HostFact::PoweredOff), async |node, _| node.kill().await)
             }
@@ -234,11 +275,15 @@ impl Ground for KindGround {
                 let named = self.on_node(name, None, async |node, _| name_host(node, name).await);
                 done.and_then(|touched| named.map(|_| touched))
             }
-            Lever::Freeze { node } => {
-                self.on_node(node, Some(HostFact::Frozen), async |node, _| node.pause().await)
-            }
+            Lever::Freeze { node } => self.freeze(node),
             Lever::Thaw { node } => {
-                self.on_node(node, Some(HostFact::Thawed), async |node, _| node.unpause().await)
+                let thawed = Some(HostFact::Thawed);
+                let done = self.on_node(node, thawed, async |node, _| match node.state().await? {
+                    state if state.status == Status::Paused => node.unpause().await,
+                    _ => Ok(()),
+                });
+                self.frozen.remove(node);
+                done
             }
             Lever::StopKubelet { node } => {
                 self.on_node(node, None, async |node, _| node.unit("kubelet").stop().await)
@@ -246,11 +291,36 @@ impl Ground for KindGround {
             Lever::StartKubelet { node } => {
                 self.on_node(node, None, async |node, _| node.unit("kubelet").start().await)
             }
-            Lever::Partition { node } => self.on_node(node, None, async |node, control_plane| {
-                cut_off(node, control_plane).await
-            }),
+            Lever::PauseActor { actor } => self.signal_kubelet(actor, Signal::Stop)?,
+            Lever::ResumeActor { actor } => self.signal_kubelet(actor, Signal::Cont)?,
+            Lever::Partition { node, direction } => {
+                self.on_node(node, None, async |node, control_plane| {
+                    link::cut(node, control_plane, *direction).await
+                })
+            }
             Lever::Join { node } => {
-                self.on_node(node, None, async |node, _| node.heal(TAG).await.map(drop))
+                self.on_node(node, None, async |node, _| link::join(node).await)
+            }
+            Lever::LosePackets { node, percent } => self.lose_packets(node, *percent),
+            Lever::KeepPackets { node } => {
+                self.on_node(node, None, async |node, _| link::keep(node).await)
+            }
+            Lever::StopRuntime { node } => {
+                let stopped = Some(HostFact::RuntimeStopped);
+                self.on_node(node, stopped, async |node, _| node.unit("containerd").stop().await)
+            }
+            Lever::StartRuntime { node } => {
+                let started = Some(HostFact::RuntimeStarted);
+                self.on_node(node, started, async |node, _| node.unit("containerd").start().await)
+            }
+            Lever::ImageRule { image, missing: true, .. } => {
+                Ok(self.on_all(async |node| images::withhold(node, image).await))
+            }
+            // Only images are hidden by rules here.
+            Lever::Forget { .. } => Ok(self.on_all(async |node| images::give_back(node).await)),
+            Lever::OomContainer { container } => {
+                let oom = async |node: &Node, id: &str| node.cri().exhaust_memory(id).await;
+                Ok(self.on_containers(container, oom).0)
             }
             Lever::KillContainer { container, .. } => Ok(self.signal(container, Signal::Kill)),
             Lever::StickContainer { container } => Ok(self.signal(container, Signal::Stop)),

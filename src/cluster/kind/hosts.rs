@@ -9,6 +9,7 @@ use std::time::Duration;
 use kind_rs::{Container, ContainerState, Node};
 use kubesim_model::resource::ObjectKey;
 use kubesim_model::{Millis, Text};
+use tokio::sync::Mutex;
 
 use crate::cluster::real::{is_of_the_system, now};
 use crate::history::{ContainerFact, HostEvent, HostFact};
@@ -19,16 +20,28 @@ const GLANCE: Duration = Duration::from_millis(300);
 /// A fact, when it was seen and by how much earlier it may have been.
 pub(super) type Seen = (Millis, Millis, HostEvent);
 
-/// Tells what starts and ends on a node until nobody listens. `losses` counts how often the node
-/// lost its power: what ran then ended with it, and that is told already.
-pub(super) async fn follow(node: Node, name: Text, losses: Arc<AtomicU64>, tell: Sender<Seen>) {
+/// What those who look at a node must know of what is done to it.
+#[derive(Default)]
+pub(super) struct Watched {
+    /// How often it lost its power: what ran then ended with it, and that is told already.
+    pub(super) losses: AtomicU64,
+    /// Held while something runs in the node to look at it, and by whoever lets it stand still: an
+    /// engine never comes back to a container that was paused while a program was being started in
+    /// it (seen with Docker 20.10).
+    pub(super) quiet: Arc<Mutex<()>>,
+}
+
+/// Tells what starts and ends on a node until nobody listens.
+pub(super) async fn follow(node: Node, name: Text, watched: Arc<Watched>, tell: Sender<Seen>) {
     let mut running: BTreeMap<String, ContainerFact> = BTreeMap::new();
     let (mut asked, mut lost) = (now(), 0);
+    let losses = &watched.losses;
     loop {
+        let looks = watched.quiet.lock().await;
         let before = losses.load(Ordering::SeqCst);
         let answer = node.cri().containers().await;
-        // A node that is off, or stands still, answers nothing; and an answer from before it went
-        // off says nothing of now.
+        // A node that is off answers nothing; and an answer from before it went off says nothing
+        // of now.
         if let (Ok(containers), true) = (answer, before == losses.load(Ordering::SeqCst)) {
             if lost != before {
                 running.clear();
@@ -44,6 +57,7 @@ pub(super) async fn follow(node: Node, name: Text, losses: Arc<AtomicU64>, tell:
             }
             asked = seen;
         }
+        drop(looks);
         tokio::time::sleep(GLANCE).await;
     }
 }

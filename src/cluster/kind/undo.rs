@@ -8,7 +8,9 @@ use kubesim_model::Text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ground::{ASIDE, MANIFESTS, TAG, matches, name_host};
+use super::ground::{matches, name_host};
+use super::link;
+use super::site::{ASIDE, MANIFESTS};
 use crate::cluster::real::{Component, Healer, Runtime, Undo};
 use crate::cluster::{ContainerSelector, Lever};
 use crate::history::ActorPhase;
@@ -125,7 +127,7 @@ impl Away {
                 _ => Ok(()),
             },
             Lever::StartKubelet { node: name } => node(name)?.unit("kubelet").start().await,
-            Lever::Join { node: name } => node(name)?.heal(TAG).await.map(drop),
+            Lever::Join { node: name } => link::join(node(name)?).await,
             // Nothing else is a lever of its nodes.
             _ => Ok(()),
         }

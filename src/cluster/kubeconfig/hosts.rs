@@ -10,7 +10,7 @@ use kubesim_model::{Millis, Text};
 
 use super::access::NodeAccess;
 use crate::cluster::real::{Names, now};
-use crate::cluster::{ContainerSelector, Lever, LeverError, Touched};
+use crate::cluster::{ContainerSelector, Direction, Lever, LeverError, Touched};
 use crate::history::{ContainerFact, HostEvent, HostFact};
 
 /// How long to wait between two questions.
@@ -65,8 +65,8 @@ impl Hosts {
             Lever::KillContainer { container, .. } => Ok(self.signal(container, "KILL").await),
             Lever::StickContainer { container } => Ok(self.signal(container, "STOP").await),
             Lever::UnstickContainer { container } => Ok(self.signal(container, "CONT").await),
-            Lever::Partition { node } => {
-                let cut = on_node(node, CUT).await;
+            Lever::Partition { node, direction } => {
+                let cut = on_node(node, &cut(*direction)).await;
                 if cut.as_ref().is_ok_and(|(touched, _)| touched.nodes.is_empty()) {
                     // What there is of it does not prove that the node is cut off.
                     let _ = on_node(node, JOIN).await;
@@ -190,8 +190,28 @@ pub(super) fn script(lever: &Lever) -> Option<(Text, &'static str)> {
         Lever::StopKubelet { node } => Some((node.clone(), "systemctl stop kubelet")),
         Lever::StartKubelet { node } => Some((node.clone(), "systemctl start kubelet")),
         Lever::Join { node } => Some((node.clone(), JOIN)),
+        Lever::PauseActor { actor } => Some((kubelet_of(actor)?, "systemctl kill -s STOP kubelet")),
+        Lever::ResumeActor { actor } => {
+            Some((kubelet_of(actor)?, "systemctl kill -s CONT kubelet"))
+        }
         _ => None,
     }
+}
+
+/// The node whose kubelet an actor is, if it is one.
+fn kubelet_of(actor: &str) -> Option<Text> {
+    actor.strip_prefix("kubelet/").map(Text::new)
+}
+
+/// What drops the packets of these directions.
+fn cut(direction: Direction) -> String {
+    let other = match direction {
+        Direction::Both => return CUT.to_owned(),
+        Direction::In => " OUTPUT ",
+        Direction::Out => " INPUT ",
+    };
+    let lines = CUT.lines().filter(|line| !line.contains(other));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Signals the first process of a container: its number may be another's by now, so it is looked

@@ -156,6 +156,10 @@ impl Provider for Kubeconfig {
             Capability::PowerFaults,
             Capability::ContainerBehaviour,
             Capability::ImageFaults,
+            Capability::SlowImages,
+            Capability::RuntimeFaults,
+            Capability::PacketLoss,
+            Capability::OomKills,
             Capability::ActorFaults,
             Capability::Scripts,
             // Nothing stands between its controllers and its API server.

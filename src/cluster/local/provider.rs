@@ -42,7 +42,7 @@ impl Provider for Local {
 
     fn capabilities(&self) -> Capabilities {
         // Its nodes are simulated.
-        capabilities(&[Capability::Images])
+        capabilities(&[Capability::Images, Capability::RuntimeFaults, Capability::PacketLoss])
     }
 
     fn clock(&self) -> Clock {

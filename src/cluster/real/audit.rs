@@ -1,7 +1,7 @@
 //! The audit log: who asked the API server for what, and what was answered.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 
 use camino::Utf8Path;
 use kubesim_model::object::{EPOCH, resource_version};
@@ -37,9 +37,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// The log at `path`, from its beginning.
+    /// The log at `path`, from here on: what it holds already is of trials that are over.
     pub(super) fn open(path: &Utf8Path) -> std::io::Result<Log> {
-        Ok(Log { file: File::open(path)?, rest: Vec::new() })
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Log { file, rest: Vec::new() })
     }
 
     /// What was written since the last call.

@@ -73,7 +73,6 @@ pub(in crate::cluster) struct RealCluster {
     pub(super) programs: Programs,
     provider: &'static str,
     pub(super) api: Api,
-    pub(super) ground: Box<dyn Ground>,
     pub(super) world: World,
     pub(super) log: Option<Log>,
     pub(super) recorder: Recorder,
@@ -93,6 +92,8 @@ pub(in crate::cluster) struct RealCluster {
     pub(super) last: Millis,
     /// After everything that uses it.
     _runtime: Runtime,
+    /// Last: when it is given back, nothing of this trial acts any more.
+    ground: Box<dyn Ground>,
 }
 
 impl RealCluster {
@@ -100,6 +101,8 @@ impl RealCluster {
     pub(in crate::cluster) fn new(setup: Setup) -> Result<Self, ClusterError> {
         let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
         let log = setup.audit_log.as_deref().map(Log::open).transpose().map_err(failed)?;
+        // Simulated ones come in the course of the trial.
+        let are_real = setup.world.nodes.is_empty();
         let began = now();
         let (tell, news) = channel();
         let mut cluster = RealCluster {
@@ -130,9 +133,9 @@ impl RealCluster {
         let nodes = cluster.wait_for_lists()?;
         cluster.began = now();
         cluster.introduce_staff();
-        cluster.introduce_nodes(
-            nodes.into_iter().filter(|_| cluster.api.scope.is_bounded()).collect(),
-        );
+        if are_real {
+            cluster.introduce_nodes(nodes);
+        }
         Ok(cluster)
     }
 

@@ -3,7 +3,7 @@
 //! left is known and taken away by the next. One whose journal still says how to heal a cluster that
 //! lives on stays until that is done.
 
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -18,8 +18,12 @@ const PREFIX: &str = "shakedown-";
 /// How many names of folders are tried.
 const NAMES: usize = 1_000;
 
-/// A folder of its own, which only its owner can read, taken away when it is dropped.
-pub(in crate::cluster) struct Folder(Utf8PathBuf);
+/// A folder of its own, which only its owner can read, taken away when it is dropped unless it is
+/// to last.
+pub(in crate::cluster) struct Folder {
+    path: Utf8PathBuf,
+    lasts: bool,
+}
 
 impl Folder {
     pub(in crate::cluster) fn new() -> std::io::Result<Folder> {
@@ -45,16 +49,37 @@ impl Folder {
         let folder = free.ok_or(std::io::ErrorKind::AlreadyExists)?;
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        Ok(Folder(folder))
+        Ok(Folder { path: folder, lasts: false })
+    }
+
+    /// The folder of this name, which is there when this process has ended; made if there is none.
+    pub(in crate::cluster) fn lasting(name: &str) -> std::io::Result<Folder> {
+        let path = parent().join(name);
+        match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let found = std::fs::symlink_metadata(&path)?;
+                if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+                    let text = format!("`{path}` is somebody else's");
+                    return Err(std::io::Error::other(text));
+                }
+            }
+            made => made?,
+        }
+        Ok(Folder { path, lasts: true })
+    }
+
+    /// Sees to it that it is taken away when it is dropped.
+    pub(in crate::cluster) fn go(&mut self) {
+        self.lasts = false;
     }
 
     pub(in crate::cluster) fn path(&self) -> &Utf8Path {
-        &self.0
+        &self.path
     }
 
     /// Its name, which no other cluster has.
     pub(in crate::cluster) fn name(&self) -> &str {
-        self.0.file_name().unwrap_or(PREFIX)
+        self.path.file_name().unwrap_or(PREFIX)
     }
 }
 
@@ -124,11 +149,13 @@ fn place() -> String {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if undo::is_needed(&self.0) {
+        if undo::is_needed(&self.path) {
             return;
         }
         // Left in the system's temporary folder it harms nobody.
-        let _ = std::fs::remove_dir_all(&self.0);
+        if !self.lasts {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
 

@@ -5,8 +5,7 @@ use crate::cluster::{Capabilities, Capability, ClusterError, ClusterSpec};
 /// What real clusters can do, but for `also`.
 pub(in crate::cluster) fn capabilities(also: &[Capability]) -> Capabilities {
     let lacking = [Capability::VirtualTime, Capability::Repeatable, Capability::Forkable];
-    let all = Capability::ALL.iter().copied();
-    all.filter(|capability| !lacking.contains(capability) && !also.contains(capability)).collect()
+    Capabilities::all_but(&[&lacking, also].concat())
 }
 
 /// Bugs can be planted in simulated components only.

@@ -138,7 +138,9 @@ impl RealCluster {
         for node in nodes {
             let name = object::name(&node).to_owned();
             let kubelet = (format!("kubelet/{name}").into(), format!("system:node:{name}").into());
-            let event = self.staff.arrived(kubelet.0, kubelet.1, Text::new_static("kubelet"));
+            let version = node["status"]["nodeInfo"]["kubeletVersion"].str();
+            let user_agent = Text::from(format!("kubelet/{version}"));
+            let event = self.staff.arrived(kubelet.0, kubelet.1, user_agent);
             event.into_iter().for_each(|event| self.observe(now(), event));
             let (rv, key) = (object::resource_version(&node), object::key(&node));
             let (resource, before, after) = (Resource::NODES, None, Some(node));

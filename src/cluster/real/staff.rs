@@ -53,22 +53,27 @@ impl Staff {
         self.members.get(actor).map_or(1, |member| member.incarnation)
     }
 
-    /// The kubelet of a real node was stopped or started.
+    /// The kubelet of a real node was ended, started or made to stand still or go on.
     pub(super) fn kubelet(&mut self, lever: &Lever) -> Option<ActorEvent> {
-        let (node, phase) = match lever {
-            Lever::StopKubelet { node } => (node, ActorPhase::Crashed),
-            Lever::StartKubelet { node } => (node, ActorPhase::Started),
+        let of = |node: &str| Text::from(format!("kubelet/{node}"));
+        let (actor, phase) = match lever {
+            Lever::StopKubelet { node } => (of(node), ActorPhase::Crashed),
+            Lever::StartKubelet { node } => (of(node), ActorPhase::Started),
+            Lever::PauseActor { actor } => (actor.clone(), ActorPhase::Paused),
+            Lever::ResumeActor { actor } => (actor.clone(), ActorPhase::Resumed),
             _ => return None,
         };
-        let actor = Text::from(format!("kubelet/{node}"));
         // One that was not heard of yet works all the same.
-        let kubelet = self.members.entry(actor.clone()).or_insert_with(|| ActorEvent {
-            actor,
-            user: Text::from(format!("system:node:{node}")),
-            user_agent: Text::new_static("kubelet"),
-            node: node.clone(),
-            incarnation: 1,
-            phase: ActorPhase::Started,
+        let kubelet = self.members.entry(actor.clone()).or_insert_with(|| {
+            let node = Text::new(actor.strip_prefix("kubelet/").unwrap_or_default());
+            ActorEvent {
+                actor,
+                user: Text::from(format!("system:node:{node}")),
+                user_agent: Text::new_static("kubelet"),
+                node,
+                incarnation: 1,
+                phase: ActorPhase::Started,
+            }
         });
         (kubelet.phase != phase).then(|| turned(kubelet, phase))
     }

@@ -46,7 +46,9 @@ pub(in crate::cluster) fn inverse(lever: &Lever) -> Option<Lever> {
         Lever::PowerOff { node } => Lever::PowerOn { node },
         Lever::Freeze { node } => Lever::Thaw { node },
         Lever::StopKubelet { node } => Lever::StartKubelet { node },
-        Lever::Partition { node } => Lever::Join { node },
+        Lever::Partition { node, .. } => Lever::Join { node },
+        Lever::LosePackets { node, .. } => Lever::KeepPackets { node },
+        Lever::StopRuntime { node } => Lever::StartRuntime { node },
         Lever::StickContainer { container } => Lever::UnstickContainer { container },
         Lever::CrashActor { actor } => Lever::StartActor { actor },
         Lever::PauseActor { actor } => Lever::ResumeActor { actor },
@@ -58,6 +60,9 @@ pub(in crate::cluster) fn inverse(lever: &Lever) -> Option<Lever> {
         | Lever::Thaw { .. }
         | Lever::StartKubelet { .. }
         | Lever::Join { .. }
+        | Lever::KeepPackets { .. }
+        | Lever::StartRuntime { .. }
+        | Lever::OomContainer { .. }
         | Lever::UnstickContainer { .. }
         | Lever::StartActor { .. }
         | Lever::ResumeActor { .. }
@@ -295,11 +300,12 @@ mod tests {
 
     #[test]
     fn what_ends_by_itself_has_no_inverse_and_an_inverse_has_none() {
+        use crate::cluster::{ContainerSelector, Direction};
         let node = || Text::new_static("worker-1");
-        let join = inverse(&Lever::Partition { node: node() }).unwrap();
+        let join = inverse(&Lever::Partition { node: node(), direction: Direction::In }).unwrap();
         assert_eq!(join, Lever::Join { node: node() });
         assert_eq!(inverse(&join), None);
-        let container = crate::cluster::ContainerSelector::default();
+        let container = ContainerSelector::default();
         assert_eq!(inverse(&Lever::KillContainer { container, exit_code: 137 }), None);
     }
 

@@ -7,7 +7,9 @@ use kubesim_model::{list, map};
 use proptest::prelude::*;
 
 use super::*;
-use crate::history::{Change, Clock, ContainerFact, HostEvent, HostFact, Names, RequestEvent};
+use crate::history::{
+    Change, Clock, ContainerFact, HostEvent, HostFact, Names, Pace, RequestEvent,
+};
 
 fn header() -> Header {
     Header {
@@ -24,6 +26,7 @@ fn header() -> Header {
         baseline: false,
         clock: Clock::Virtual,
         began: 0,
+        pace: Pace::default(),
         names: Names::default(),
     }
 }

@@ -139,6 +139,18 @@ impl World {
         self.slots[actor].machine.is_none_or(|machine| self.machines[machine].is_linked())
     }
 
+    /// Whether messages to the actor reach it.
+    pub(super) fn hears(&self, actor: ActorId) -> bool {
+        let machine = self.slots[actor].machine;
+        machine.is_none_or(|machine| self.machines[machine].hears(self.now))
+    }
+
+    /// Whether messages of the actor reach the API.
+    pub(super) fn speaks(&self, actor: ActorId) -> bool {
+        let machine = self.slots[actor].machine;
+        machine.is_none_or(|machine| self.machines[machine].speaks(self.now))
+    }
+
     /// Begins a new incarnation, unless one lives or its machine is down.
     pub(super) fn start(&mut self, actor: ActorId) {
         let down = self.slots[actor].machine.is_some_and(|at| !self.machines[at].is_up());

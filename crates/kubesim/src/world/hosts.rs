@@ -5,6 +5,7 @@ use kubesim_model::host::HostCommand;
 use kubesim_model::{Millis, Text};
 
 use super::World;
+use super::lever::Direction;
 use super::queue::{ActorId, Due};
 use super::record::{HostRecord, What};
 use crate::node::{Host, HostOut};
@@ -21,15 +22,16 @@ const CONNECTION_TIMEOUT: Millis = 45_000;
 pub(super) struct Machine {
     pub(super) name: Text,
     pub(super) host: Host,
-    partitioned: bool,
-    /// Since when no message passes.
+    /// Which messages do not pass.
+    cut: Option<Direction>,
+    /// Since when messages do not pass.
     cut_since: Option<Millis>,
     booked: Option<Millis>,
 }
 
 impl Machine {
     pub(super) fn new(name: Text, host: Host) -> Self {
-        Machine { name, host, partitioned: false, cut_since: None, booked: None }
+        Machine { name, host, cut: None, cut_since: None, booked: None }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -42,7 +44,28 @@ impl Machine {
 
     /// Whether messages pass between the machine and the API server.
     pub(super) fn is_linked(&self) -> bool {
-        !self.partitioned && self.host.is_up() && !self.host.is_frozen()
+        self.cut.is_none() && self.is_awake()
+    }
+
+    fn is_awake(&self) -> bool {
+        self.host.is_up() && !self.host.is_frozen()
+    }
+
+    /// Whether messages to the machine reach it. If only those from it do not pass, they do until
+    /// the connections are given up.
+    pub(super) fn hears(&self, now: Millis) -> bool {
+        self.is_awake() && (self.cut.is_none() || self.holds(Direction::Out, now))
+    }
+
+    /// Whether messages from the machine are heard, by the same rule.
+    pub(super) fn speaks(&self, now: Millis) -> bool {
+        self.is_awake() && (self.cut.is_none() || self.holds(Direction::In, now))
+    }
+
+    /// Whether only messages of this direction are cut off, and connections from before still hold.
+    fn holds(&self, cut: Direction, now: Millis) -> bool {
+        let holds = |since| now - since <= CONNECTION_TIMEOUT;
+        self.cut == Some(cut) && self.cut_since.is_some_and(holds)
     }
 }
 
@@ -177,20 +200,19 @@ impl World {
         true
     }
 
-    pub(super) fn partition(&mut self, machine: usize) -> bool {
-        if self.machines[machine].partitioned {
+    pub(super) fn partition(&mut self, machine: usize, direction: Direction) -> bool {
+        if self.machines[machine].cut.is_some() {
             return false;
         }
         self.link_may_break(machine);
-        self.machines[machine].partitioned = true;
+        self.machines[machine].cut = Some(direction);
         true
     }
 
     pub(super) fn join(&mut self, machine: usize) -> bool {
-        if !self.machines[machine].partitioned {
+        if self.machines[machine].cut.take().is_none() {
             return false;
         }
-        self.machines[machine].partitioned = false;
         self.link_may_return(machine);
         true
     }

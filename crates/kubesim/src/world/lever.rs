@@ -41,13 +41,37 @@ pub enum Lever {
         /// Which node.
         node: Text,
     },
-    /// No message passes between the node and the API server, in either direction.
+    /// No message passes between the node and the API server.
     Partition {
         /// Which node.
         node: Text,
+        /// Which messages.
+        direction: Direction,
     },
     /// Messages pass again.
     Join {
+        /// Which node.
+        node: Text,
+    },
+    /// Packets between the node and the API server are lost by chance. Not simulated.
+    LosePackets {
+        /// Which node.
+        node: Text,
+        /// How many of a hundred, in each direction.
+        percent: u64,
+    },
+    /// No more packets are lost than before.
+    KeepPackets {
+        /// Which node.
+        node: Text,
+    },
+    /// The container runtime of the node ends; containers go on. Not simulated.
+    StopRuntime {
+        /// Which node.
+        node: Text,
+    },
+    /// The container runtime of the node starts.
+    StartRuntime {
         /// Which node.
         node: Text,
     },
@@ -57,6 +81,11 @@ pub enum Lever {
         container: ContainerSelector,
         /// With which exit code (137 for SIGKILL).
         exit_code: i32,
+    },
+    /// A container needs more memory than there is for it, and the kernel ends it.
+    OomContainer {
+        /// Which.
+        container: ContainerSelector,
     },
     /// A container's process hangs, as after SIGSTOP: no probe is answered, no signal heeded but
     /// KILL.
@@ -145,6 +174,21 @@ pub enum Lever {
         /// The rule's name.
         rule: Text,
     },
+}
+
+/// Which messages between a node and the API server, as the node sees it.
+///
+/// In the other direction messages pass only as long as connections from before hold: none can be
+/// made, and whoever hears nothing gives up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// All.
+    #[default]
+    Both,
+    /// Those to the node.
+    In,
+    /// Those from the node.
+    Out,
 }
 
 /// Which containers. Every part that is given must match; an empty text matches all.
@@ -275,4 +319,7 @@ pub enum LeverError {
     /// No actor has this name.
     #[error("there is no actor `{0}`")]
     NoSuchActor(Text),
+    /// The world has no model of it.
+    #[error("{0} is not simulated")]
+    NotSimulated(&'static str),
 }

@@ -72,7 +72,7 @@ impl World {
     /// A request reaches the API server.
     pub(super) fn request_arrives(&mut self, actor: ActorId, incarnation: u32, message: Message) {
         let alive = self.slots[actor].incarnation == incarnation && self.slots[actor].is_alive();
-        if !self.is_linked(actor) && alive {
+        if !self.speaks(actor) && alive {
             let id = message.id;
             self.slots[actor].blocked.push(Due::Request(actor, incarnation, Box::new(message)));
             let at = self.now + CLIENT_TIMEOUT;
@@ -81,7 +81,7 @@ impl World {
         }
         if !alive {
             // What is on the wire is not taken back by the end of the process that sent it.
-            if self.is_linked(actor) {
+            if self.speaks(actor) {
                 self.pass_on(actor, incarnation, message);
             }
             return;
@@ -202,7 +202,7 @@ impl World {
         if self.slots[actor].incarnation != incarnation {
             return;
         }
-        if !self.is_linked(actor) {
+        if !self.hears(actor) {
             self.slots[actor].blocked.push(Due::Answer(actor, incarnation, id, delivered));
             let at = self.now + CLIENT_TIMEOUT;
             self.queue.book(at, 0, Due::GiveUp(actor, incarnation, id));

@@ -19,8 +19,8 @@ pub use client::RawEvent;
 pub use config::{ActorSpec, NodeConfig, WorldConfig};
 pub use core::World;
 pub use lever::{
-    Behaviour, ContainerSelector, Lever, LeverError, RequestEffect, RequestSelector, Touched,
-    WatchEffect,
+    Behaviour, ContainerSelector, Direction, Lever, LeverError, RequestEffect, RequestSelector,
+    Touched, WatchEffect,
 };
 pub use record::{HostRecord, Phase, Record, RequestRecord, What};
 pub use remote::{Mirrored, Outgoing};

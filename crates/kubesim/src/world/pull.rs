@@ -21,7 +21,9 @@ impl World {
             Lever::PowerOn { node } => self.on_machine(node, World::power_on),
             Lever::Freeze { node } => self.on_machine(node, World::freeze),
             Lever::Thaw { node } => self.on_machine(node, World::thaw),
-            Lever::Partition { node } => self.on_machine(node, World::partition),
+            Lever::Partition { node, direction } => {
+                self.on_machine(node, |world, at| world.partition(at, *direction))
+            }
             Lever::Join { node } => self.on_machine(node, World::join),
             Lever::StopKubelet { node } => self.on_machine(node, World::stop_kubelet),
             Lever::StartKubelet { node } => self.on_machine(node, World::start_kubelet),
@@ -49,6 +51,16 @@ impl World {
             Lever::KillContainer { container, exit_code } => {
                 let (exit_code, oom) = (*exit_code, false);
                 Ok(self.on_containers(container, ContainerAction::Kill { exit_code, oom }))
+            }
+            Lever::OomContainer { container } => {
+                Ok(self
+                    .on_containers(container, ContainerAction::Kill { exit_code: 137, oom: true }))
+            }
+            Lever::LosePackets { .. } | Lever::KeepPackets { .. } => {
+                Err(LeverError::NotSimulated("the loss of packets"))
+            }
+            Lever::StopRuntime { .. } | Lever::StartRuntime { .. } => {
+                Err(LeverError::NotSimulated("the container runtime"))
             }
             Lever::StickContainer { container } => {
                 Ok(self.on_containers(container, ContainerAction::Stick))

@@ -242,7 +242,7 @@ impl World {
         }
         self.slots[actor].watches[id].booked = false;
         let slot = &self.slots[actor];
-        if slot.stands_still() || !self.is_linked(actor) {
+        if slot.stands_still() || !self.hears(actor) {
             return;
         }
         let watch = &slot.watches[id];
