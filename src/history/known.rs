@@ -2,7 +2,7 @@
 //!
 //! A role knows what was ever delivered to any of its incarnations: a restart is no excuse. What is
 //! delivered takes a moment to become a request, so a delivery counts as known from [`REACTION`]
-//! on. What a role wrote it knows at once, for it asked for it; a write that the role was never
+//! on, where time is real from [`REAL_REACTION`] on. What a role wrote it knows at once, for it asked for it; a write that the role was never
 //! told the outcome of counts while its incarnation lives, unless a fault took the answer away.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,16 +10,21 @@ use std::collections::{BTreeMap, VecDeque};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text};
 
-use super::event::{ActorPhase, Body, Delivery, Event, RequestEvent};
+use super::event::{ActorPhase, Body, Clock, Delivery, Event, RequestEvent};
 
 /// The time between a delivery and the arrival of the last request that may not have considered it,
 /// in milliseconds: work queue, the requests that a sync sends one after the other, and client-side
 /// throttling (client-go v1.36: 20 requests a second beyond a burst of 30).
 pub const REACTION: Millis = 1_000;
 
+/// The same where time is real: processes wait for a processor too, and who is blamed for what he
+/// could not know yet is blamed wrongly.
+pub const REAL_REACTION: Millis = 5_000;
+
 /// What the roles know.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Known {
+    reaction: Millis,
     roles: BTreeMap<Text, Role>,
     fresh: VecDeque<(Millis, Delivery)>,
 }
@@ -46,7 +51,22 @@ impl Versions {
     }
 }
 
+impl Default for Known {
+    fn default() -> Self {
+        Known::by(Clock::Virtual)
+    }
+}
+
 impl Known {
+    /// Nobody knows anything yet, in a history of this clock.
+    pub fn by(clock: Clock) -> Self {
+        let reaction = match clock {
+            Clock::Virtual => REACTION,
+            Clock::Wall => REAL_REACTION,
+        };
+        Known { reaction, roles: BTreeMap::new(), fresh: VecDeque::new() }
+    }
+
     /// The newest resourceVersion of an object that the role could know; 0 if it knows nothing.
     pub fn newest(&self, role: &str, resource: &Resource, key: &ObjectKey) -> u64 {
         let Some(role) = self.roles.get(role) else { return 0 };
@@ -66,7 +86,7 @@ impl Known {
     }
 
     pub(super) fn take(&mut self, event: &Event) {
-        while self.fresh.front().is_some_and(|(t, _)| t + REACTION <= event.t) {
+        while self.fresh.front().is_some_and(|(t, _)| t + self.reaction <= event.t) {
             let Some((_, delivery)) = self.fresh.pop_front() else { break };
             self.learn(delivery);
         }

@@ -20,6 +20,6 @@ pub use event::{
 };
 pub use file::{Limits, ReadError, Writer};
 pub use hosts::{Hosts, Running};
-pub use known::{Known, REACTION};
+pub use known::{Known, REACTION, REAL_REACTION};
 pub use objects::Objects;
 pub use view::{FaultState, View};

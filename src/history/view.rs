@@ -57,7 +57,8 @@ impl View {
     pub fn new(header: &Header) -> View {
         let has_deliveries = header.capabilities.iter().any(|have| have == "deliveries");
         let (params, began) = (header.params.clone(), header.began);
-        View { params, began, has_deliveries, ..View::default() }
+        let known = Known::by(header.clock);
+        View { params, began, has_deliveries, known, ..View::default() }
     }
 
     /// The same without what the roles know: that is for judging only, and most events are
