@@ -140,6 +140,28 @@ fn one_kind_cluster_serves_trial_after_trial_and_run_after_run() {
 }
 
 #[test]
+fn a_controller_in_a_kind_cluster_is_judged_as_one_in_the_simulation() {
+    if !is_there("SHAKEDOWN_NODE_IMAGE") {
+        return;
+    }
+    build_the_controller();
+    let archive = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cloneset-kube.tar");
+    let mut image = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    assert!(image.args(["image", "--output"]).arg(&archive).status().unwrap().success());
+    let others = std::env::var("SHAKEDOWN_WORKLOAD_IMAGES").unwrap_or_default();
+    let archives = [&*others, archive.to_str().unwrap()];
+    let archives = archives.iter().filter(|path| !path.is_empty()).copied();
+    let archives = archives.collect::<Vec<_>>().join(":");
+    let (simulated, _) = verdicts(&["--subject", "cloneset-kube"]);
+    let kind = ["--subject", "cloneset-image", "--provider", "kind", "--images", &archives];
+    let (real, report) = verdicts(&kind);
+    for (trial, verdict) in real {
+        let same = &simulated[&trial.replace("cloneset-image", "cloneset-kube")];
+        assert!(verdict == *same || verdict == "unknown", "{trial}: {report}");
+    }
+}
+
+#[test]
 fn nothing_is_left_behind_when_the_harness_is_killed() {
     if !is_there("SHAKEDOWN_K8S_BIN") {
         return;

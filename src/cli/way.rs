@@ -6,7 +6,8 @@ use crate::suite::Entry;
 const COMMAND: &[&str] = &[
     "It runs in the folder of the subject's file. A program with a slash stands in that folder; \
      another one is looked for on `PATH` and beside `shakedown`. It gets a process group of its \
-     own, and ends with the harness. When it ends by itself it is started again: at once, then \
+     own, and ends with the harness; what it has started, if the harness was killed, with the next \
+     run or `shakedown cleanup`. When it ends by itself it is started again: at once, then \
      after 10 seconds, and then after twice as long each time, up to 5 minutes.",
     "For the API it is the service account `NAME` in the namespace `shakedown-system`, where NAME \
      is the subject's name; so `identities` say `system:serviceaccount:shakedown-system:NAME`.",

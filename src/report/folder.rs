@@ -1,6 +1,6 @@
 //! The folder of a run: `run.json`, `junit.xml`, and for each trial `history.jsonl`, `plan.json`,
-//! `verdict.json` and what programs under test printed. Trials are written as they finish. What can't be written is told once and
-//! loses nothing else.
+//! `verdict.json` and what programs under test printed. Trials are written as they finish. What
+//! can't be written is told once and loses nothing else.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

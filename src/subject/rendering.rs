@@ -6,13 +6,16 @@ use kubesim_model::tree::Tree;
 
 use super::install::InstallError;
 use crate::cluster::guarded;
-use crate::cluster::process::{self, ProcessError};
+use crate::cluster::process;
 use crate::suite::Source;
 use crate::suite::load::parse_manifests;
 use crate::suite::ways::{Chart, Rendering};
 
 /// How long a tool may take.
 const WITHIN: Duration = Duration::from_secs(60);
+
+/// The exit code of a program that is not there.
+const NOT_FOUND: i32 = 127;
 
 /// How much of what a tool says is told.
 const TOLD: usize = 1_000;
@@ -32,10 +35,11 @@ pub(super) fn objects(rendering: &Rendering) -> Result<Vec<Tree>, InstallError> 
     let mut command =
         guarded(std::path::Path::new(program)).map_err(|error| failed(error.to_string()))?;
     command.args(&arguments);
-    let ended = process::run(&mut command, Vec::new(), WITHIN).map_err(|error| match error {
-        ProcessError::NotStarted(error) => failed(format!("it does not start: {error}")),
-        error => failed(error.to_string()),
-    })?;
+    let ended = process::run(&mut command, Vec::new(), WITHIN);
+    let ended = ended.map_err(|error| failed(error.to_string()))?;
+    if ended.status.code() == Some(NOT_FOUND) {
+        return Err(failed("there is none on PATH".to_owned()));
+    }
     if !ended.status.success() {
         let said = String::from_utf8_lossy(&ended.stderr);
         let said: String = said.trim().chars().take(TOLD).collect();

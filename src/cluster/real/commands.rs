@@ -254,3 +254,107 @@ fn on_path(program: &str) -> Option<std::path::PathBuf> {
     let folders = std::env::split_paths(&path).chain(beside);
     folders.map(|folder| folder.join(program)).find(|path| path.is_file())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running(script: &str) -> (Commands, Folder) {
+        let folder = Folder::new().unwrap();
+        let log = folder.path().join("log");
+        let launch = Launch {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            log,
+            ..Launch::default()
+        };
+        let event = ActorEvent {
+            actor: "c".into(),
+            user: "u".into(),
+            user_agent: Text::default(),
+            node: Text::default(),
+            incarnation: 1,
+            phase: ActorPhase::Started,
+        };
+        let command = Command {
+            process: Process::launch(launch).unwrap(),
+            event,
+            has_come: false,
+            started: 0,
+            ends: 0,
+            restart: None,
+            _folder: Folder::new().unwrap(),
+        };
+        (Commands(BTreeMap::from([("c".into(), command)])), folder)
+    }
+
+    /// What comes of looking after them at `now`, once a process that ends by itself has ended.
+    fn attended(commands: &mut Commands, now: Millis) -> Option<(ActorPhase, u32)> {
+        for command in commands.0.values_mut() {
+            for _ in 0..500 {
+                if !command.process.is_running() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        }
+        commands.attend(now).first().map(|event| (event.phase, event.incarnation))
+    }
+
+    #[test]
+    fn what_ends_by_itself_is_started_again_at_once_and_then_later() {
+        let (mut commands, _folder) = running("exit 1");
+        assert!(commands.arrived("c", &"agent".into()).is_some());
+        assert_eq!(attended(&mut commands, 100), Some((ActorPhase::Crashed, 1)));
+        assert_eq!(attended(&mut commands, 100), Some((ActorPhase::Started, 2)));
+        assert_eq!(attended(&mut commands, 200), Some((ActorPhase::Crashed, 2)));
+        assert_eq!(attended(&mut commands, 10_199), None);
+        assert_eq!(attended(&mut commands, 10_200), Some((ActorPhase::Started, 3)));
+    }
+
+    #[test]
+    fn what_a_lever_has_ended_stays_down_until_a_lever_starts_it() {
+        let (mut commands, _folder) = running("sleep 60 & echo here; wait");
+        assert!(commands.arrived("c", &"agent".into()).is_some());
+        let mut pull = |lever: &Lever| {
+            let (touched, events) = commands.pull(lever, 0).unwrap();
+            let event = events.first().map(|event| (event.phase, event.incarnation));
+            assert_eq!(touched.actors.is_empty(), event.is_none());
+            assert!(commands.attend(1_000_000).is_empty());
+            event
+        };
+        let actor = Text::new("c");
+        let pause = Lever::PauseActor { actor: actor.clone() };
+        assert_eq!(pull(&pause), Some((ActorPhase::Paused, 1)));
+        let resume = Lever::ResumeActor { actor: actor.clone() };
+        assert_eq!(pull(&resume), Some((ActorPhase::Resumed, 1)));
+        let crash = Lever::CrashActor { actor: actor.clone() };
+        assert_eq!(pull(&crash), Some((ActorPhase::Crashed, 1)));
+        assert_eq!(pull(&crash), None);
+        let start = Lever::StartActor { actor };
+        assert_eq!(pull(&start), Some((ActorPhase::Started, 2)));
+    }
+
+    #[test]
+    fn a_program_is_found_in_its_folder_or_on_the_path() {
+        let (folder, account) = (Folder::new().unwrap(), ObjectKey::new("n", "a"));
+        std::fs::write(folder.path().join("here"), "").unwrap();
+        let found = |program: &str| {
+            let start = Start {
+                name: &"c".into(),
+                argv: &[program.into(), "-v".into()],
+                env: &[("A".into(), "b".into())],
+                folder: folder.path(),
+                account: &account,
+            };
+            launch(&start, "k".into(), folder.path())
+        };
+        let here = found("./here").unwrap();
+        assert!(here.program.is_absolute() && here.program.ends_with("here"));
+        assert_eq!(here.arguments, ["-v"]);
+        assert!(found("sh").unwrap().program.ends_with("sh"));
+        let missing = found("no-such-program").unwrap_err();
+        assert_eq!(missing, "there is no `no-such-program` on PATH");
+        assert!(found("./nowhere").unwrap_err().contains("in `"));
+    }
+}

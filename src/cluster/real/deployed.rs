@@ -26,10 +26,8 @@ pub(super) struct Deployed {
 
 struct Member {
     namespace: Text,
-    workload: Text,
-    /// Whether it is a pod itself.
-    is_pod: bool,
-    container: Text,
+    /// What runs under its account.
+    pods: Vec<Pods>,
     event: ActorEvent,
     has_come: bool,
     /// The ids of its containers that run, as far as that was seen.
@@ -38,45 +36,42 @@ struct Member {
     has_run: bool,
 }
 
+/// The pods of a workload, and the container of theirs that counts.
+pub(super) struct Pods {
+    /// How their names begin.
+    pub(super) beginning: String,
+    pub(super) container: Text,
+}
+
 impl Deployed {
-    /// Takes up what runs of `objects`, which belong to the subject `name`; answers its users and
-    /// their names. A service account is called by its own name, the one of a namespace by that of
-    /// the workload.
+    /// Takes up what runs of `objects`; answers its users and their names. A service account is
+    /// called by its own name, the one that every namespace has by that of the workload.
     pub(super) fn take_up(&mut self, objects: &[Tree]) -> Vec<(Text, Text)> {
-        let mut users = Vec::new();
+        let mut users: Vec<(Text, Text)> = Vec::new();
         for object in objects {
-            let namespace = namespace(object);
-            let kind = object["kind"].str();
-            if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "Pod") {
-                continue;
-            }
-            let workload = Text::new(object::name(object));
+            let (namespace, workload) = (namespace(object), object::name(object));
+            let beginning = match object["kind"].str() {
+                "Pod" => workload.to_owned(),
+                "Deployment" | "StatefulSet" | "DaemonSet" => format!("{workload}-"),
+                _ => continue,
+            };
             let (account, container) = runs_as(object);
             let user = Text::from(format!("system:serviceaccount:{namespace}:{account}"));
-            let name = if account == "default" { workload.clone() } else { account };
-            let event = ActorEvent {
-                actor: name.clone(),
-                user: user.clone(),
-                user_agent: Text::default(),
-                node: Text::default(),
-                incarnation: 1,
-                phase: ActorPhase::Started,
+            let own = if account == "default" { Text::new(workload) } else { account };
+            let known = users.iter().find(|(have, _)| *have == user);
+            let name = match known {
+                Some((_, name)) => name.clone(),
+                None if self.members.contains_key(&own) => Text::from(format!("{namespace}/{own}")),
+                None => own,
             };
             if namespace != "default" {
                 self.apart.insert(namespace.clone());
             }
-            let member = Member {
-                namespace,
-                workload,
-                is_pod: kind == "Pod",
-                container,
-                event,
-                has_come: false,
-                running: BTreeSet::new(),
-                has_run: false,
-            };
-            self.members.insert(name.clone(), member);
-            users.push((user, name));
+            let member = self.members.entry(name.clone()).or_insert_with(|| {
+                users.push((user.clone(), name.clone()));
+                Member::new(name, user, namespace)
+            });
+            member.pods.push(Pods { beginning, container });
         }
         users
     }
@@ -133,14 +128,17 @@ impl Deployed {
             _ => return None,
         };
         let member = self.members.get_mut(actor)?;
-        let container = member.selector();
-        let lever = match phase {
-            ActorPhase::Crashed => Lever::KillContainer { container, exit_code: KILLED },
-            ActorPhase::Paused => Lever::StickContainer { container },
-            ActorPhase::Resumed => Lever::UnstickContainer { container },
-            ActorPhase::Started => return Some((Touched::default(), Vec::new())),
-        };
-        let did = matches!(ground.pull(&lever), Some(Ok(touched)) if !touched.pods.is_empty());
+        let mut did = false;
+        for container in member.selectors() {
+            let lever = match phase {
+                ActorPhase::Crashed => Lever::KillContainer { container, exit_code: KILLED },
+                ActorPhase::Paused => Lever::StickContainer { container },
+                ActorPhase::Resumed => Lever::UnstickContainer { container },
+                ActorPhase::Started => break,
+            };
+            let moved = ground.pull(&lever);
+            did |= matches!(moved, Some(Ok(touched)) if !touched.pods.is_empty());
+        }
         if !did {
             return Some((Touched::default(), Vec::new()));
         }
@@ -148,33 +146,46 @@ impl Deployed {
         Some((touched, member.turned(phase).into_iter().collect()))
     }
 
-    /// The pods of which logs can be asked: namespace, beginning of the name, container.
-    pub(super) fn pods(&self) -> impl Iterator<Item = (&Text, &Text, String, &Text)> {
-        self.members
-            .iter()
-            .map(|(name, member)| (name, &member.namespace, member.beginning(), &member.container))
+    /// Whose logs can be asked for: the name, the namespace and the pods.
+    pub(super) fn pods(&self) -> impl Iterator<Item = (&Text, &Text, &[Pods])> {
+        self.members.iter().map(|(name, member)| (name, &member.namespace, &member.pods[..]))
     }
 }
 
 impl Member {
-    fn owns(&self, container: &ContainerFact) -> bool {
-        container.pod.namespace == self.namespace
-            && container.name == self.container
-            && container.pod.name.starts_with(&self.beginning())
-    }
-
-    /// How the names of its pods begin.
-    fn beginning(&self) -> String {
-        if self.is_pod { self.workload.to_string() } else { format!("{}-", self.workload) }
-    }
-
-    fn selector(&self) -> ContainerSelector {
-        ContainerSelector {
-            namespace: self.namespace.clone(),
-            pod: Text::from(format!("{}*", self.beginning())),
-            container: self.container.clone(),
-            ..ContainerSelector::default()
+    fn new(name: Text, user: Text, namespace: Text) -> Member {
+        let event = ActorEvent {
+            actor: name,
+            user,
+            user_agent: Text::default(),
+            node: Text::default(),
+            incarnation: 1,
+            phase: ActorPhase::Started,
+        };
+        Member {
+            namespace,
+            pods: Vec::new(),
+            event,
+            has_come: false,
+            running: BTreeSet::new(),
+            has_run: false,
         }
+    }
+
+    fn owns(&self, container: &ContainerFact) -> bool {
+        let (pod, name) = (&container.pod, &container.name);
+        let mut pods = self.pods.iter();
+        pod.namespace == self.namespace
+            && pods.any(|own| own.container == *name && pod.name.starts_with(&own.beginning))
+    }
+
+    fn selectors(&self) -> impl Iterator<Item = ContainerSelector> {
+        self.pods.iter().map(|own| ContainerSelector {
+            namespace: self.namespace.clone(),
+            pod: Text::from(format!("{}*", own.beginning)),
+            container: own.container.clone(),
+            ..ContainerSelector::default()
+        })
     }
 
     /// With the first container that runs after none did it lives again.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use sha2::{Digest as _, Sha256};
 
 use super::undo::{self, FILE};
@@ -87,9 +87,28 @@ impl Folder {
 pub fn sweep_folders() -> Vec<String> {
     let parent = parent();
     let mut left = left_behind(&parent);
+    left.iter().for_each(|name| end_users_of(&parent.join(name)));
     // Another process may do the same.
     left.retain(|name| std::fs::remove_dir_all(parent.join(name)).is_ok());
     left
+}
+
+/// Ends the processes that were told of a kubeconfig in this folder: those that a program under
+/// test has started do not end with the harness.
+fn end_users_of(folder: &Utf8Path) {
+    let told = format!("KUBECONFIG={folder}/");
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        // Those of others can't be read, and are none of ours.
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let mut variables = environment.split(|byte| *byte == 0);
+        if let Some(pid) = pid.and_then(Pid::from_raw)
+            && variables.any(|variable| variable.starts_with(told.as_bytes()))
+        {
+            // It may have ended meanwhile.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
 }
 
 fn parent() -> Utf8PathBuf {
@@ -162,6 +181,22 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_uses_a_kubeconfig_of_a_folder_is_ended_with_it() {
+        let (own, other) = (Folder::new().unwrap(), Folder::new().unwrap());
+        let sleeper = |folder: &Folder| {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("60").env("KUBECONFIG", folder.path().join("kubeconfig"));
+            command.spawn().unwrap()
+        };
+        let (mut ended, mut goes_on) = (sleeper(&own), sleeper(&other));
+        end_users_of(own.path());
+        assert!(!ended.wait().unwrap().success());
+        assert!(goes_on.try_wait().unwrap().is_none());
+        goes_on.kill().unwrap();
+        goes_on.wait().unwrap();
+    }
 
     #[test]
     fn only_what_a_gone_process_made_is_left_behind() {

@@ -9,7 +9,7 @@ use kubesim_model::{Millis, Text};
 use super::api::Api;
 use super::apply::Applied;
 use super::commands::{Commands, Start};
-use super::deployed::Deployed;
+use super::deployed::{Deployed, Pods};
 use super::ground::Ground;
 use super::kubeconfig::Endpoint;
 use super::proxy::Proxy;
@@ -20,6 +20,7 @@ use crate::history::{ActorEvent, HostEvent};
 
 /// How much of what a program printed is kept: the end.
 const LOG_BYTES: i64 = 1 << 20;
+const LOG_LINES: i64 = 5_000;
 
 /// The programs that were installed.
 #[derive(Default)]
@@ -143,22 +144,12 @@ impl Programs {
             return Vec::new();
         };
         let mut logs = Vec::new();
-        for (program, namespace, beginning, container) in self.deployed.pods() {
+        for (program, namespace, own) in self.deployed.pods() {
             let pods: kube::Api<Pod> = kube::Api::namespaced(client.clone(), namespace);
-            let params = LogParams {
-                container: Some(container.to_string()),
-                limit_bytes: Some(LOG_BYTES),
-                ..LogParams::default()
-            };
             let text = api.runtime.block_on(async {
                 let mut text = String::new();
-                // A cluster that does not answer any more has no logs.
-                let all = pods.list(&ListParams::default()).await.map(|list| list.items);
-                for pod in all.unwrap_or_default() {
-                    let name = pod.metadata.name.unwrap_or_default();
-                    if name.starts_with(&beginning) {
-                        text.push_str(&pods.logs(&name, &params).await.unwrap_or_default());
-                    }
+                for Pods { beginning, container } in own {
+                    text.push_str(&printed(&pods, beginning, container).await);
                 }
                 text
             });
@@ -166,4 +157,25 @@ impl Programs {
         }
         logs
     }
+}
+
+/// What a container of these pods printed, in its life before this one and in this one. A cluster
+/// that does not answer any more has no logs.
+async fn printed(pods: &kube::Api<Pod>, beginning: &str, container: &str) -> String {
+    let mut text = String::new();
+    let all = pods.list(&ListParams::default()).await.map(|list| list.items);
+    let names = all.unwrap_or_default().into_iter().filter_map(|pod| pod.metadata.name);
+    for name in names.filter(|name| name.starts_with(beginning)) {
+        for previous in [true, false] {
+            let params = LogParams {
+                container: Some(container.to_owned()),
+                tail_lines: Some(LOG_LINES),
+                limit_bytes: Some(LOG_BYTES),
+                previous,
+                ..LogParams::default()
+            };
+            text.push_str(&pods.logs(&name, &params).await.unwrap_or_default());
+        }
+    }
+    text
 }

@@ -157,7 +157,9 @@ impl Reader<'_> {
             let Some(fields) = self.fields(rule, what, &RULE) else { continue };
             self.required(&fields, what, "verbs");
             for name in RULE {
-                fields.get(name).map(|node| self.texts_only(node, &format!("`{name}`")));
+                if let Some(node) = fields.get(name) {
+                    self.texts_only(node, &format!("`{name}`"));
+                }
             }
             if ["resources", "nonResourceURLs"].iter().all(|name| fields.get(name).is_none()) {
                 let message = format!("{what} needs `resources` or `nonResourceURLs`");
