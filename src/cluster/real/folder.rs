@@ -1,7 +1,7 @@
 //! Folders of clusters in the system's temporary folder. Each is named after the process that made
 //! it, and the machine and process namespace that this is a process of, so that what a killed one
-//! left is known and taken away by the next. One whose journal still says how to heal a cluster that
-//! lives on stays until that is done.
+//! left is known and taken away by the next. One whose journal still says how to heal a cluster
+//! that lives on stays until that is done.
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
