@@ -60,11 +60,20 @@ impl Folder {
 
 /// Takes away what harnesses that are gone have left; answers the names of the folders.
 pub fn sweep_folders() -> Vec<String> {
-    let parent = parent();
-    let mut left = left_behind(&parent);
-    // Another process may do the same.
-    left.retain(|name| std::fs::remove_dir_all(parent.join(name)).is_ok());
-    left
+    let mut swept = Vec::new();
+    for parent in parents() {
+        let mut left = left_behind(&parent);
+        // Another process may do the same.
+        left.retain(|name| std::fs::remove_dir_all(parent.join(name)).is_ok());
+        swept.append(&mut left);
+    }
+    swept
+}
+
+fn parents() -> Vec<Utf8PathBuf> {
+    let mut parents = vec![parent(), home()];
+    parents.dedup();
+    parents
 }
 
 fn parent() -> Utf8PathBuf {
@@ -94,8 +103,7 @@ fn names(parent: &Utf8Path) -> Vec<String> {
 
 /// The folders with journals, whoever made them.
 pub(in crate::cluster) fn with_journals() -> Vec<Utf8PathBuf> {
-    let mut parents = vec![parent(), home()];
-    parents.dedup();
+    let parents = parents();
     let folders = parents.iter().flat_map(|parent| {
         names(parent).into_iter().map(|name| parent.join(name)).collect::<Vec<_>>()
     });
