@@ -5,18 +5,18 @@
 //! how often, `SHAKEDOWN_SEED=N` draws other moments, `SHAKEDOWN_BIN` names another build of the
 //! command.
 
-#![expect(clippy::print_stderr, reason = "the one way to say what was done, or that nothing was")]
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kubesim_model::stream::Stream;
 
 /// How long after the harness what it has started may take to end.
 const ENDS: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(50);
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -76,9 +76,10 @@ impl Place {
 
     /// The same, once they have had the time to end.
     fn survivors(&self) -> Vec<String> {
-        let begun = Instant::now();
-        while begun.elapsed() < ENDS && !self.processes().is_empty() {
-            std::thread::sleep(Duration::from_millis(50));
+        let mut waited = Duration::ZERO;
+        while waited < ENDS && !self.processes().is_empty() {
+            std::thread::sleep(LOOK);
+            waited += LOOK;
         }
         self.processes()
     }
@@ -125,7 +126,7 @@ fn a_kind_cluster_is_taken_away_whenever_its_harness_is_killed() {
     let place = Place::new("kind");
     let run = ["run", "suites/smoke", "--provider", "kind", "--subject", "deployment"];
     for kill in 1..=kills {
-        let wait = draws.between(0, 150_000);
+        let wait = draws.between(0, 120_000);
         let pid = place.kill_after(&run, Duration::from_millis(wait));
         let begun = nodes_of(pid).len();
         let left = place.cleaned(None);

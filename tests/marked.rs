@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -55,9 +55,7 @@ impl ControlPlane {
             loop {
                 match asked.recv_timeout(Duration::from_millis(20)) {
                     Ok((request, tell)) => tell.send(answer(cluster.as_mut(), request)).unwrap(),
-                    Err(error) if error == std::sync::mpsc::RecvTimeoutError::Disconnected => {
-                        return;
-                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
                     Err(_) => drop(cluster.advance(cluster.now() + 20).unwrap()),
                 }
             }
@@ -92,6 +90,9 @@ impl ControlPlane {
         let mut command = self.shakedown(&["run", SCENARIO, "--provider", "kubeconfig"]);
         command.args(["--format", "json", "--i-own-this-cluster", "--reports"]).arg(reports);
         command.arg("--kubeconfig").arg(&self.kubeconfig).args(more);
+        if !more.contains(&"--subject") {
+            command.args(["--subject", "deployment"]);
+        }
         command
     }
 
@@ -128,7 +129,9 @@ impl ControlPlane {
     /// Stops it.
     fn stop(&mut self) {
         self.ask = None;
-        self.thread.take().map(|thread| thread.join().unwrap());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 }
 
@@ -170,6 +173,16 @@ fn a_trial_is_judged_and_the_cluster_given_back() {
     let (code, _, said) = ControlPlane::said(&mut plane.run(&[]));
     assert_eq!(code, Some(5), "{said}");
     assert!(said.contains("does not record actors: max-unavailable will be unknown"), "{said}");
+    plane.is_as_it_was();
+
+    // A controller beside the cluster, with a definition of its own.
+    let arguments = ["--subject", "cloneset", "--audit-log", log];
+    let (code, report, said) = ControlPlane::said(&mut plane.run(&arguments));
+    assert_eq!(code, Some(5), "{said}{report}");
+    assert!(!report.contains("\"verdict\": \"fail\""), "{report}");
+    let definitions = Request::list(Resource::CUSTOM_RESOURCE_DEFINITIONS, "");
+    let definitions = plane.ask(definitions).unwrap();
+    assert!(definitions["items"].items().is_empty(), "{definitions}");
     plane.is_as_it_was();
 }
 

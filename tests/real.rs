@@ -162,44 +162,6 @@ fn a_controller_in_a_kind_cluster_is_judged_as_one_in_the_simulation() {
 }
 
 #[test]
-fn nothing_is_left_behind_when_the_harness_is_killed() {
-    if !is_there("SHAKEDOWN_K8S_BIN") {
-        return;
-    }
-    for wait in [300, 2_000, 6_000, 9_000] {
-        let mut harness = Command::new(env!("CARGO_BIN_EXE_shakedown"))
-            .args(["run", SUITE, "--provider", "local", "--subject", "deployment", "--reports"])
-            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("killed"))
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(wait));
-        let started = children(harness.id());
-        harness.kill().unwrap();
-        harness.wait().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        let left: Vec<&u32> = started.iter().filter(|pid| is_alive(**pid)).collect();
-        assert!(left.is_empty(), "killed after {wait} ms, it left the processes {left:?}");
-        assert!(wait < 2_000 || started.len() >= 2, "it had started {started:?}");
-    }
-}
-
-/// The processes that this one has started.
-fn children(pid: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let pids: Vec<u32> = lists
-        .flat_map(|list| list.split_whitespace().flat_map(str::parse).collect::<Vec<_>>())
-        .collect();
-    pids
-}
-
-fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-}
-
-#[test]
 fn what_is_missing_is_named() {
     let empty = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-programs");
     std::fs::create_dir_all(&empty).unwrap();

@@ -15,7 +15,7 @@ pub(super) fn command() -> Exit {
         }
         Err(error) => Terminal.note(&format!("kind clusters were not looked for: {error}")),
     }
-    let healed = heal_left_behind();
+    let healed = heal_left_behind(None);
     let left = told(&healed, |line| Terminal.print(&format!("{line}\n")));
     for folder in sweep_folders() {
         Terminal.print(&format!("removed the folder {folder}\n"));

@@ -31,6 +31,7 @@ pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provid
             }
         },
         "kind" => {
+            heal("kind");
             let (node_image, images) = (args.node_image.clone(), args.images.clone());
             let (keep, short_timings) = (args.keep, args.timings == Timings::Short);
             match Kind::new(KindOptions { node_image, images, keep, short_timings }) {
@@ -64,6 +65,11 @@ pub(super) fn note_undecidable(trials: &[Trial], provider: &dyn Provider) {
     }
 }
 
+/// Heals what a run with this provider has left broken that was killed.
+fn heal(provider: &str) {
+    told(&heal_left_behind(Some(provider)), |line| Terminal.note(line));
+}
+
 /// A cluster that lives on, healed first of what a run that was killed has left broken.
 fn kubeconfig(args: &ProviderArgs) -> Result<Box<dyn Provider>, Exit> {
     let Some(kubeconfig) = args.kubeconfig.clone() else {
@@ -79,7 +85,7 @@ fn kubeconfig(args: &ProviderArgs) -> Result<Box<dyn Provider>, Exit> {
         node_access: args.node_access.clone(),
     };
     if args.i_own_this_cluster {
-        told(&heal_left_behind(), |line| Terminal.note(line));
+        heal("kubeconfig");
     }
     match Kubeconfig::new(options) {
         Ok(cluster) => Ok(Box::new(cluster)),

@@ -17,13 +17,13 @@ pub struct Healed {
     pub failed: Option<(String, String)>,
 }
 
-/// Heals what harnesses that are gone have left broken, the last first in each cluster. What can't
-/// be healed stays written down.
-pub fn heal_left_behind() -> Vec<Healed> {
-    with_journals().iter().flat_map(|folder| heal(folder)).collect()
+/// Heals what harnesses that are gone have left broken, the last first in each cluster; with a
+/// provider named, only in its clusters. What can't be healed stays written down.
+pub fn heal_left_behind(provider: Option<&str>) -> Vec<Healed> {
+    with_journals().iter().flat_map(|folder| heal(folder, provider)).collect()
 }
 
-fn heal(folder: &Utf8Path) -> Vec<Healed> {
+fn heal(folder: &Utf8Path, provider: Option<&str>) -> Vec<Healed> {
     let mut journal = match Journal::left_in(folder) {
         Ok(journal) => journal,
         // Its harness lives.
@@ -37,14 +37,15 @@ fn heal(folder: &Utf8Path) -> Vec<Healed> {
             return vec![Healed { what, failed: Some((error.to_string(), by_hand)) }];
         }
     };
-    if !journal.header().lives_on {
-        // Its cluster is taken away with all that is broken in it.
+    let header = journal.header().clone();
+    // With a cluster that does not live on, all that is broken in it is taken away.
+    if !header.lives_on || provider.is_some_and(|provider| provider != header.provider) {
         return Vec::new();
     }
     let open = journal.open_entries();
     let mut healed = Vec::new();
     if !open.is_empty() {
-        let reach = Reach::read(&journal.header().provider, &journal.header().reach);
+        let reach = Reach::read(&header.provider, &header.reach);
         let mut healer = reach.connect();
         for undo in open {
             let done = match &mut healer {

@@ -13,7 +13,7 @@ use super::connection::{Connection, KubeconfigError};
 use super::healer::Hands;
 use super::hosts::{Hosts, Seen};
 use super::provider::Turn;
-use crate::cluster::real::{Component, Folder, Ground, SharedJournal, now};
+use crate::cluster::real::{Component, Folder, Ground, Runtime, SharedJournal, now};
 use crate::cluster::{Lever, LeverError, Touched};
 use crate::history::{ActorPhase, HostEvent};
 
@@ -25,7 +25,6 @@ const SILENT: Millis = 20_000;
 
 /// A marked cluster in which a trial runs.
 pub(super) struct Marked {
-    pub(super) runtime: Handle,
     pub(super) hosts: Option<Hosts>,
     pub(super) kubeconfig: Utf8PathBuf,
     pub(super) journal: SharedJournal,
@@ -35,6 +34,8 @@ pub(super) struct Marked {
     pub(super) health: Health,
     /// Taken away when nothing is open in its journal any more.
     pub(super) folder: Option<Folder>,
+    /// Its own: the cluster is given back when nothing of the trial goes on any more.
+    pub(super) runtime: Runtime,
     /// After everything else: then the next trial may begin.
     pub(super) turn: Turn,
 }

@@ -191,11 +191,12 @@ impl Provider for Kubeconfig {
         let runtime = Runtime::new().map_err(|error| failed(&error))?;
         let folder = Folder::at_home().map_err(|error| failed(&error))?;
         let (file, context) = (&self.options.kubeconfig, self.options.context.as_deref());
-        let connection = runtime.block_on(Connection::new(file, context));
+        let own = Runtime::new().map_err(|error| failed(&error))?;
+        let connection = own.block_on(Connection::new(file, context));
         let connection = connection.map_err(|error| failed(&error))?;
         let (scope, nodes, namespaces, journal) =
-            runtime.block_on(self.mark_off(spec, &connection, &folder))?;
-        let handle = runtime.handle().clone();
+            own.block_on(self.mark_off(spec, &connection, &folder))?;
+        let handle = own.handle().clone();
         let hosts = self.access.clone().map(|access| Hosts { access, nodes, namespaces });
         let ground = Marked {
             hands: Hands::new(connection.client(), hosts.clone(), handle.clone()),
@@ -205,13 +206,13 @@ impl Provider for Kubeconfig {
             kubeconfig: file.clone(),
             journal: journal.clone(),
             folder: Some(folder),
-            runtime: handle.clone(),
+            runtime: own,
             hosts,
             turn,
         };
         let setup = Setup {
             provider: PROVIDER,
-            api: Api::new(connection.config, handle)?.within(scope),
+            api: Api::new(connection.config, runtime.handle().clone())?.within(scope),
             audit_log: self.options.audit_log.clone(),
             ground: Box::new(Undoable::new(ground, journal)),
             world: WorldConfig::new(spec.seed, 0),

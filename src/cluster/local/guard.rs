@@ -45,10 +45,11 @@ pub(crate) fn guarded(program: &std::path::Path) -> std::io::Result<Command> {
     Ok(command)
 }
 
+/// This executable, and the variables with which it becomes a program.
+type Guard = (PathBuf, [(&'static str, OsString); 2]);
+
 /// What to start instead of `program` so that it ends with this process, and with which variables.
-pub(in crate::cluster) fn guard(
-    program: &std::path::Path,
-) -> std::io::Result<Option<(PathBuf, [(&'static str, OsString); 2])>> {
+pub(in crate::cluster) fn guard(program: &std::path::Path) -> std::io::Result<Option<Guard>> {
     if !SERVES.load(Ordering::SeqCst) || cfg!(not(target_os = "linux")) {
         return Ok(None);
     }

@@ -9,7 +9,7 @@ use kubesim_model::resource::ObjectKey;
 use kubesim_model::{Millis, Text};
 
 use super::api::Api;
-use super::folder::Folder;
+use super::folder::{Folder, OWNED_BY};
 use super::kubeconfig::{Credentials, Endpoint};
 use super::proxy::{Guest, Proxy, Who};
 use crate::cluster::daemon::{Launch, Process};
@@ -236,7 +236,10 @@ fn launch(start: &Start<'_>, kubeconfig: &Utf8Path, folder: &Utf8Path) -> Result
         false => on_path(program),
     };
     let place = if program.contains('/') { format!("in `{own}`") } else { "on PATH".to_owned() };
-    let mut env = vec![("KUBECONFIG".to_owned(), kubeconfig.to_string())];
+    let mut env = vec![
+        ("KUBECONFIG".to_owned(), kubeconfig.to_string()),
+        (OWNED_BY.to_owned(), folder.to_string()),
+    ];
     env.extend(start.env.iter().map(|(name, value)| (name.to_string(), value.to_string())));
     Ok(Launch {
         program: found.ok_or_else(|| format!("there is no `{program}` {place}"))?,

@@ -1,7 +1,7 @@
 //! Folders of clusters in the system's temporary folder. Each is named after the process that made
 //! it, and the machine and process namespace that this is a process of, so that what a killed one
-//! left is known and taken away by the next. One whose journal still says how to heal a cluster that
-//! lives on stays until that is done.
+//! left is known and taken away by the next. One whose journal still says how to heal a cluster
+//! that lives on stays until that is done.
 
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,25 +85,38 @@ impl Folder {
 
 /// Takes away what harnesses that are gone have left; answers the names of the folders.
 pub fn sweep_folders() -> Vec<String> {
-    let parent = parent();
-    let mut left = left_behind(&parent);
-    left.iter().for_each(|name| end_users_of(&parent.join(name)));
-    // Another process may do the same.
-    left.retain(|name| std::fs::remove_dir_all(parent.join(name)).is_ok());
-    left
+    let mut swept = Vec::new();
+    for parent in parents() {
+        let mut left = left_behind(&parent);
+        left.iter().for_each(|name| end_programs_of(&parent.join(name)));
+        // Another process may do the same.
+        left.retain(|name| std::fs::remove_dir_all(parent.join(name)).is_ok());
+        swept.append(&mut left);
+    }
+    swept
 }
 
-/// Ends the processes that were told of a kubeconfig in this folder: those that a program under
-/// test has started do not end with the harness.
-fn end_users_of(folder: &Utf8Path) {
-    let told = format!("KUBECONFIG={folder}/");
+fn parents() -> Vec<Utf8PathBuf> {
+    let mut parents = vec![parent(), home()];
+    parents.dedup();
+    parents
+}
+
+/// What a program under test, and whatever it starts, has in its environment: the folder that it
+/// was given. Whoever looks at a kubeconfig there has not.
+pub(super) const OWNED_BY: &str = "SHAKEDOWN_PROGRAM_OF";
+
+/// Ends the processes of programs under test that were given this folder: those that such a program
+/// has started do not end with the harness.
+fn end_programs_of(folder: &Utf8Path) {
+    let told = format!("{OWNED_BY}={folder}");
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
         // Those of others can't be read, and are none of ours.
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let mut variables = environment.split(|byte| *byte == 0);
         if let Some(pid) = pid.and_then(Pid::from_raw)
-            && variables.any(|variable| variable.starts_with(told.as_bytes()))
+            && variables.any(|variable| variable == told.as_bytes())
         {
             // It may have ended meanwhile.
             let _ = kill_process(pid, Signal::KILL);
@@ -138,8 +151,7 @@ fn names(parent: &Utf8Path) -> Vec<String> {
 
 /// The folders with journals, whoever made them.
 pub(in crate::cluster) fn with_journals() -> Vec<Utf8PathBuf> {
-    let mut parents = vec![parent(), home()];
-    parents.dedup();
+    let parents = parents();
     let folders = parents.iter().flat_map(|parent| {
         names(parent).into_iter().map(|name| parent.join(name)).collect::<Vec<_>>()
     });
@@ -183,19 +195,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_uses_a_kubeconfig_of_a_folder_is_ended_with_it() {
+    fn a_program_that_was_given_a_folder_is_ended_with_it_and_nobody_else() {
         let (own, other) = (Folder::new().unwrap(), Folder::new().unwrap());
-        let sleeper = |folder: &Folder| {
-            let mut command = std::process::Command::new("sleep");
-            command.arg("60").env("KUBECONFIG", folder.path().join("kubeconfig"));
-            command.spawn().unwrap()
+        let sleeper = |variable: &str, value: &str| {
+            std::process::Command::new("sleep").arg("60").env(variable, value).spawn().unwrap()
         };
-        let (mut ended, mut goes_on) = (sleeper(&own), sleeper(&other));
-        end_users_of(own.path());
+        let mut ended = sleeper(OWNED_BY, own.path().as_str());
+        let stay = [(OWNED_BY, other.path()), ("KUBECONFIG", &own.path().join("kubeconfig"))];
+        let mut stay = stay.map(|(variable, value)| sleeper(variable, value.as_str()));
+        end_programs_of(own.path());
         assert!(!ended.wait().unwrap().success());
-        assert!(goes_on.try_wait().unwrap().is_none());
-        goes_on.kill().unwrap();
-        goes_on.wait().unwrap();
+        for sleeper in &mut stay {
+            assert!(sleeper.try_wait().unwrap().is_none());
+            sleeper.kill().unwrap();
+            sleeper.wait().unwrap();
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! How much of a cluster a trial sees and may touch, and under which names: in one that was not made
-//! for it, the namespaces and nodes that its owner has marked. A request that goes further is
+//! How much of a cluster a trial sees and may touch, and under which names: in one that was not
+//! made for it, the namespaces and nodes that its owner has marked. A request that goes further is
 //! refused before it is sent; what is told of the rest is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
