@@ -133,9 +133,12 @@ fn one_kind_cluster_serves_trial_after_trial_and_run_after_run() {
             Some(kept) => assert_eq!(kept.0, name),
         }
         let histories = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real/latest");
-        let mut check = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-        let checked = check.arg("check").arg(histories).status().unwrap();
-        assert_eq!(checked.code(), output.status.code(), "{errors}");
+        let check =
+            Command::new(env!("CARGO_BIN_EXE_shakedown")).arg("check").arg(histories).output();
+        // What is undecided for want of a history can't be judged again.
+        if output.status.success() {
+            assert!(check.unwrap().status.success(), "{errors}");
+        }
     }
 }
 

@@ -188,8 +188,21 @@ async fn a_container_that_ends_before_the_signal_is_gone() {
     assert!(matches!(error, Error::NotFound { what: "running container", .. }), "{error}");
     let last = runner.lines().pop().expect("it was run");
     assert!(last.ends_with("1361 STOP 2b9d"), "{last}");
+    let error = node.cri().exhaust_memory("2b9d").await.expect_err("it is gone");
+    assert!(matches!(error, Error::NotFound { what: "running container", .. }), "{error}");
     let odd = node.cri().inspect("--help").await;
     assert!(matches!(odd, Err(Error::Invalid { .. })));
+}
+
+#[tokio::test]
+async fn a_sandbox_is_removed_by_force_only_if_asked() {
+    let runner = running().answer("crictl rmp", Output::default());
+    let (node, runner) = worker(runner).await;
+    for (force, wanted) in [(false, "crictl rmp 2b9d"), (true, "crictl rmp --force 2b9d")] {
+        let _ = node.cri().remove_pod("2b9d", force).await;
+        let last = runner.lines().pop().expect("it was run");
+        assert!(last.ends_with(wanted), "{last}");
+    }
 }
 
 #[tokio::test]

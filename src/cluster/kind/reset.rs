@@ -153,7 +153,12 @@ fn is_node_ready(node: &ApiNode) -> bool {
     ready.any(|ready| ready.status == "True") && silent.next().is_none()
 }
 
+/// Whether a pod works or has done its work.
 fn is_pod_ready(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    if matches!(phase, Some("Succeeded" | "Failed")) {
+        return true;
+    }
     let conditions = pod.status.iter().filter_map(|status| status.conditions.as_ref()).flatten();
     let is_ready = conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True");
     is_ready && pod.metadata.deletion_timestamp.is_none()

@@ -77,7 +77,12 @@ impl Site {
             for images in &options.images {
                 cluster.load_image_archive(images).await.map_err(failed)?;
             }
-            parts(&cluster, spec).await
+            let parts = parts(&cluster, spec).await?;
+            let (_, _, (_, nodes)) = &parts;
+            for (name, node) in nodes {
+                name_host(node, name).await.map_err(failed)?;
+            }
+            Ok(parts)
         });
         let parts = made.inspect_err(|_| {
             // What went wrong first is what matters.
@@ -89,7 +94,13 @@ impl Site {
             settle(&client, &site.names()).await?;
             take_inventory(&site, &client).await
         };
-        site.new = runtime.block_on(taken).map_err(unsettled)?;
+        site.new = match runtime.block_on(taken) {
+            Ok(new) => new,
+            Err(error) => {
+                site.give_up();
+                return Err(unsettled(error));
+            }
+        };
         if site.lock.is_some() {
             let text = serde_json::to_string(&site.new).unwrap_or_default();
             std::fs::write(site.folder.path().join(NEW), text).map_err(io)?;
@@ -271,7 +282,6 @@ async fn named_nodes(cluster: &Cluster, spec: &ClusterSpec) -> Result<BTreeMap<T
     for (index, worker) in workers(spec).enumerate() {
         let number = if index == 0 { String::new() } else { (index + 1).to_string() };
         let node = cluster.node(&format!("{}-worker{number}", cluster.name())).await?;
-        name_host(&node, &worker.name).await?;
         named.insert(worker.name.clone(), node);
     }
     Ok(named)

@@ -146,11 +146,14 @@ mod tests {
         let path = Utf8PathBuf::from_path_buf(folder.join("audit.log")).unwrap();
         let line = LINE.replace('\n', " ");
         let (first, second) = line.split_at(40);
-        std::fs::write(&path, format!("{{}}\nnonsense\n{first}")).unwrap();
+        // Of a trial before.
+        std::fs::write(&path, format!("{line}\n")).unwrap();
         let mut log = Log::open(&path).unwrap();
-        assert_eq!(log.read().unwrap(), Vec::new());
         let mut file = File::options().append(true).open(&path).unwrap();
-        std::io::Write::write_all(&mut file, format!("{second}\n").as_bytes()).unwrap();
+        let mut write = |text: String| std::io::Write::write_all(&mut file, text.as_bytes());
+        write(format!("{{}}\nnonsense\n{first}")).unwrap();
+        assert_eq!(log.read().unwrap(), Vec::new());
+        write(format!("{second}\n")).unwrap();
         assert_eq!(log.read().unwrap().len(), 1);
         std::fs::remove_dir_all(folder).unwrap();
     }
