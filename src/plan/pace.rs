@@ -19,8 +19,10 @@ const SHORTEST_HOLD: Millis = 5_000;
 /// long a machine has to be away, and how long one has to look, follows from how soon that is
 /// noticed; in a scenario that breaks anything else times mean other things too.
 pub(super) fn of_scenario(scenario: &ResolvedScenario, cluster: u64) -> u64 {
+    let of_hosts = [Capability::HostFaults, Capability::PowerFaults];
     let of_a_host = |fault: &FaultSpec| {
-        fault::fault(&fault.name).is_some_and(|fault| fault.needs == [Capability::HostFaults])
+        let known = fault::fault(&fault.name);
+        known.is_some_and(|fault| fault.needs.iter().all(|need| of_hosts.contains(need)))
     };
     let all = !scenario.faults.is_empty() && scenario.faults.iter().all(of_a_host);
     if all { cluster } else { 1 }
