@@ -16,7 +16,7 @@ use crate::cluster::{ClusterError, ClusterSpec};
 
 /// How many clusters may wait to be used again while another is made. An idle one takes a third of
 /// a processor.
-const IDLE: usize = 2;
+const IDLE: usize = 1;
 
 /// How many runs may keep a cluster of one shape each at the same time.
 const KEPT: u32 = 16;
