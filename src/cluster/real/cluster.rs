@@ -35,7 +35,7 @@ use crate::history::{ActorEvent, ActorPhase, Body, Clock};
 const GLANCE: Millis = 10;
 
 /// How long the end of a trial may wait for the log to catch up, in milliseconds.
-const FLUSH: Millis = 5_000;
+const FLUSH: Millis = 8_000;
 
 /// How long the controllers may take until pods can be made.
 const SERVES_WITHIN: Duration = Duration::from_secs(60);

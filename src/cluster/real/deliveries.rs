@@ -10,7 +10,7 @@ use crate::history::Delivery;
 /// How long a delivery of something that no watch of the harness tells of is held back, when
 /// nothing else is to be recorded, and at most.
 const SETTLED: Millis = 200;
-const PATIENCE: Millis = 3_000;
+const PATIENCE: Millis = 6_000;
 
 /// How many versions of the simulated nodes' store are known by their real ones.
 const TRANSLATED: usize = 100_000;

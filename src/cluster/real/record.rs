@@ -16,8 +16,10 @@ const ORDER: Millis = 50;
 /// How long a change waits for a request that names its version, before one that does not may have
 /// made it. The log is written before the answer goes out, so this is plenty.
 const EXACT: Millis = 300;
-/// How long a request without changes waits for some, and a change for its request.
+/// How long a request without changes waits for some.
 const PATIENCE: Millis = 2_000;
+/// How long a change waits for its request: on a machine with much to do, the log is late too.
+const CLAIMED: Millis = 5_000;
 
 /// How many requests are known by name that the log has not told of: of watches it never does.
 const MARKED: usize = 50_000;
@@ -152,7 +154,7 @@ impl Recorder {
             // More of what it did may be matched as late.
             Some(request) if request.entry.rv != first.change.rv => EXACT + ORDER,
             Some(_) => ORDER,
-            None if self.is_told => PATIENCE,
+            None if self.is_told => CLAIMED,
             None => ORDER,
         };
         (now.saturating_sub(first.since) >= wait).then_some(first.by)
@@ -443,7 +445,7 @@ mod tests {
         recorder.asked(0, entry(Verb::Get, "a", "", 4));
         let early = told(&recorder.take(100));
         assert!(early.contains(&"replicaset-controller Get ".to_owned()), "{early:?}");
-        assert_eq!(told(&recorder.take(3_000)), ["? 5"]);
+        assert_eq!(told(&recorder.take(6_000)), ["? 5"]);
     }
 
     #[test]
