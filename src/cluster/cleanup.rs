@@ -58,7 +58,8 @@ fn heal(folder: &Utf8Path, provider: Option<&str>) -> Vec<Healed> {
                 // It is done once more by the next who finds it.
                 let _ = journal.strike(&undo);
             }
-            let failed = done.err().map(|why| (why, reach.by_hand(&undo)));
+            let by_hand = || format!("{} (written down in {folder})", reach.by_hand(&undo));
+            let failed = done.err().map(|why| (why, by_hand()));
             healed.push(Healed { what: told(&undo), failed });
         }
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, mpsc};
 
+use kubesim_model::Text;
+
 use super::event::{Event, TrialOutcome};
 use super::trial::{TrialError, TrialResult, record_trial};
 use crate::check::{Outcome, Verdict};
@@ -149,7 +151,7 @@ impl<'a> Shared<'a> {
         let cell = self.baselines.get(&case)?;
         Some(cell.get_or_init(|| {
             let result = record_trial(first, true, self.provider)?;
-            Ok((!is_sound(&result)).then_some(result))
+            Ok((!is_sound(&result, &first.undecidable(self.provider))).then_some(result))
         }))
     }
 }
@@ -164,14 +166,14 @@ fn unbroken(run: impl FnOnce() -> TrialOutcome) -> TrialOutcome {
     })
 }
 
-/// Whether a baseline lets its trials go ahead: nothing unexpected failed and nothing is undecided.
-/// Expected failures that did not happen are for the disturbed trials to show.
-fn is_sound(result: &TrialResult) -> bool {
+/// Whether a baseline lets its trials go ahead: nothing unexpected failed and nothing is undecided,
+/// but for what is so with this provider anyway. Expected failures that did not happen are for the
+/// disturbed trials to show.
+fn is_sound(result: &TrialResult, undecidable: &[(Text, &'static str)]) -> bool {
     let judgement = &result.judgement;
-    let is_undecided = |verdict| verdict == Verdict::Unknown;
-    !is_undecided(judgement.verdict)
-        && judgement.reasons.is_empty()
-        && !judgement.checks.iter().any(|check| is_undecided(check.verdict))
+    let mut undecided = judgement.checks.iter().filter(|it| it.verdict == Verdict::Unknown);
+    judgement.reasons.is_empty()
+        && undecided.all(|check| undecidable.iter().any(|(name, _)| *name == check.name))
         && judgement.unexpected_failures().next().is_none()
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ground::{matches, name_host};
-use super::link;
 use super::site::{ASIDE, MANIFESTS};
+use super::{images, link};
 use crate::cluster::real::{Component, Healer, Runtime, Undo};
 use crate::cluster::{ContainerSelector, Lever};
 use crate::history::ActorPhase;
@@ -128,6 +128,21 @@ impl Away {
             },
             Lever::StartKubelet { node: name } => node(name)?.unit("kubelet").start().await,
             Lever::Join { node: name } => link::join(node(name)?).await,
+            Lever::KeepPackets { node: name } => link::keep(node(name)?).await.map(drop),
+            Lever::StartRuntime { node: name } => node(name)?.unit("containerd").start().await,
+            Lever::ResumeActor { actor } => match actor.strip_prefix("kubelet/") {
+                Some(name) => {
+                    let kubelet = node(&Text::new(name))?.unit("kubelet");
+                    kubelet.kill(Signal::Cont).await.map(drop)
+                }
+                None => Ok(()),
+            },
+            Lever::Forget { .. } => {
+                for node in self.nodes.values() {
+                    images::give_back(node).await?;
+                }
+                Ok(())
+            }
             // Nothing else is a lever of its nodes.
             _ => Ok(()),
         }
