@@ -84,7 +84,7 @@ fn a_cluster_that_cannot_be_made_leaves_the_verdict_open() {
 
 #[test]
 fn a_control_plane_that_does_not_start_leaves_the_verdict_open() {
-    let server = "[ \"$1\" = --version ] && echo 'Kubernetes v1.36.3' || exec sleep 60";
+    let server = "[ \"$1\" = --version ] && echo 'Kubernetes v1.36.3' || exec /bin/sleep 60";
     let etcd = "echo 'listen tcp 127.0.0.1:2379: bind: address already in use'; exit 1";
     let programs = [
         ("etcd", etcd),

@@ -1,5 +1,7 @@
 //! `shakedown fidelity`: the same trials in the simulation and on a real cluster.
 
+use std::collections::BTreeSet;
+
 use super::args::FidelityArgs;
 use super::catalogue;
 use super::exit_code::Exit;
@@ -30,8 +32,9 @@ pub(super) fn command(args: &FidelityArgs, quiet: bool) -> Exit {
         Err(found) => return catalogue::invalid(&found),
     };
     if args.one_row {
-        trials.dedup_by(|a, b| {
-            a.scenario.name == b.scenario.name && a.subject.name.value == b.subject.name.value
+        let mut seen = BTreeSet::new();
+        trials.retain(|trial| {
+            seen.insert((trial.scenario.name.clone(), trial.subject.name.value.clone()))
         });
     }
     if trials.is_empty() {

@@ -2,8 +2,9 @@
 //!
 //! A role knows what was ever delivered to any of its incarnations: a restart is no excuse. What is
 //! delivered takes a moment to become a request, so a delivery counts as known from [`REACTION`]
-//! on, where time is real from [`REAL_REACTION`] on. What a role wrote it knows at once, for it asked for it; a write that the role was never
-//! told the outcome of counts while its incarnation lives, unless a fault took the answer away.
+//! on, where time is real from [`REAL_REACTION`] on. What a role wrote it knows at once, for it
+//! asked for it; a write that the role was never told the outcome of counts while its incarnation
+//! lives, unless a fault took the answer away.
 
 use std::collections::{BTreeMap, VecDeque};
 

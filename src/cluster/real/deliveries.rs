@@ -1,5 +1,5 @@
-//! What actors were told, held back until what they were told of is recorded: in a history nobody is
-//! told of what has not happened yet.
+//! What actors were told, held back until what they were told of is recorded: in a history nobody
+//! is told of what has not happened yet.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,5 +1,5 @@
-//! What a real cluster tells, as observations: changes with those who made them, deliveries, and what
-//! can't be known.
+//! What a real cluster tells, as observations: changes with those who made them, deliveries, and
+//! what can't be known.
 
 use std::collections::BTreeMap;
 
