@@ -125,12 +125,12 @@ fn one_kind_cluster_serves_trial_after_trial_and_run_after_run() {
         // Without faults first, and then with one: two trials a run.
         let real = ["--seed", seed, "--provider", "kind", "--keep", "--timings", "short"];
         let report = is_said_alike("deployment", "deployment", &real);
-        // Where a machine is too busy, a cluster is given up rather than used for another trial.
+        assert!(!report.contains("given up") && !report.contains("anew"), "{report}");
         let name = report.split_whitespace().find(|word| word.starts_with("shakedown-kept-"));
-        match (&kept, name) {
-            (None, Some(name)) => kept = Some(Kept(name.to_owned())),
-            (Some(kept), Some(name)) => assert_eq!(kept.0, name),
-            (_, None) => eprintln!("no cluster was kept: {report}"),
+        let name = name.unwrap_or_else(|| panic!("no cluster is kept: {report}"));
+        match &kept {
+            None => kept = Some(Kept(name.to_owned())),
+            Some(kept) => assert_eq!(kept.0, name),
         }
         let mut check = Command::new(env!("CARGO_BIN_EXE_shakedown"));
         let checked = check.arg("check").arg(reports().join("latest")).output().unwrap();
