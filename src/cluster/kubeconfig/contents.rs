@@ -37,10 +37,22 @@ pub(super) async fn empty(
     let kinds = kinds(client).await.map_err(failed)?;
     let mut waited = Duration::ZERO;
     loop {
-        let mut left = Vec::new();
+        let (mut left, mut trouble) = (Vec::new(), String::new());
         for kind in &kinds {
             let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, kind);
-            for object in list(client, namespace, kind).await.map_err(failed)? {
+            let objects = match list(client, namespace, kind).await {
+                Ok(objects) => objects,
+                // A type whose definition has gone meanwhile has no objects.
+                Err(kube::Error::Api(status)) if status.code == 404 => continue,
+                // What a server that is there refuses now it may do in a moment.
+                Err(kube::Error::Api(status)) => {
+                    left.push(kind.plural.clone());
+                    trouble = format!(": {status}");
+                    continue;
+                }
+                Err(error) => return Err(failed(error)),
+            };
+            for object in objects {
                 let name = name(kind, &object);
                 if keep.contains(&name) {
                     continue;
@@ -50,6 +62,7 @@ pub(super) async fn empty(
                     let named = object.metadata.name.unwrap_or_default();
                     match api.delete(&named, &DeleteParams::background()).await {
                         Err(kube::Error::Api(status)) if status.code == 404 => {}
+                        Err(kube::Error::Api(status)) => trouble = format!(": {status}"),
                         done => drop(done.map_err(failed)?),
                     }
                 }
@@ -60,7 +73,7 @@ pub(super) async fn empty(
         }
         if waited >= GONE_WITHIN {
             left.truncate(TOLD);
-            return Err(format!("in `{namespace}` there is still {}", left.join(", ")));
+            return Err(format!("in `{namespace}` there is still {}{trouble}", left.join(", ")));
         }
         tokio::time::sleep(LOOK).await;
         waited += LOOK;

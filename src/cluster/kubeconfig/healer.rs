@@ -20,7 +20,7 @@ use crate::cluster::Touched;
 use crate::cluster::real::{Healer, MADE_BY, Names, Runtime, Undo};
 
 /// How long an object that is deleted may take to go, and how often it is looked for.
-const GONE_WITHIN: Duration = Duration::from_secs(180);
+const GONE_WITHIN: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How a cluster is reached, as its journal says it.
