@@ -16,7 +16,7 @@ use kubesim_model::{Millis, Text, object};
 use super::api::{Api, Sender};
 use super::audit::Log;
 use super::deliveries::Deliveries;
-use super::ground::Ground;
+use super::ground::{Ground, turn_of};
 use super::programs::Programs;
 use super::proxy::Proxy;
 use super::record::{Mark, Recorder};
@@ -245,7 +245,8 @@ impl RealCluster {
             self.incarnated(events);
         }
         let (touched, events) = moved.or_else(|| {
-            let component = started_by(lever).and_then(|actor| self.staff.component_of(actor));
+            let started = turn_of(lever).filter(|(_, phase)| *phase == ActorPhase::Started);
+            let component = started.and_then(|(actor, _)| self.staff.component_of(actor));
             let pulled = self.staff.pull(lever, self.ground.as_mut());
             let did_start = pulled.as_ref().is_some_and(|(_, events)| !events.is_empty());
             if let (Some(proxy), Some(component), true) = (&self.proxy, component, did_start) {
@@ -282,14 +283,6 @@ impl RealCluster {
         let component = self.staff.component_of(actor);
         let passes = component.is_some() || self.programs.is_beside(actor);
         passes.then(|| proxy.pull(lever, component)).flatten()
-    }
-}
-
-/// The actor that a lever starts, if it does.
-fn started_by(lever: &Lever) -> Option<&Text> {
-    match lever {
-        Lever::StartActor { actor } => Some(actor),
-        _ => None,
     }
 }
 

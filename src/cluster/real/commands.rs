@@ -10,6 +10,7 @@ use kubesim_model::{Millis, Text};
 
 use super::api::Api;
 use super::folder::{Folder, OWNED_BY};
+use super::ground::turn_of;
 use super::kubeconfig::{Credentials, Endpoint};
 use super::proxy::{Guest, Proxy, Who};
 use crate::cluster::daemon::{Launch, Process};
@@ -124,13 +125,7 @@ impl Commands {
         lever: &Lever,
         now: Millis,
     ) -> Option<(Touched, Vec<ActorEvent>)> {
-        let (actor, phase) = match lever {
-            Lever::CrashActor { actor } => (actor, ActorPhase::Crashed),
-            Lever::StartActor { actor } => (actor, ActorPhase::Started),
-            Lever::PauseActor { actor } => (actor, ActorPhase::Paused),
-            Lever::ResumeActor { actor } => (actor, ActorPhase::Resumed),
-            _ => return None,
-        };
+        let (actor, phase) = turn_of(lever)?;
         let command = self.0.get_mut(actor)?;
         let did = match phase {
             ActorPhase::Crashed => command.process.kill(),

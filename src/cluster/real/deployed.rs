@@ -8,7 +8,7 @@ use kubesim_model::object;
 use kubesim_model::tree::Tree;
 
 use super::apply::runs_as;
-use super::ground::Ground;
+use super::ground::{Ground, turn_of};
 use crate::cluster::{ContainerSelector, Lever, Touched};
 use crate::history::{ActorEvent, ActorPhase, ContainerFact, HostEvent, HostFact};
 use crate::suite::ways::NAMESPACE;
@@ -120,13 +120,7 @@ impl Deployed {
         lever: &Lever,
         ground: &mut dyn Ground,
     ) -> Option<(Touched, Vec<ActorEvent>)> {
-        let (actor, phase) = match lever {
-            Lever::CrashActor { actor } => (actor, ActorPhase::Crashed),
-            Lever::StartActor { actor } => (actor, ActorPhase::Started),
-            Lever::PauseActor { actor } => (actor, ActorPhase::Paused),
-            Lever::ResumeActor { actor } => (actor, ActorPhase::Resumed),
-            _ => return None,
-        };
+        let (actor, phase) = turn_of(lever)?;
         let member = self.members.get_mut(actor)?;
         let mut did = false;
         for container in member.selectors() {

@@ -33,6 +33,17 @@ impl Component {
     }
 }
 
+/// The actor whose process a lever acts on, and what becomes of it; `None` for other levers.
+pub(super) fn turn_of(lever: &Lever) -> Option<(&Text, ActorPhase)> {
+    Some(match lever {
+        Lever::CrashActor { actor } => (actor, ActorPhase::Crashed),
+        Lever::StartActor { actor } => (actor, ActorPhase::Started),
+        Lever::PauseActor { actor } => (actor, ActorPhase::Paused),
+        Lever::ResumeActor { actor } => (actor, ActorPhase::Resumed),
+        _ => return None,
+    })
+}
+
 /// Processes and hosts of one real cluster.
 pub(in crate::cluster) trait Ground: Send {
     /// Says so if what the cluster needs has failed.

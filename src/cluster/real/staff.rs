@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubesim_model::Text;
 
-use super::ground::{Component, Ground};
+use super::ground::{Component, Ground, turn_of};
 use crate::cluster::{Lever, Touched};
 use crate::history::{ActorEvent, ActorPhase, Body};
 
@@ -84,13 +84,7 @@ impl Staff {
         lever: &Lever,
         ground: &mut dyn Ground,
     ) -> Option<(Touched, Vec<ActorEvent>)> {
-        let (actor, phase) = match lever {
-            Lever::CrashActor { actor } => (actor, ActorPhase::Crashed),
-            Lever::StartActor { actor } => (actor, ActorPhase::Started),
-            Lever::PauseActor { actor } => (actor, ActorPhase::Paused),
-            Lever::ResumeActor { actor } => (actor, ActorPhase::Resumed),
-            _ => return None,
-        };
+        let (actor, phase) = turn_of(lever)?;
         let component = component_of(self.members.get(actor)?)?;
         let was = self.members[actor].phase;
         let did = was != phase && ground.act(component, phase);
