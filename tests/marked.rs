@@ -68,7 +68,20 @@ impl ControlPlane {
         let metadata = map! { "name" => "shakedown", "namespace" => "kube-system" };
         let marker = map! { "metadata" => metadata, "data" => data };
         plane.ask(Request::create(Resource::CONFIG_MAPS, marker)).unwrap();
+        plane.wait_for_nodes(3);
         Some(plane)
+    }
+
+    /// A trial may begin once the nodes are there that the marker names.
+    fn wait_for_nodes(&self, count: usize) {
+        for _ in 0..600 {
+            let list = self.ask(Request::list(Resource::NODES, "")).unwrap();
+            if list["items"].items().len() == count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("no {count} nodes within a minute");
     }
 
     fn ask(&self, request: Request) -> Answer {
