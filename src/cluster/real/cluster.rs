@@ -211,7 +211,7 @@ impl RealCluster {
                 self.world.answered(outgoing.ticket, Err(Status::new(404, "NotFound", "")));
                 continue;
             };
-            let id = Text::from(format!("world-{}", outgoing.ticket));
+            let id = Text::from(format!("world-{:012}", outgoing.ticket));
             let (incarnation, injected) = (Some(outgoing.incarnation), outgoing.injected);
             self.recorder.mark(id.clone(), Mark { incarnation, injected });
             let (user, user_agent) = (Some(outgoing.user), outgoing.user_agent);

@@ -35,7 +35,7 @@ pub(super) struct Recorder {
     told: u64,
     /// By user and user agent: the name of who asks.
     names: BTreeMap<(Text, Text), Text>,
-    /// What is known of requests by the names that the log gives them.
+    /// What is known of requests by the names that the log gives them, which rise.
     marks: BTreeMap<Text, Mark>,
 }
 

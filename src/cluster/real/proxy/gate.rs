@@ -153,7 +153,7 @@ impl Gate {
     pub(super) fn meet(&self, who: &Who, request: &Request) -> (Option<RequestEffect>, Text) {
         let mut inside = self.inside();
         inside.passed += 1;
-        let id = Text::from(format!("{}-{}", self.place, inside.passed));
+        let id = Text::from(format!("{}-{:012}", self.place, inside.passed));
         let met = inside.rules.meet(&who.name(), request, self.seed);
         (met.map(|(_, effect)| effect), id)
     }

@@ -102,7 +102,10 @@ impl Passing {
             head.headers.insert(AUDIT_ID, id);
         }
         let (who, injected) = (self.who.clone(), effect.is_some());
-        self.gate.happens(Happened::Passed { id, who, injected });
+        // The log does not tell of watches.
+        if !asked.is_watch {
+            self.gate.happens(Happened::Passed { id, who, injected });
+        }
         let answer = self.send(head, body).await?;
         match effect {
             Some(RequestEffect::CrashAfter) => return self.end().await,

@@ -140,7 +140,7 @@ fn requests_are_passed_on_for_their_user_and_what_they_told_is_known() {
     let (line, headers) = &asked[0];
     assert_eq!(line, "GET /api/v1/namespaces/default/pods/a");
     assert_eq!(headers["impersonate-user"], "mine");
-    assert_eq!(headers["audit-id"], "here-1");
+    assert_eq!(headers["audit-id"], "here-000000000001");
     assert!(!headers.contains_key("authorization"));
 }
 
