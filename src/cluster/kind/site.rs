@@ -206,7 +206,7 @@ impl Site {
     /// that nothing outlives it.
     pub(super) fn journal(&self) -> std::io::Result<Journal> {
         let header = Header::new("kind", &KindReach::new(&self.control_plane, &self.nodes), false);
-        Journal::create(self.folder.path(), header)
+        Journal::renew(self.folder.path(), header)
     }
 
     pub(super) fn audit_log(&self) -> Utf8PathBuf {

@@ -138,6 +138,14 @@ impl Journal {
         Ok(journal)
     }
 
+    /// A new journal in place of another, of which nothing is needed: the cluster is as it was.
+    pub(in crate::cluster) fn renew(folder: &Utf8Path, header: Header) -> std::io::Result<Self> {
+        match std::fs::remove_file(folder.join(FILE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Journal::create(folder, header),
+        }
+    }
+
     /// The journal that a harness has left behind in this folder.
     pub(in crate::cluster) fn left_in(folder: &Utf8Path) -> Result<Self, JournalError> {
         let path = folder.join(FILE);
@@ -295,6 +303,21 @@ mod tests {
         assert_eq!(Journal::left_in(&folder).unwrap().open_entries(), []);
         std::fs::write(&path, "{\"schema\":\"shakedown/undo/v9\"}\n").unwrap();
         assert!(matches!(Journal::left_in(&folder), Err(JournalError::Foreign)));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn trial_after_trial_has_a_journal_in_the_same_folder() {
+        let folder = folder("renew");
+        let undo = Undo::Lever(Lever::Thaw { node: "a".into() });
+        let mut first = Journal::renew(&folder, Header::new("kind", &"a", false)).unwrap();
+        first.open(undo.clone()).unwrap();
+        // The first one may not be closed yet.
+        let second = Journal::renew(&folder, Header::new("kind", &"a", false)).unwrap();
+        assert_eq!(second.open_entries(), []);
+        first.strike(&undo).unwrap();
+        drop((first, second));
+        assert_eq!(Journal::left_in(&folder).unwrap().open_entries(), []);
         std::fs::remove_dir_all(folder).unwrap();
     }
 
