@@ -4,7 +4,8 @@
 //! delivered takes a moment to become a request, so a delivery counts as known from [`REACTION`]
 //! on, where time is real from [`REAL_REACTION`] on. What a role wrote it knows at once, for it
 //! asked for it; a write that the role was never told the outcome of counts while its incarnation
-//! lives, unless a fault took the answer away.
+//! lives, unless a fault took the answer away. Who stands still takes nothing in: what reaches him
+//! then, or did a moment before, he knows that long after he goes on.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -28,6 +29,8 @@ pub struct Known {
     reaction: Millis,
     roles: BTreeMap<Text, Role>,
     fresh: VecDeque<(Millis, Delivery)>,
+    /// What those who stand still have not taken in.
+    unread: BTreeMap<Text, Vec<Delivery>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -65,7 +68,7 @@ impl Known {
             Clock::Virtual => REACTION,
             Clock::Wall => REAL_REACTION,
         };
-        Known { reaction, roles: BTreeMap::new(), fresh: VecDeque::new() }
+        Known { reaction, roles: BTreeMap::new(), fresh: VecDeque::new(), unread: BTreeMap::new() }
     }
 
     /// The newest resourceVersion of an object that the role could know; 0 if it knows nothing.
@@ -92,15 +95,37 @@ impl Known {
             self.learn(delivery);
         }
         match &event.body {
-            Body::Deliver(delivery) if delivery.answer => self.learn(delivery.clone()),
-            Body::Deliver(delivery) => self.fresh.push_back((event.t, delivery.clone())),
+            Body::Deliver(delivery) => self.told(event.t, delivery.clone()),
             Body::Request(request) if !request.injected => self.wrote(request),
-            Body::Actor(actor) if actor.phase == ActorPhase::Crashed => {
-                if let Some(role) = self.roles.get_mut(&actor.actor) {
-                    role.unanswered.0.clear();
-                }
-            }
+            Body::Actor(actor) => self.turned(event.t, &actor.actor, actor.phase),
             _ => {}
+        }
+    }
+
+    fn told(&mut self, at: Millis, delivery: Delivery) {
+        match self.unread.get_mut(&delivery.actor) {
+            Some(unread) => unread.push(delivery),
+            None if delivery.answer => self.learn(delivery),
+            None => self.fresh.push_back((at, delivery)),
+        }
+    }
+
+    fn turned(&mut self, at: Millis, actor: &Text, phase: ActorPhase) {
+        if phase == ActorPhase::Paused {
+            let (unread, others): (VecDeque<_>, _) = std::mem::take(&mut self.fresh)
+                .into_iter()
+                .partition(|(_, delivery)| delivery.actor == *actor);
+            self.fresh = others;
+            let unread = unread.into_iter().map(|(_, delivery)| delivery);
+            self.unread.entry(actor.clone()).or_default().extend(unread);
+            return;
+        }
+        let unread = self.unread.remove(actor).unwrap_or_default();
+        self.fresh.extend(unread.into_iter().map(|delivery| (at, delivery)));
+        if phase == ActorPhase::Crashed
+            && let Some(role) = self.roles.get_mut(actor)
+        {
+            role.unanswered.0.clear();
         }
     }
 
@@ -127,5 +152,40 @@ impl Known {
             let newest = role.objects.of(resource).entry(key).or_default();
             *newest = rv.max(*newest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::ActorEvent;
+    use super::*;
+
+    #[test]
+    fn who_stands_still_takes_nothing_in() {
+        let key = ObjectKey::new("default", "a");
+        let actor = Text::new_static("mine");
+        let turned = |phase| {
+            let (user, user_agent, node) = (actor.clone(), Text::default(), Text::default());
+            let actor = actor.clone();
+            Body::Actor(ActorEvent { actor, user, user_agent, node, incarnation: 1, phase })
+        };
+        let told = |rv| {
+            let (actor, resource, key) = (actor.clone(), Resource::PODS, key.clone());
+            let incarnation = 1;
+            Body::Deliver(Delivery { actor, incarnation, resource, key, rv, answer: false })
+        };
+        let mut known = Known::default();
+        let mut newest = |t, body| {
+            known.take(&Event { n: 0, t, uncertainty: 0, cause: None, body });
+            known.newest("mine", &Resource::PODS, &key)
+        };
+        newest(0, told(5));
+        assert_eq!(newest(1_500, told(6)), 5);
+        newest(1_600, turned(ActorPhase::Paused));
+        newest(1_700, told(7));
+        assert_eq!(newest(60_000, told(8)), 5, "6 was told just before, 7 and 8 later");
+        newest(61_000, turned(ActorPhase::Resumed));
+        assert_eq!(newest(61_500, told(9)), 5);
+        assert_eq!(newest(62_000, told(10)), 8);
     }
 }
