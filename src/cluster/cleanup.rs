@@ -122,6 +122,6 @@ fn told(undo: &Undo) -> String {
         Undo::Component(component, _) => format!("let the {} work", component.as_str()),
         Undo::Delete { path, .. } => format!("delete {path}"),
         Undo::Empty { namespace, .. } => format!("empty the namespace {namespace}"),
-        Undo::Node { name, .. } => format!("give the node {name} its labels and taints back"),
+        Undo::Node { name, patch } => format!("give the node {name} back {patch}"),
     }
 }

@@ -1,6 +1,6 @@
 //! A kind cluster as what a trial stands on: its nodes, and its control plane's static pods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -48,6 +48,10 @@ pub(super) struct KindGround {
     watched: BTreeMap<Text, Arc<Watched>>,
     /// The nodes that stand still, in which nobody may run anything.
     frozen: BTreeMap<Text, OwnedMutexGuard<()>>,
+    /// The nodes without power.
+    off: BTreeSet<Text>,
+    /// What is to be healed on nodes that stand still or are off, when they go on.
+    later: Vec<(Text, Lever)>,
     seen: Receiver<Seen>,
     tell: Sender<Seen>,
     facts: Vec<Seen>,
@@ -85,6 +89,8 @@ impl KindGround {
             nodes: site.nodes.clone(),
             watched,
             frozen: BTreeMap::new(),
+            off: BTreeSet::new(),
+            later: Vec::new(),
             seen,
             tell,
             facts: Vec::new(),
@@ -105,16 +111,23 @@ impl KindGround {
         act: impl AsyncFnOnce(&Node, &Node) -> Result<(), Error>,
     ) -> Result<Touched, LeverError> {
         let node = self.nodes.get(name).ok_or_else(|| LeverError::NoSuchNode(name.clone()))?;
-        if let Err(error) = self.runtime.block_on(act(node, &self.control_plane)) {
-            let state = self.runtime.block_on(node.state());
-            if state.is_ok_and(|state| matches!(state.status, Status::Running | Status::Paused)) {
-                self.trouble.get_or_insert(format!("the node {name} does not obey: {error}"));
-            }
+        let node = node.clone();
+        if let Err(error) = self.runtime.block_on(act(&node, &self.control_plane)) {
+            self.disobeyed(name, &node, &error);
             return Ok(Touched::default());
         }
         let event = fact.map(|fact| HostEvent { node: name.clone(), fact });
         self.facts.extend(event.map(|event| (now(), 0, event)));
         Ok(Touched { nodes: vec![name.clone()], ..Touched::default() })
+    }
+
+    /// Something could not be done to a node.
+    fn disobeyed(&mut self, name: &Text, node: &Node, error: &Error) {
+        let state = self.runtime.block_on(node.state());
+        let is_on = |status| matches!(status, Status::Running | Status::Paused);
+        if state.map_or(true, |state| is_on(state.status)) {
+            self.trouble.get_or_insert(format!("the node {name} does not obey: {error}"));
+        }
     }
 
     /// Sends a signal to the first process of all containers that match; a fact says so of those
@@ -134,22 +147,30 @@ impl KindGround {
         touched
     }
 
-    /// Does something to all running containers that match; answers to which it was done.
+    /// Does something to all running containers that match; answers to which it was done. One that
+    /// ends in the meantime needs nothing.
     fn on_containers(
-        &self,
+        &mut self,
         selector: &ContainerSelector,
         act: impl AsyncFn(&Node, &str) -> Result<(), Error>,
     ) -> (Touched, Vec<(Text, ContainerFact)>) {
+        let is_meant = |name: &Text| selector.node.is_empty() || selector.node == *name;
+        let own = (Text::new(self.control_plane.name()), self.control_plane.clone());
+        let all = self.nodes.clone().into_iter().chain([own]);
         let (mut touched, mut told) = (Touched::default(), Vec::new());
-        let own = Text::new(self.control_plane.name());
-        for (name, node) in self.nodes.iter().chain([(&own, &self.control_plane)]) {
-            let is_other = !selector.node.is_empty() && selector.node != *name;
-            if is_other || self.frozen.contains_key(name) {
+        for (name, node) in all.filter(|(name, _)| is_meant(name)) {
+            if self.frozen.contains_key(&name) {
                 continue;
             }
-            let containers = self.runtime.block_on(node.cri().containers()).unwrap_or_default();
+            let containers = match self.runtime.block_on(node.cri().containers()) {
+                Ok(containers) => containers,
+                Err(error) => {
+                    self.disobeyed(&name, &node, &error);
+                    continue;
+                }
+            };
             for container in containers.iter().filter(|container| matches(selector, container)) {
-                if self.runtime.block_on(act(node, &container.id)).is_ok() {
+                if self.runtime.block_on(act(&node, &container.id)).is_ok() {
                     touched.nodes.push(name.clone());
                     touched.pods.push(Text::new(&container.pod.uid));
                     told.push((name.clone(), fact(container)));
@@ -161,15 +182,70 @@ impl KindGround {
         (touched, told)
     }
 
-    /// Does something to all nodes.
-    fn on_all(&self, act: impl AsyncFn(&Node) -> Result<(), Error>) -> Touched {
+    /// Does something to all nodes that do not stand still.
+    fn on_all(
+        &mut self,
+        act: impl AsyncFn(&Node) -> Result<(), Error>,
+    ) -> Result<Touched, LeverError> {
         let mut touched = Touched::default();
-        for (name, node) in self.nodes.iter().filter(|(name, _)| !self.frozen.contains_key(*name)) {
-            if self.runtime.block_on(act(node)).is_ok() {
-                touched.nodes.push(name.clone());
+        let mut names: Vec<Text> = self.nodes.keys().cloned().collect();
+        names.retain(|name| !self.frozen.contains_key(name));
+        for name in names {
+            let one = self.on_node(&name, None, async |node, _| act(node).await)?;
+            touched.nodes.extend(one.nodes);
+        }
+        Ok(touched)
+    }
+
+    /// Heals nodes, those that stand still or are off as soon as they go on.
+    fn heal(&mut self, lever: &Lever) -> Result<Touched, LeverError> {
+        let away = self.frozen.keys().chain(&self.off);
+        self.later.extend(away.map(|name| (name.clone(), lever.clone())));
+        match lever {
+            Lever::UnstickContainer { container } => Ok(self.signal(container, Signal::Cont)),
+            // Only images are hidden by rules here.
+            Lever::Forget { rule } => {
+                self.on_all(async |node| images::give_back(node, Some(rule)).await)
+            }
+            _ => Ok(Touched::default()),
+        }
+    }
+
+    /// A node goes on: what was to be healed on it meanwhile is.
+    fn goes_on(&mut self, name: &Text) -> Result<(), LeverError> {
+        self.frozen.remove(name);
+        self.off.remove(name);
+        let all = std::mem::take(&mut self.later);
+        let (due, later) = all.into_iter().partition(|(node, _)| node == name);
+        self.later = later;
+        let due: Vec<(Text, Lever)> = due;
+        for (_, lever) in due {
+            match lever {
+                Lever::UnstickContainer { mut container } => {
+                    let is_here = container.node.is_empty() || container.node == *name;
+                    container.node = name.clone();
+                    is_here.then(|| self.signal(&container, Signal::Cont));
+                }
+                Lever::Forget { rule } => {
+                    let give =
+                        async |node: &Node, _: &Node| images::give_back(node, Some(&rule)).await;
+                    self.on_node(name, None, give)?;
+                }
+                _ => {}
             }
         }
-        touched
+        Ok(())
+    }
+
+    fn power_off(&mut self, name: &Text) -> Result<Touched, LeverError> {
+        self.frozen.remove(name);
+        if let Some(watched) = self.watched.get(name) {
+            watched.losses.fetch_add(1, Ordering::SeqCst);
+        }
+        let off = Some(HostFact::PoweredOff);
+        let touched = self.on_node(name, off, async |node, _| node.kill().await)?;
+        self.off.extend(touched.nodes.iter().cloned());
+        Ok(touched)
     }
 
     fn freeze(&mut self, name: &Text) -> Result<Touched, LeverError> {
@@ -177,7 +253,12 @@ impl KindGround {
         if let Some(quiet) = quiet.filter(|_| !self.frozen.contains_key(name)) {
             self.frozen.insert(name.clone(), self.runtime.block_on(quiet.lock_owned()));
         }
-        self.on_node(name, Some(HostFact::Frozen), async |node, _| node.pause().await)
+        let frozen = Some(HostFact::Frozen);
+        let touched = self.on_node(name, frozen, async |node, _| node.pause().await)?;
+        if touched.nodes.is_empty() {
+            self.frozen.remove(name);
+        }
+        Ok(touched)
     }
 
     fn lose_packets(&mut self, name: &Text, percent: u64) -> Result<Touched, LeverError> {
@@ -262,18 +343,12 @@ impl Ground for KindGround {
 
     fn pull(&mut self, lever: &Lever) -> Option<Result<Touched, LeverError>> {
         Some(match lever {
-            Lever::PowerOff { node } => {
-                self.frozen.remove(node);
-                if let Some(watched) = self.watched.get(node) {
-                    watched.losses.fetch_add(1, Ordering::SeqCst);
-                }
-                self.on_node(node, Some(HostFact::PoweredOff), async |node, _| node.kill().await)
-            }
+            Lever::PowerOff { node } => self.power_off(node),
             Lever::PowerOn { node: name } => {
                 let on = Some(HostFact::PoweredOn);
                 let done = self.on_node(name, on, async |node, _| node.start().await);
                 let named = self.on_node(name, None, async |node, _| name_host(node, name).await);
-                done.and_then(|touched| named.map(|_| touched))
+                named.and_then(|_| self.goes_on(name)).and(done)
             }
             Lever::Freeze { node } => self.freeze(node),
             Lever::Thaw { node } => {
@@ -282,8 +357,7 @@ impl Ground for KindGround {
                     state if state.status == Status::Paused => node.unpause().await,
                     _ => Ok(()),
                 });
-                self.frozen.remove(node);
-                done
+                self.goes_on(node).and(done)
             }
             Lever::StopKubelet { node } => {
                 self.on_node(node, None, async |node, _| node.unit("kubelet").stop().await)
@@ -313,18 +387,16 @@ impl Ground for KindGround {
                 let started = Some(HostFact::RuntimeStarted);
                 self.on_node(node, started, async |node, _| node.unit("containerd").start().await)
             }
-            Lever::ImageRule { image, missing: true, .. } => {
-                Ok(self.on_all(async |node| images::withhold(node, image).await))
+            Lever::ImageRule { rule, image, missing: true, .. } => {
+                self.on_all(async |node| images::withhold(node, rule, image).await)
             }
-            // Only images are hidden by rules here.
-            Lever::Forget { .. } => Ok(self.on_all(async |node| images::give_back(node).await)),
+            Lever::UnstickContainer { .. } | Lever::Forget { .. } => self.heal(lever),
             Lever::OomContainer { container } => {
                 let oom = async |node: &Node, id: &str| node.cri().exhaust_memory(id).await;
                 Ok(self.on_containers(container, oom).0)
             }
             Lever::KillContainer { container, .. } => Ok(self.signal(container, Signal::Kill)),
             Lever::StickContainer { container } => Ok(self.signal(container, Signal::Stop)),
-            Lever::UnstickContainer { container } => Ok(self.signal(container, Signal::Cont)),
             _ => return None,
         })
     }

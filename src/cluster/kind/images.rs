@@ -6,40 +6,54 @@ use kind_rs::{Error, Exec, Node};
 /// Hides the image `$0` under the name `$1`, which nobody asks for; its content stays.
 const HIDE: &str = r#"ctr -n k8s.io images tag --force "$0" "$1" && ctr -n k8s.io images rm "$0""#;
 
-/// What names of hidden images begin with; the image's own name comes after it.
+/// What names of hidden images begin with; the rule that hides them and their own names come after
+/// it.
 const HIDDEN: &str = "shakedown.invalid/";
 
-/// Gives all hidden images their names back.
+/// Gives all images back their names that are hidden under `$0`, which a rule follows.
 const SHOW: &str = r#"
 for hidden in $(ctr -n k8s.io images ls -q | grep "^$0"); do
-    ctr -n k8s.io images tag --force "$hidden" "${hidden#"$0"}" || exit 1
+    name=${hidden#shakedown.invalid/*/}
+    ctr -n k8s.io images tag --force "$hidden" "$name" || exit 1
     ctr -n k8s.io images rm "$hidden" || exit 1
 done
 "#;
 
-/// Nothing listens there: whoever asks the registry `$0` is refused. The file is mounted, so that
-/// it can be written but not replaced.
-const BLOCK: &str = r#"echo "127.0.0.1 $0 # shakedown" >>/etc/hosts"#;
-const UNBLOCK: &str =
-    "kept=$(grep -v '# shakedown$' /etc/hosts) && printf '%s\\n' \"$kept\" >/etc/hosts";
+/// Nothing listens there: whoever asks the registry `$0` is refused, for the rule `$1`. The file is
+/// mounted, so that it can be written but not replaced.
+const BLOCK: &str = r##"echo "127.0.0.1 $0 # shakedown $1" >>/etc/hosts"##;
+const UNBLOCK: &str = r##"
+kept=$(grep -v "# shakedown $0" /etc/hosts) && printf '%s\n' "$kept" >/etc/hosts"##;
 
-/// Takes the images that match away from a node, so that they can't be had again.
-pub(super) async fn withhold(node: &Node, pattern: &str) -> Result<(), Error> {
-    let registry = registry_of(pattern);
-    node.exec_checked(Exec::sh(BLOCK).arg(registry)).await?;
+/// Takes the images that match away from a node for a rule, so that they can't be had again.
+pub(super) async fn withhold(node: &Node, rule: &str, pattern: &str) -> Result<(), Error> {
+    let (registry, rule) = (registry_of(pattern), part(rule));
+    node.exec_checked(Exec::sh(BLOCK).args([registry, &rule])).await?;
     for image in node.cri().images().await? {
-        for name in image.repo_tags.iter().filter(|name| matches(pattern, name)) {
-            let hidden = format!("{HIDDEN}{name}");
+        let seen = image.repo_tags.iter().filter(|name| !name.starts_with(HIDDEN));
+        for name in seen.filter(|name| matches(pattern, name)) {
+            let hidden = format!("{HIDDEN}{rule}/{name}");
             node.exec_checked(Exec::sh(HIDE).args([name, &hidden])).await?;
         }
     }
     Ok(())
 }
 
-/// Gives the node back all images that were taken away, and their registries.
-pub(super) async fn give_back(node: &Node) -> Result<(), Error> {
-    node.exec_checked(Exec::sh(SHOW).arg(HIDDEN)).await?;
-    node.exec_checked(Exec::sh(UNBLOCK)).await.map(drop)
+/// Gives the node back the images, and their registries, that a rule has taken away, or all rules.
+pub(super) async fn give_back(node: &Node, rule: Option<&str>) -> Result<(), Error> {
+    let rule = rule.map(part).unwrap_or_default();
+    let hidden = match rule.is_empty() {
+        true => HIDDEN.to_owned(),
+        false => format!("{HIDDEN}{rule}/"),
+    };
+    node.exec_checked(Exec::sh(SHOW).arg(hidden)).await?;
+    node.exec_checked(Exec::sh(UNBLOCK).arg(rule)).await.map(drop)
+}
+
+/// A rule as a part of an image's name, which no other rule begins with.
+fn part(rule: &str) -> String {
+    let digits: String = rule.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("r{digits}x")
 }
 
 /// The host that an image is pulled from (the rule of image references: the first part is a host if

@@ -14,9 +14,8 @@ use super::traces::Traces;
 /// Objects, nodes and hosts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Inventory {
-    /// Each object, with how often its spec was changed. Those of the cluster's own parts come and
-    /// go as these see fit.
-    objects: BTreeMap<String, i64>,
+    /// Each object that stays, with what it says, shortened.
+    objects: BTreeMap<String, String>,
     /// The nodes by name.
     pub(super) nodes: BTreeMap<String, NodeParts>,
     /// What the hosts answer when they are asked what a fault could have left, by node.
@@ -51,7 +50,8 @@ impl Inventory {
         hosts: BTreeMap<String, Traces>,
     ) -> Result<Inventory, kube::Error> {
         let found = objects::all(client).await?;
-        let objects = found.iter().map(|object| (object.id(), object.generation)).collect();
+        let stays = found.into_iter().filter(|object| !object.is_fleeting());
+        let objects = stays.map(|object| (object.id(), object.digest)).collect();
         Ok(Inventory { objects, nodes: nodes(client).await?, hosts })
     }
 
@@ -63,15 +63,14 @@ impl Inventory {
     /// What of `now` is not so here, told in words.
     pub(super) fn differences(&self, now: &Inventory) -> Vec<String> {
         let mut told = Vec::new();
-        let is_own = |id: &String| !is_of_a_system_namespace(id);
-        for (id, generation) in &now.objects {
+        for (id, digest) in &now.objects {
             match self.objects.get(id) {
-                None if is_own(id) => told.push(format!("{id} is left")),
-                Some(before) if before != generation => told.push(format!("{id} was changed")),
+                None => told.push(format!("{id} is left")),
+                Some(before) if before != digest => told.push(format!("{id} was changed")),
                 _ => {}
             }
         }
-        let gone = self.objects.keys().filter(|id| is_own(id) && !now.objects.contains_key(*id));
+        let gone = self.objects.keys().filter(|id| !now.objects.contains_key(*id));
         told.extend(gone.map(|id| format!("{id} is gone")));
         for (name, parts) in &self.nodes {
             match now.nodes.get(name) {
@@ -97,13 +96,6 @@ impl Inventory {
     }
 }
 
-/// Whether an id names an object in a namespace of the cluster's own parts.
-fn is_of_a_system_namespace(id: &str) -> bool {
-    let place = id.split_once(' ').map_or("", |(_, place)| place);
-    let namespace = place.split_once('/').map_or("", |(namespace, _)| namespace);
-    crate::cluster::real::is_of_the_system(namespace)
-}
-
 /// The nodes as they are now.
 pub(super) async fn nodes(client: &Client) -> Result<BTreeMap<String, NodeParts>, kube::Error> {
     let nodes = Api::<v1::Node>::all(client.clone()).list(&ListParams::default()).await?;
@@ -114,8 +106,9 @@ pub(super) async fn nodes(client: &Client) -> Result<BTreeMap<String, NodeParts>
 mod tests {
     use super::*;
 
-    fn with(objects: &[(&str, i64)], host: &[&str]) -> Inventory {
-        let objects = objects.iter().map(|(id, count)| ((*id).to_owned(), *count)).collect();
+    fn with(objects: &[(&str, &str)], host: &[&str]) -> Inventory {
+        let pair = |(id, digest): &(&str, &str)| ((*id).to_owned(), (*digest).to_owned());
+        let objects = objects.iter().map(pair).collect();
         let lines = host.iter().map(|line| (*line).to_owned()).collect();
         let traces = Traces { lines, images: BTreeSet::new() };
         let hosts = BTreeMap::from([("worker-1".to_owned(), traces)]);
@@ -125,17 +118,16 @@ mod tests {
 
     #[test]
     fn what_is_as_it_was_is_not_told() {
-        let new = with(&[("services default/kubernetes", 0)], &["image a"]);
-        let pod = ("pods kube-system/coredns-2", 1);
-        let later = with(&[("services default/kubernetes", 0), pod], &["image a"]);
-        assert_eq!(new.differences(&later), [""; 0]);
+        let new = with(&[("services default/kubernetes", "a")], &["image a"]);
+        assert_eq!(new.differences(&new.clone()), [""; 0]);
     }
 
     #[test]
     fn what_is_left_changed_or_gone_is_told() {
         let system = "deployments.apps kube-system/coredns";
-        let new = with(&[("storageclasses.storage.k8s.io standard", 0), (system, 1)], &["rule a"]);
-        let mut later = with(&[("pods default/web", 1), (system, 2)], &["rule b"]);
+        let new =
+            with(&[("storageclasses.storage.k8s.io standard", "a"), (system, "b")], &["rule a"]);
+        let mut later = with(&[("pods default/web", "a"), (system, "c")], &["rule b"]);
         later.nodes.get_mut("worker-1").unwrap().unschedulable = true;
         assert_eq!(
             new.differences(&later),

@@ -2,15 +2,21 @@
 
 use futures::stream::{self, StreamExt as _};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
-use kube::core::PartialObjectMeta;
 use kube::discovery::{ApiResource, Discovery, verbs};
 use kube::{Client, ResourceExt as _};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::cluster::real::is_of_the_system;
 
-/// What comes and goes by itself; and nodes, of which more is asked than whether they are there.
-const FLEETING: [&str; 4] = ["events", "leases", "certificatesigningrequests", "nodes"];
+/// What comes and goes by itself; and nodes, of which more is asked.
+const FLEETING: [&str; 3] = ["events", "certificatesigningrequests", "nodes"];
+
+/// What comes and goes by itself in the namespaces of the cluster's own parts.
+const FLEETING_THERE: [&str; 3] = ["pods", "leases", "secrets"];
+
+/// What follows what other objects do: it says nothing of its own.
+const FOLLOWING: [&str; 4] = ["endpoints", "endpointslices", "leases", "csinodes"];
 
 /// How many lists are asked for at once.
 const LISTS: usize = 8;
@@ -21,20 +27,20 @@ pub(super) struct Found {
     kind: ApiResource,
     namespace: Option<String>,
     name: String,
-    /// Counts the changes of its spec, where its kind counts them.
-    pub(super) generation: i64,
+    /// What it says, shortened: two that say the same have the same one.
+    pub(super) digest: String,
     is_going: bool,
     is_held: bool,
 }
 
 impl Found {
-    fn new(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> Found {
-        let counts = kind.plural != "endpointslices";
+    fn new(kind: &ApiResource, object: &DynamicObject) -> Found {
+        let says = !FOLLOWING.contains(&kind.plural.as_str());
         Found {
             kind: kind.clone(),
             namespace: object.namespace(),
             name: object.name_any(),
-            generation: object.metadata.generation.filter(|_| counts).unwrap_or(0),
+            digest: if says { digest(object) } else { String::new() },
             is_going: object.metadata.deletion_timestamp.is_some(),
             is_held: !object.finalizers().is_empty(),
         }
@@ -52,6 +58,11 @@ impl Found {
     pub(super) fn is_of_the_system(&self) -> bool {
         self.namespace.as_deref().is_some_and(is_of_the_system)
             || (self.kind.plural == "namespaces" && is_of_the_system(&self.name))
+    }
+
+    /// Whether it comes and goes as the cluster's own parts see fit.
+    pub(super) fn is_fleeting(&self) -> bool {
+        self.is_of_the_system() && FLEETING_THERE.contains(&self.kind.plural.as_str())
     }
 
     /// What has to go before what: webhooks can refuse any deletion, controllers make their pods
@@ -84,7 +95,7 @@ pub(super) async fn all(client: &Client) -> Result<Vec<Found>, kube::Error> {
     });
     let lists = kinds.map(|(kind, _)| async move {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
-        match api.list_metadata(&ListParams::default()).await {
+        match api.list(&ListParams::default()).await {
             Ok(list) => Ok(list.items.iter().map(|object| Found::new(&kind, object)).collect()),
             // A type may be gone again.
             Err(error) if is_gone(&error) => Ok(Vec::new()),
@@ -115,6 +126,17 @@ pub(super) async fn remove(client: &Client, mut objects: Vec<Found>, by_force: b
             let _ = api.patch(&object.name, &PatchParams::default(), &free).await;
         }
     }
+}
+
+/// What an object says, but for what the API server notes of it and how it is just now.
+fn digest(object: &DynamicObject) -> String {
+    let mut says = object.data.clone();
+    if let Some(fields) = says.as_object_mut() {
+        fields.remove("status");
+    }
+    let metadata = json!([object.labels(), object.annotations(), object.finalizers()]);
+    let digest = Sha256::digest(format!("{metadata}{says}"));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_gone(error: &kube::Error) -> bool {

@@ -75,7 +75,7 @@ async fn remove_all(site: &Site, client: &Client) -> Result<(), ResetError> {
     let mut left = Vec::new();
     for round in 0..REMOVALS {
         left = objects::all(client).await?;
-        left.retain(|object| !object.is_of_the_system() && !site.new.knows(object));
+        left.retain(|object| !object.is_fleeting() && !site.new.knows(object));
         if left.is_empty() {
             return Ok(());
         }

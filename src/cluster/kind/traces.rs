@@ -54,7 +54,7 @@ pub(super) async fn revive(node: &Node, name: &str) -> Result<(), Error> {
     }
     node.exec_checked(Exec::sh(GO_ON)).await?;
     node.heal_all().await?;
-    images::give_back(node).await
+    images::give_back(node, None).await
 }
 
 /// Waits until no container of a trial runs on a host, and takes away what has ended. Answers

@@ -137,9 +137,9 @@ impl Away {
                 }
                 None => Ok(()),
             },
-            Lever::Forget { .. } => {
+            Lever::Forget { rule } => {
                 for node in self.nodes.values() {
-                    images::give_back(node).await?;
+                    images::give_back(node, Some(rule)).await?;
                 }
                 Ok(())
             }

@@ -35,6 +35,9 @@ pub enum KubeconfigError {
     /// Its owner has not said what may be broken.
     #[error("the cluster is not marked: there is no ConfigMap `{NAMESPACE}/{NAME}`")]
     NotMarked,
+    /// Another harness runs trials in it.
+    #[error("the cluster is in use by {0}")]
+    InUse(String),
     /// The marker can't be used.
     #[error("{0}")]
     Marker(String),
@@ -52,6 +55,7 @@ impl KubeconfigError {
             KubeconfigError::NotOwned => "if it is yours to break, say --i-own-this-cluster",
             KubeconfigError::NotMarked | KubeconfigError::Marker(_) => HELP,
             KubeconfigError::Unauthorized(..) => "they may have expired: get new ones",
+            KubeconfigError::InUse(_) => "one harness at a time: wait until the other has ended",
             KubeconfigError::Argument(_) => "see `shakedown run --help`",
             _ => "`kubectl --kubeconfig FILE get nodes` should work",
         }

@@ -16,7 +16,6 @@ use super::access::NodeAccess;
 use super::connection::{Connection, KubeconfigError};
 use super::contents;
 use super::hosts::{Hosts, script};
-use crate::cluster::Touched;
 use crate::cluster::real::{Healer, MADE_BY, Names, Runtime, Undo};
 
 /// How long an object that is deleted may take to go, and how often it is looked for.
@@ -88,9 +87,7 @@ impl KubeconfigReach {
                 let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
                 format!("delete all in the namespace `{namespace}` but {}", keep.join(", "))
             }
-            Undo::Node { name, labels, taints, unschedulable } => {
-                let patch = json!({"metadata": {"labels": labels},
-                    "spec": {"taints": taints, "unschedulable": unschedulable}});
+            Undo::Node { name, patch } => {
                 format!("{kubectl} patch node {name} --type merge --patch '{patch}'")
             }
         }
@@ -127,21 +124,12 @@ impl Hands {
             Undo::Lever(lever) => {
                 let hosts = self.hosts.as_ref().ok_or("there is no access to nodes")?;
                 let pulled = hosts.pull(lever).await.ok_or("no shell can do that")?;
-                let (touched, _) = pulled.map_err(|error| error.to_string())?;
-                match script(lever) {
-                    Some((node, _)) if touched == Touched::default() => {
-                        Err(format!("the node `{node}` is not reached"))
-                    }
-                    // A process that is gone needs nothing.
-                    _ => Ok(()),
-                }
+                pulled.map(drop).map_err(|error| error.to_string())
             }
             Undo::Component(..) => Err("the control plane is not reached".to_owned()),
             Undo::Delete { path, mark } => self.delete(path, mark).await,
             Undo::Empty { namespace, keep } => contents::empty(&self.client, namespace, keep).await,
-            Undo::Node { name, labels, taints, unschedulable } => {
-                self.restore(name, labels, taints, *unschedulable).await
-            }
+            Undo::Node { name, patch } => self.restore(name, patch.clone()).await,
         }
     }
 
@@ -173,31 +161,17 @@ impl Hands {
         }
     }
 
-    /// Gives a node its labels back, and its taints, but for those by which the control plane says
-    /// how it is.
-    async fn restore(
-        &self,
-        name: &str,
-        labels: &Value,
-        taints: &Value,
-        unschedulable: bool,
-    ) -> Result<(), String> {
+    /// Gives a node back what it had, but for the taints by which the control plane says how it is.
+    async fn restore(&self, name: &str, mut patch: Value) -> Result<(), String> {
         let api: Api<Node> = Api::all(self.client.clone());
         let failed = |error: kube::Error| format!("the node `{name}`: {error}");
-        let node = api.get(name).await.map_err(failed)?;
-        let mut wanted = labels.clone();
-        if let Some(wanted) = wanted.as_object_mut() {
-            for label in node.metadata.labels.unwrap_or_default().into_keys() {
-                // Null takes a field away.
-                wanted.entry(label).or_insert(Value::Null);
-            }
+        if let Some(taints) = patch.pointer_mut("/spec/taints") {
+            let node = api.get(name).await.map_err(failed)?;
+            let now = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
+            let now = now.iter().map(|taint| json!(taint)).filter(is_state);
+            let had = taints.as_array().into_iter().flatten().filter(|taint| !is_state(taint));
+            *taints = had.cloned().chain(now).collect();
         }
-        let now = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
-        let now = now.iter().map(|taint| json!(taint));
-        let own = taints.as_array().into_iter().flatten().filter(|taint| !is_state(taint));
-        let taints: Vec<Value> = own.cloned().chain(now.filter(is_state)).collect();
-        let patch = json!({"metadata": {"labels": wanted},
-            "spec": {"taints": taints, "unschedulable": unschedulable.then_some(true)}});
         let patched = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
         patched.map(drop).map_err(failed)
     }

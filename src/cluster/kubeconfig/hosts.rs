@@ -20,7 +20,8 @@ const GLANCE: Duration = Duration::from_millis(500);
 const CONTAINERS: &str = "crictl ps --all --output json 2>/dev/null";
 
 /// Drops all packets between the node and the API server that its kubelet speaks to, and proves it
-/// by a connection that does not come about. IPv4 only.
+/// by a connection that does not come about. IPv4 only. An API server on the node itself can't be
+/// cut off from it.
 const CUT: &str = r#"
 server=$(sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf /var/lib/kubelet/kubeconfig \
     2>/dev/null | head -n 1)
@@ -30,11 +31,15 @@ host=${server%:*}; port=${server##*:}
 addresses=$(getent ahostsv4 "$host" | cut -d' ' -f1 | sort -u)
 [ -n "$addresses" ]
 for address in $addresses; do
+    case $address in 127.*) echo "the API server is $host, the node itself" >&2; exit 1;; esac
     iptables -w 5 -I INPUT 1 -s "$address" -m comment --comment shakedown -j DROP
     iptables -w 5 -I OUTPUT 1 -d "$address" -m comment --comment shakedown -j DROP
 done
 for address in $addresses; do
-    ! timeout 1 bash -c "</dev/tcp/$address/$port" 2>/dev/null
+    if timeout 1 bash -c "</dev/tcp/$address/$port" 2>/dev/null; then
+        echo "$address:$port is still reached" >&2
+        exit 1
+    fi
 done"#;
 
 /// Takes all such rules away; there may be none.
@@ -62,17 +67,10 @@ impl Hosts {
     pub(super) async fn pull(&self, lever: &Lever) -> Option<Result<Moved, LeverError>> {
         let on_node = async |node: &Text, script: &str| self.on_node(node, script).await;
         Some(match lever {
-            Lever::KillContainer { container, .. } => Ok(self.signal(container, "KILL").await),
-            Lever::StickContainer { container } => Ok(self.signal(container, "STOP").await),
-            Lever::UnstickContainer { container } => Ok(self.signal(container, "CONT").await),
-            Lever::Partition { node, direction } => {
-                let cut = on_node(node, &cut(*direction)).await;
-                if cut.as_ref().is_ok_and(|(touched, _)| touched.nodes.is_empty()) {
-                    // What there is of it does not prove that the node is cut off.
-                    let _ = on_node(node, JOIN).await;
-                }
-                cut
-            }
+            Lever::KillContainer { container, .. } => self.signal(container, "KILL").await,
+            Lever::StickContainer { container } => self.signal(container, "STOP").await,
+            Lever::UnstickContainer { container } => self.signal(container, "CONT").await,
+            Lever::Partition { node, direction } => on_node(node, &cut(*direction)).await,
             lever => {
                 let (node, script) = script(lever)?;
                 on_node(&node, script).await
@@ -82,21 +80,28 @@ impl Hosts {
 
     async fn on_node(&self, node: &Text, script: &str) -> Result<Moved, LeverError> {
         let real = self.nodes.real(node).ok_or_else(|| LeverError::NoSuchNode(node.clone()))?;
-        let nodes = match self.access.run(real, script).await {
-            Ok(_) => vec![node.clone()],
-            Err(_) => Vec::new(),
-        };
-        Ok((Touched { nodes, ..Touched::default() }, Vec::new()))
+        self.access.run(real, script).await.map_err(LeverError::Failed)?;
+        Ok((Touched { nodes: vec![node.clone()], ..Touched::default() }, Vec::new()))
     }
 
-    /// Sends a signal to the first process of all containers that match.
-    async fn signal(&self, selector: &ContainerSelector, signal: &'static str) -> Moved {
+    /// Sends a signal to the first process of all containers that match. A container that ends in
+    /// the meantime needs none.
+    async fn signal(
+        &self,
+        selector: &ContainerSelector,
+        signal: &'static str,
+    ) -> Result<Moved, LeverError> {
         let (mut touched, mut facts) = (Touched::default(), Vec::new());
         for (real, told) in self.nodes.iter() {
             if !selector.node.is_empty() && selector.node != *told {
                 continue;
             }
-            let running = self.running(real).await.unwrap_or_default();
+            let running = match self.running(real).await {
+                Ok(running) => running,
+                // What it may have left standing there stands still.
+                Err(why) if signal == "CONT" => return Err(LeverError::Failed(why)),
+                Err(_) => continue,
+            };
             for container in running.into_iter().filter(|container| matches(selector, container)) {
                 let script = signalling(&container.container_id, signal);
                 if self.access.run(real, &script).await.is_err() {
@@ -113,7 +118,7 @@ impl Hosts {
         }
         touched.nodes.dedup();
         touched.pods.dedup();
-        (touched, facts)
+        Ok((touched, facts))
     }
 
     /// What runs on a node of the marked namespaces.

@@ -6,6 +6,7 @@ mod connection;
 mod contents;
 mod ground;
 mod healer;
+mod hold;
 mod hosts;
 mod marker;
 mod nodes;

@@ -12,12 +12,13 @@ use super::connection::{Connection, KubeconfigError};
 use super::contents;
 use super::ground::{Health, Marked, follow};
 use super::healer::{Hands, KubeconfigReach};
+use super::hold::Hold;
 use super::hosts::Hosts;
 use super::marker::Marker;
 use super::nodes::named;
 use crate::cluster::real::{
     Api, Folder, Header, Journal, Names, RealCluster, Runtime, Scope, Setup, SharedJournal, Undo,
-    Undoable, capabilities, refuse_bugs,
+    Undoable, Way, capabilities, refuse_bugs,
 };
 use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
@@ -111,11 +112,11 @@ impl Kubeconfig {
         };
         let journal = Journal::create(folder.path(), header).map_err(|error| unwritten(&error))?;
         let journal = SharedJournal::new(journal);
-        for undo in kept.into_iter().chain(nodes.iter().map(as_it_is)) {
+        for undo in kept {
             journal.open(undo).map_err(|error| unwritten(&error))?;
         }
         let mark = folder.name().to_owned();
-        let scope = Scope::of(namespaces.clone(), names.clone(), mark, journal.clone());
+        let scope = Scope::of(namespaces.clone(), (names.clone(), nodes), mark, journal.clone());
         Ok((scope, names, namespaces, journal))
     }
 }
@@ -128,17 +129,6 @@ fn namespaces(marker: &Marker) -> Names {
     };
     let own = first.map(|first| (first.clone(), Text::new_static(DEFAULT)));
     Names::new(own.into_iter().chain(others.iter().map(|name| (name.clone(), name.clone()))))
-}
-
-/// What gives a node back what it has now.
-fn as_it_is(node: &Tree) -> Undo {
-    let value = |tree: &Tree| serde_json::Value::from(tree);
-    Undo::Node {
-        name: node["metadata"]["name"].str().to_owned(),
-        labels: value(&node["metadata"]["labels"]),
-        taints: value(&node["spec"]["taints"]),
-        unschedulable: node["spec"]["unschedulable"].is_true(),
-    }
 }
 
 impl Provider for Kubeconfig {
@@ -194,15 +184,25 @@ impl Provider for Kubeconfig {
         let own = Runtime::new().map_err(|error| failed(&error))?;
         let connection = own.block_on(Connection::new(file, context));
         let connection = connection.map_err(|error| failed(&error))?;
-        let (scope, nodes, namespaces, journal) =
-            own.block_on(self.mark_off(spec, &connection, &folder))?;
+        let holding = async {
+            let marker = connection.marker().await?;
+            let namespace = marker.namespaces.first().cloned().unwrap_or_default();
+            Hold::take(connection.clone(), namespace, folder.name().to_owned()).await
+        };
+        let hold = own.block_on(holding).map_err(|error| failed(&error))?;
+        let marked_off = own.block_on(self.mark_off(spec, &connection, &folder));
+        if marked_off.is_err() {
+            own.block_on(hold.release());
+        }
+        let (scope, nodes, namespaces, journal) = marked_off?;
         let handle = own.handle().clone();
         let hosts = self.access.clone().map(|access| Hosts { access, nodes, namespaces });
         let ground = Marked {
             hands: Hands::new(connection.client(), hosts.clone(), handle.clone()),
             seen: follow(hosts.as_ref(), &handle),
             facts: Vec::new(),
-            health: Health::watch(connection.clone(), &handle),
+            health: Health::watch(connection.clone(), hold.clone(), &handle),
+            hold,
             kubeconfig: file.clone(),
             journal: journal.clone(),
             folder: Some(folder),
@@ -217,7 +217,7 @@ impl Provider for Kubeconfig {
             ground: Box::new(Undoable::new(ground, journal)),
             world: WorldConfig::new(spec.seed, 0),
             runtime,
-            proxy: None,
+            proxy: Way::Direct,
         };
         Ok(Box::new(RealCluster::new(setup)?))
     }

@@ -51,6 +51,8 @@ struct Command {
     ends: u32,
     /// When it is started again.
     restart: Option<Millis>,
+    /// Why it could not be started again.
+    trouble: Option<String>,
     /// For its kubeconfig and what it prints.
     _folder: Folder,
 }
@@ -95,6 +97,7 @@ impl Commands {
             started: now,
             ends: 0,
             restart: None,
+            trouble: None,
             _folder: folder,
         };
         self.0.insert(name.clone(), command);
@@ -119,6 +122,11 @@ impl Commands {
         self.0.values_mut().filter_map(|command| command.attend(now)).collect()
     }
 
+    /// Why one of them can't be started again.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.0.values().find_map(|command| command.trouble.clone())
+    }
+
     /// Moves a lever that acts on one of them; `None` if it does not.
     pub(super) fn pull(
         &mut self,
@@ -129,7 +137,7 @@ impl Commands {
         let command = self.0.get_mut(actor)?;
         let did = match phase {
             ActorPhase::Crashed => command.process.kill(),
-            ActorPhase::Started => command.process.start_again().unwrap_or(false),
+            ActorPhase::Started => command.start_again(),
             ActorPhase::Paused => command.process.pause(),
             ActorPhase::Resumed => command.process.resume(),
         };
@@ -172,11 +180,18 @@ impl Command {
         if self.restart.is_some_and(|at| at <= now) {
             self.restart = None;
             self.started = now;
-            // One that can't be started is tried again as one that ended at once.
-            let _ = self.process.start_again();
-            return self.turned(ActorPhase::Started);
+            return self.start_again().then(|| self.turned(ActorPhase::Started))?;
         }
         None
+    }
+
+    fn start_again(&mut self) -> bool {
+        let started = self.process.start_again();
+        if let Err(error) = &started {
+            let name = &self.event.actor;
+            self.trouble = Some(format!("the subject `{name}` can't be started again: {error}"));
+        }
+        started.unwrap_or(false)
     }
 
     /// Notes what became of it; it is told once it was heard of.
@@ -281,6 +296,7 @@ mod tests {
             started: 0,
             ends: 0,
             restart: None,
+            trouble: None,
             _folder: Folder::new().unwrap(),
         };
         (Commands(BTreeMap::from([("c".into(), command)])), folder)

@@ -179,9 +179,7 @@ impl Recorder {
         let Recorder { changes, requests, .. } = self;
         for waiting in changes.values_mut().filter(|waiting| waiting.by.is_none()) {
             let change = &waiting.change;
-            let exact = requests.iter_mut().find(|request| {
-                request.entry.rv == change.rv && request.entry.resource == change.resource
-            });
+            let exact = requests.iter_mut().find(|request| answers(&request.entry, change));
             let is_late = now.saturating_sub(waiting.since) >= EXACT;
             let found = match exact {
                 None if is_late => requests.iter_mut().find(|one| could_make(one, change)),
@@ -277,6 +275,19 @@ pub(super) fn name_of(user: &Text, user_agent: &Text) -> Text {
             }
         }
     }
+}
+
+/// Whether the answer to a request is what became of a change. A write that changes nothing is
+/// answered with what there is, which may be what a deletion has just made of it.
+fn answers(entry: &Entry, change: &Change) -> bool {
+    let is_ended = |object: &Option<Tree>| object.as_ref().is_some_and(object::is_terminating);
+    let begins_to_end = is_ended(&change.after) && !is_ended(&change.before);
+    entry.rv == change.rv
+        && entry.resource == change.resource
+        && entry.key == change.key
+        && entry.verb.is_write()
+        && entry.code < 300
+        && (!begins_to_end || entry.verb == Verb::Delete)
 }
 
 /// Whether a request of which the answer does not say what became of it could have made a change
@@ -436,6 +447,20 @@ mod tests {
         let all = told(&recorder.take(400));
         assert!(all.contains(&"replicaset-controller Delete 7".to_owned()), "{all:?}");
         assert!(all.contains(&"replicaset-controller Delete 9".to_owned()), "{all:?}");
+    }
+
+    #[test]
+    fn who_writes_what_is_there_already_has_not_ended_it() {
+        let mut recorder = Recorder::new(true);
+        let going = map! { "metadata" => map! { "deletionTimestamp" => "2026-01-01T00:00:00Z" } };
+        recorder.changed(0, change(Resource::PODS, "a", 5, Some(going)));
+        let kubelet =
+            Entry { user: "system:node:n".into(), ..entry(Verb::MergePatch, "a", "status", 5) };
+        recorder.asked(0, kubelet);
+        recorder.asked(0, Entry { code: 409, ..entry(Verb::Delete, "a", "", 5) });
+        recorder.asked(1, entry(Verb::Create, "a", "eviction", 0));
+        let all = told(&recorder.take(400));
+        assert!(all.contains(&"replicaset-controller Create 5".to_owned()), "{all:?}");
     }
 
     #[test]

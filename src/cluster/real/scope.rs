@@ -39,6 +39,8 @@ pub(in crate::cluster) struct Scope(Option<Arc<Limits>>);
 struct Limits {
     namespaces: Names,
     nodes: Names,
+    /// The nodes by their real names, as they were before the trial.
+    before: BTreeMap<Text, Tree>,
     /// What objects are marked with that this trial makes.
     mark: String,
     journal: SharedJournal,
@@ -80,15 +82,18 @@ impl Names {
 type Naming = for<'a> fn(&'a Names, &str) -> Option<&'a Text>;
 
 impl Scope {
-    /// Of these namespaces and nodes. What is made outside of namespaces is marked with `mark`.
+    /// Of these namespaces, and of these nodes, which are so now. What is made outside of
+    /// namespaces is marked with `mark`.
     pub(in crate::cluster) fn of(
         namespaces: Names,
-        nodes: Names,
+        (nodes, before): (Names, Vec<Tree>),
         mark: String,
         journal: SharedJournal,
     ) -> Self {
         let made = Mutex::default();
-        Scope(Some(Arc::new(Limits { namespaces, nodes, mark, journal, made })))
+        let before = before.into_iter().map(|node| (Text::new(object::name(&node)), node));
+        let before = before.collect();
+        Scope(Some(Arc::new(Limits { namespaces, nodes, before, mark, journal, made })))
     }
 
     /// Whether anything is outside of it.
@@ -124,6 +129,7 @@ impl Scope {
     /// An answer as the trial sees it.
     pub(super) fn answered(&self, kind: &Type, mut answer: Tree) -> Tree {
         let Some(limits) = &self.0 else { return answer };
+        limits.note_own(kind, &answer);
         if answer["kind"].str().ends_with("List") {
             let items = answer["items"].items().iter().cloned();
             let told: Vec<Tree> = items.filter_map(|item| limits.told(kind, item)).collect();
@@ -190,7 +196,25 @@ impl Limits {
             Verb::Create | Verb::Delete | Verb::DeleteCollection => {
                 Err(refused("nodes are neither made nor deleted in a cluster that lives on"))
             }
-            _ => Ok(real.clone()),
+            verb => {
+                let before = self.before.get(real).filter(|_| verb.is_write());
+                for undo in before.iter().flat_map(|before| node::undoing(before, request)) {
+                    self.write_down(undo)?;
+                }
+                Ok(real.clone())
+            }
+        }
+    }
+
+    fn write_down(&self, undo: Undo) -> Result<(), Status> {
+        self.journal.open(undo).map_err(|why| Status::new(507, "InsufficientStorage", why))
+    }
+
+    /// Notes what this trial has made outside of namespaces.
+    fn note_own(&self, kind: &Type, object: &Tree) {
+        if !kind.namespaced && object["metadata"]["labels"][MADE_BY] == self.mark.as_str() {
+            let place = (kind.resource.clone(), Text::new(object::name(object)));
+            self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
         }
     }
 
@@ -202,7 +226,7 @@ impl Limits {
             return Err(refused(&format!("{resource} are neither made nor deleted")));
         }
         let place = (resource.clone(), name.clone());
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if made.contains(&place) {
             return Ok(());
         }
@@ -210,10 +234,8 @@ impl Limits {
             return Err(refused(&format!("{resource} `{name}` was not made by this trial")));
         }
         let path = object_path(kind, &ObjectKey::new("", name));
-        let undo = Undo::Delete { path, mark: self.mark.clone() };
-        self.journal.open(undo).map_err(|why| Status::new(507, "InsufficientStorage", why))?;
+        self.write_down(Undo::Delete { path, mark: self.mark.clone() })?;
         request.body.set(&["metadata", "labels", MADE_BY], self.mark.as_str());
-        made.insert(place);
         Ok(())
     }
 
@@ -280,5 +302,6 @@ fn refused(why: &str) -> Status {
     Status::new(403, "OutOfScope", why)
 }
 
+mod node;
 #[cfg(test)]
 mod tests;

@@ -36,8 +36,8 @@ pub(in crate::cluster) enum Undo {
     Delete { path: String, mark: String },
     /// Deletes what is in this namespace, but for what was there before.
     Empty { namespace: String, keep: BTreeSet<String> },
-    /// Gives a node back what it had.
-    Node { name: String, labels: Value, taints: Value, unschedulable: bool },
+    /// Gives a node back what it had, by a merge patch.
+    Node { name: String, patch: Value },
 }
 
 /// What takes `lever` back, which is a lever too; `None` if it has no end.

@@ -74,6 +74,10 @@ impl<G: Ground> Undoable<G> {
         self.broken.is_none()
     }
 
+    fn is_open(&self, undo: &Undo) -> bool {
+        self.journal.with(|journal| journal.open_entries().contains(undo))
+    }
+
     fn strike(&self, undo: &Undo) {
         // One that can't be struck out is done once more by whoever finds it.
         let _ = self.journal.with(|journal| journal.strike(undo));
@@ -92,8 +96,12 @@ impl<G: Ground> Ground for Undoable<G> {
             ActorPhase::Started | ActorPhase::Resumed => None,
         };
         let did = self.may(undo.as_ref()) && self.ground.act(component, phase);
+        let own = Undo::Component(component, phase);
         if did {
-            self.strike(&Undo::Component(component, phase));
+            self.strike(&own);
+        } else if self.is_open(&own) {
+            let name = component.as_str();
+            self.broken = Some(format!("a fault could not be taken back: {name} is not {phase:?}"));
         }
         did
     }
@@ -104,13 +112,18 @@ impl<G: Ground> Ground for Undoable<G> {
             return Some(Ok(Touched::default()));
         }
         let pulled = self.ground.pull(lever);
+        let own = Undo::Lever(lever.clone());
         match &pulled {
-            Some(Ok(touched)) if *touched != Touched::default() => {
-                self.strike(&Undo::Lever(lever.clone()));
+            Some(Ok(touched)) if *touched != Touched::default() => self.strike(&own),
+            Some(Ok(_)) => {}
+            Some(Err(LeverError::Failed(why))) => {
+                // Nobody may be judged by what goes on after it should be over.
+                if self.is_open(&own) {
+                    self.broken = Some(format!("a fault could not be taken back: {why}"));
+                }
             }
-            Some(_) => {}
-            // It is none of this ground.
-            None => undo.iter().for_each(|undo| self.strike(undo)),
+            // It is none of this ground, or of nothing in it.
+            Some(Err(_)) | None => undo.iter().for_each(|undo| self.strike(undo)),
         }
         pulled
     }
@@ -137,7 +150,10 @@ mod tests {
 
     /// A ground on which everything works, and what was done to it.
     #[derive(Default)]
-    struct Calm(Vec<Lever>);
+    struct Calm {
+        done: Vec<Lever>,
+        is_deaf: bool,
+    }
 
     impl Ground for Calm {
         fn is_broken(&mut self) -> Option<String> {
@@ -147,7 +163,10 @@ mod tests {
             true
         }
         fn pull(&mut self, lever: &Lever) -> Option<Result<Touched, LeverError>> {
-            self.0.push(lever.clone());
+            self.done.push(lever.clone());
+            if self.is_deaf {
+                return Some(Err(LeverError::Failed("nobody answers".to_owned())));
+            }
             Some(Ok(Touched { nodes: vec!["a".into()], ..Touched::default() }))
         }
         fn facts(&mut self) -> Vec<(Millis, Millis, HostEvent)> {
@@ -188,6 +207,22 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_taken_back_breaks_the_trial() {
+        let (mut ground, journal, folder) = undoable("deaf");
+        let thaw = Lever::Thaw { node: "a".into() };
+        ground.ground.is_deaf = true;
+        assert!(ground.pull(&thaw).is_some_and(|pulled| pulled.is_err()));
+        assert_eq!(ground.is_broken(), None, "nothing was done that had to be taken back");
+        ground.ground.is_deaf = false;
+        ground.pull(&Lever::Freeze { node: "a".into() });
+        ground.ground.is_deaf = true;
+        assert!(ground.pull(&thaw).is_some_and(|pulled| pulled.is_err()));
+        assert!(ground.is_broken().is_some_and(|why| why.contains("nobody answers")));
+        assert_eq!(journal.with(|journal| journal.open_entries()), [Undo::Lever(thaw)]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn what_cannot_be_written_down_is_not_done_and_breaks_the_trial() {
         let folder = undoable("full").2;
         std::fs::remove_file(folder.join(FILE)).unwrap();
@@ -201,7 +236,11 @@ mod tests {
         ground.pull(&Lever::Freeze { node: "b".into() });
         assert!(!ground.act(Component::Scheduler, ActorPhase::Crashed));
         ground.pull(&Lever::Thaw { node: "a".into() });
-        assert_eq!(ground.ground.0, [Lever::Thaw { node: "a".into() }], "healing is always done");
+        assert_eq!(
+            ground.ground.done,
+            [Lever::Thaw { node: "a".into() }],
+            "healing is always done"
+        );
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

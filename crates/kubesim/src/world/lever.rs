@@ -322,4 +322,7 @@ pub enum LeverError {
     /// The world has no model of it.
     #[error("{0} is not simulated")]
     NotSimulated(&'static str),
+    /// What it acts on does not obey.
+    #[error("{0}")]
+    Failed(String),
 }

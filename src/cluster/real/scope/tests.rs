@@ -19,7 +19,9 @@ fn scope(name: &str) -> (Scope, SharedJournal, Utf8PathBuf) {
         Names::new(pairs.iter().map(|(real, told)| ((*real).into(), (*told).into())))
     };
     let (namespaces, nodes) = (names(&[("mine", "default")]), names(&[("pool-7", "worker-1")]));
-    (Scope::of(namespaces, nodes, "run-1".to_owned(), journal.clone()), journal, folder)
+    let before = vec![map! { "metadata" => map! { "name" => "pool-7" } }];
+    let scope = Scope::of(namespaces, (nodes, before), "run-1".to_owned(), journal.clone());
+    (scope, journal, folder)
 }
 
 fn kind(resource: &Resource) -> Type {
@@ -86,7 +88,22 @@ fn what_a_trial_makes_outside_of_namespaces_is_written_down_and_marked() {
     let undo = Undo::Delete { path, mark: "run-1".to_owned() };
     assert_eq!(journal.with(|journal| journal.open_entries()), [undo]);
     let delete = Request::delete(classes.clone(), ObjectKey::new("", "high"));
+    assert!(scope.asked(&kind(&classes), &delete).is_err(), "it may be somebody else's");
+    scope.answered(&kind(&classes), sent.body);
     assert!(scope.asked(&kind(&classes), &delete).is_ok(), "it is the trial's own");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_a_trial_writes_to_a_node_is_written_down() {
+    let (scope, journal, folder) = scope("nodes");
+    let cordon = map! { "spec" => map! { "unschedulable" => true } };
+    let cordon = Request::merge_patch(Resource::NODES, ObjectKey::new("", "worker-1"), cordon);
+    assert!(scope.asked(&kind(&Resource::NODES), &cordon).is_ok());
+    assert!(scope.asked(&kind(&Resource::NODES), &cordon).is_ok());
+    let patch = serde_json::json!({"spec": {"unschedulable": null}});
+    let undo = Undo::Node { name: "pool-7".to_owned(), patch };
+    assert_eq!(journal.with(|journal| journal.open_entries()), [undo]);
     std::fs::remove_dir_all(folder).unwrap();
 }
 
