@@ -4,14 +4,18 @@ use camino::Utf8Path;
 use kind_rs::{ClusterConfig, Mount, NodeConfig};
 use serde_json::json;
 
+use crate::cluster::real::{AUDIT_POLICY, Component};
 use crate::cluster::{CONTROL_PLANE, ClusterError, ClusterSpec, NodeSpec};
 
 /// Where the folder of the trial is seen in the control plane's node.
-const SHARED: &str = "/shakedown";
+pub(super) const SHARED: &str = "/shakedown";
 
 /// The audit log and its policy, in the folder of the trial.
 pub(super) const AUDIT_LOG: &str = "audit.log";
-pub(super) const AUDIT_POLICY_FILE: &str = "audit-policy.json";
+const AUDIT_POLICY_FILE: &str = "audit-policy.json";
+
+/// Patches of static pods in the same folder (kubeadm v1.36: named after a component).
+const PATCHES: &str = "patches";
 
 /// The pace of clusters with short timings.
 pub(super) const SHORT: u64 = 5;
@@ -72,7 +76,28 @@ fn control_plane(named: Option<&NodeSpec>, folder: &Utf8Path) -> NodeConfig {
         },
     });
     node.kubeadm_config_patches.push(patch.to_string());
+    let patched = json!({
+        "kind": "InitConfiguration",
+        "patches": {"directory": format!("{SHARED}/{PATCHES}")},
+    });
+    node.kubeadm_config_patches.push(patched.to_string());
     node
+}
+
+/// Writes what the control plane is made with into the folder of the trial. A component that a
+/// fault makes stand still is not killed for it: its kubelet does not count how often it is silent.
+pub(super) fn write_files(folder: &Utf8Path) -> std::io::Result<()> {
+    std::fs::write(folder.join(AUDIT_POLICY_FILE), AUDIT_POLICY)?;
+    std::fs::write(folder.join(AUDIT_LOG), "")?;
+    let patches = folder.join(PATCHES);
+    std::fs::create_dir_all(&patches)?;
+    for component in [Component::ControllerManager, Component::Scheduler] {
+        let name = component.as_str();
+        let container = json!({"name": name, "livenessProbe": {"failureThreshold": i32::MAX}});
+        let patch = json!({"spec": {"containers": [container]}});
+        std::fs::write(patches.join(format!("{name}+strategic.json")), patch.to_string())?;
+    }
+    Ok(())
 }
 
 /// Patches by which a lost node is noticed and given up so many times as fast as by default. All

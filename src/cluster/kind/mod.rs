@@ -9,6 +9,7 @@ mod images;
 mod inventory;
 mod link;
 mod objects;
+mod passage;
 mod pool;
 mod provider;
 mod reset;

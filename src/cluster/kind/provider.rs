@@ -11,7 +11,7 @@ use super::pool::Pool;
 use super::site::{failed, io};
 use super::tools::detect;
 use crate::cluster::real::{
-    Api, RealCluster, Runtime, Setup, SharedJournal, Undoable, capabilities, is_left_behind,
+    Api, RealCluster, Runtime, Setup, SharedJournal, Undoable, Way, capabilities, is_left_behind,
     refuse_bugs,
 };
 use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
@@ -87,13 +87,7 @@ impl Provider for Kind {
     }
 
     fn capabilities(&self) -> Capabilities {
-        // The controllers of its control plane reach the API past any proxy.
-        capabilities(&[
-            Capability::ContainerBehaviour,
-            Capability::SlowImages,
-            Capability::Deliveries,
-            Capability::ApiFaults,
-        ])
+        capabilities(&[Capability::ContainerBehaviour, Capability::SlowImages])
     }
 
     fn clock(&self) -> Clock {
@@ -111,11 +105,14 @@ impl Provider for Kind {
         let site = lease.site();
         let api = Api::new(site.connection.clone(), runtime.handle().clone())?;
         let audit_log = Some(site.audit_log());
+        let proxy = match &site.proxy {
+            Ok(proxy) => Way::Through(proxy.clone()),
+            Err(why) => Way::Blocked(why.clone()),
+        };
         let journal = SharedJournal::new(site.journal().map_err(io)?);
         let ground = KindGround::new(lease, runtime.handle().clone());
         let ground = Box::new(Undoable::new(ground, journal));
         let world = WorldConfig::new(spec.seed, 0);
-        let proxy = None;
         let setup = Setup { provider: "kind", api, audit_log, ground, world, runtime, proxy };
         Ok(Box::new(RealCluster::new(setup)?))
     }

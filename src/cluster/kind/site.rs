@@ -8,13 +8,14 @@ use kind_rs::{Access, Cluster, CreateOptions, Error, Exec, Kind, Node, Signal};
 use kubesim_model::Text;
 use tokio::runtime::Handle;
 
-use super::config::{AUDIT_LOG, AUDIT_POLICY_FILE, config, workers};
+use super::config::{AUDIT_LOG, config, workers, write_files};
 use super::ground::{name_host, signal_component};
 use super::inventory::Inventory;
+use super::passage;
 use super::provider::KindOptions;
 use super::reset::{ResetError, reset, settle, take_inventory};
 use super::undo::KindReach;
-use crate::cluster::real::{AUDIT_POLICY, Component, Folder, Header, Journal};
+use crate::cluster::real::{Api, Component, Folder, Header, Journal, Proxy};
 use crate::cluster::{ClusterError, ClusterSpec};
 
 /// Where kubeadm's static pods are written down, and where faults put them aside.
@@ -27,6 +28,7 @@ const NEW: &str = "new.json";
 
 /// A cluster; it is deleted when this is dropped, unless it stays.
 pub(super) struct Site {
+    stays: bool,
     cluster: Cluster,
     /// What its nodes are, and how they were made: two clusters of one shape are the same.
     pub(super) shape: String,
@@ -37,11 +39,13 @@ pub(super) struct Site {
     /// What there was when it was new.
     pub(super) new: Inventory,
     control_plane_name: Text,
-    /// Keeps others away from a cluster that stays.
-    lock: Option<File>,
+    /// Through which its controllers reach the API, or why they do not.
+    pub(super) proxy: Result<Proxy, String>,
     runtime: Handle,
     /// After the cluster, whose control plane writes into it.
     folder: Folder,
+    /// Keeps others away from the place of a cluster that was to stay, until nothing is there.
+    lock: Option<File>,
 }
 
 /// Where a cluster is to be: its folder, and the lock on it if it is to stay.
@@ -64,8 +68,7 @@ impl Site {
         (folder, lock): Place,
     ) -> Result<Site, ClusterError> {
         let path = folder.path();
-        std::fs::write(path.join(AUDIT_POLICY_FILE), AUDIT_POLICY).map_err(io)?;
-        std::fs::write(path.join(AUDIT_LOG), "").map_err(io)?;
+        write_files(path).map_err(io)?;
         let config = config(folder.name(), spec, path, pace)?;
         let create = CreateOptions {
             image: options.node_image.clone(),
@@ -90,6 +93,7 @@ impl Site {
         })?;
         let mut site = Site::of(cluster, shape, parts, (folder, lock), runtime.clone());
         let client = site.client()?;
+        site.open_passage(&client)?;
         let taken = async {
             settle(&client, &site.names()).await?;
             take_inventory(&site, &client).await
@@ -101,7 +105,7 @@ impl Site {
                 return Err(unsettled(error));
             }
         };
-        if site.lock.is_some() {
+        if site.stays {
             let text = serde_json::to_string(&site.new).unwrap_or_default();
             std::fs::write(site.folder.path().join(NEW), text).map_err(io)?;
         }
@@ -135,6 +139,9 @@ impl Site {
         let place = (folder, lock);
         let mut site = Site::of(cluster, shape.to_owned(), parts, place, runtime.clone());
         site.new = new;
+        // A harness that was killed has left its controllers without a way.
+        runtime.block_on(passage::close(&site.control_plane)).map_err(failed)?;
+        site.open_passage(&site.client()?)?;
         match site.reset() {
             Ok(()) => Ok(Adopted::Site(Box::new(site))),
             Err(why) => Ok(Adopted::Vacant(site.vacate().map_err(io)?, Some(why))),
@@ -157,9 +164,23 @@ impl Site {
             connection,
             new,
             control_plane_name,
-            lock,
+            proxy: Err(String::new()),
             runtime,
             folder,
+            stays: lock.is_some(),
+            lock,
+        }
+    }
+
+    /// Has the controllers reach the API through a proxy, if that can be.
+    fn open_passage(&mut self, client: &kube::Client) -> Result<(), ClusterError> {
+        let api = Api::new(self.connection.clone(), self.runtime.clone())?;
+        let ways = (&api, client, &self.runtime);
+        let opened = passage::open(ways, &self.control_plane, self.folder.path());
+        self.proxy = opened.map_err(|error| error.to_string());
+        match self.proxy {
+            Ok(_) => Ok(()),
+            Err(_) => self.runtime.block_on(passage::close(&self.control_plane)).map_err(failed),
         }
     }
 
@@ -179,19 +200,20 @@ impl Site {
     /// Deletes the cluster; its place is free.
     fn vacate(mut self) -> std::io::Result<Place> {
         let (name, lock) = (self.folder.name().to_owned(), self.lock.take());
+        self.stays = false;
         drop(self);
         Ok((Folder::lasting(&name)?, lock))
     }
 
     /// Sees to it that it is deleted when it is dropped.
     pub(super) fn give_up(&mut self) {
-        self.lock = None;
+        self.stays = false;
         self.folder.go();
     }
 
     /// Its name, if it stays when the harness ends.
     pub(super) fn stays(&self) -> Option<&str> {
-        self.lock.as_ref().map(|_| self.cluster.name())
+        self.stays.then(|| self.cluster.name())
     }
 
     pub(super) fn name(&self) -> &str {
@@ -246,7 +268,10 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if self.lock.is_none() {
+        if self.stays {
+            // If this fails, the next run makes the cluster anew.
+            let _ = self.runtime.block_on(passage::close(&self.control_plane));
+        } else {
             // One that can't be deleted now is deleted by the next run.
             let _ = self.runtime.block_on(self.cluster.delete());
         }

@@ -9,7 +9,7 @@ use kubesim_model::Millis;
 use super::binaries::Binaries;
 use super::files::Files;
 use crate::cluster::daemon::Process;
-use crate::cluster::real::{Api, Component, Folder, Ground, Proxy};
+use crate::cluster::real::{Api, Component, Credentials, Folder, Ground, Proxy};
 use crate::cluster::{ClusterError, Lever, LeverError, Touched};
 use crate::history::{ActorPhase, HostEvent};
 
@@ -32,7 +32,6 @@ impl Plane {
     /// Starts everything and waits until it is ready.
     pub(super) fn start(
         binaries: &Binaries,
-        seed: u64,
         runtime: &tokio::runtime::Handle,
     ) -> Result<(Plane, Api, Proxy), ClusterError> {
         let folder = Folder::new().map_err(|error| failed("no temporary folder", &error))?;
@@ -47,10 +46,12 @@ impl Plane {
         files.kubeconfig(api_port)?;
         let api = Api::new(files.connection(api_port)?, runtime.clone())?;
         wait_until_ready(&api, &mut api_server, &mut etcd)?;
-        let proxy = Proxy::start(&api, seed, folder.name())?;
+        let proxy = Proxy::start(&api, folder.name())?;
         for component in [Component::ControllerManager, Component::Scheduler] {
-            let file = format!("{}.kubeconfig", component.as_str());
-            proxy.admit_component(component, &folder.path().join(file))?;
+            let file = folder.path().join(format!("{}.kubeconfig", component.as_str()));
+            let token = proxy.admit_component(component)?;
+            let text = proxy.endpoint().kubeconfig(&Credentials::Token(&token));
+            std::fs::write(&file, text).map_err(|error| failed(file.as_str(), &error))?;
         }
         let controller_manager = start(&binaries.controller_manager, files.controller_manager())?;
         let scheduler = start(&binaries.scheduler, files.scheduler())?;

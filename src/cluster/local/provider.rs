@@ -5,7 +5,7 @@ use kubesim::world::WorldConfig;
 
 use super::binaries::{Binaries, BinariesError};
 use super::plane::Plane;
-use crate::cluster::real::{RealCluster, Runtime, Setup, capabilities, refuse_bugs};
+use crate::cluster::real::{RealCluster, Runtime, Setup, Way, capabilities, refuse_bugs};
 use crate::cluster::sim::node_config;
 use crate::cluster::{Capabilities, Capability, Cluster, ClusterError, ClusterSpec, Provider};
 use crate::history::Clock;
@@ -55,10 +55,10 @@ impl Provider for Local {
         let runtime = Runtime::new().map_err(failed)?;
         let mut world = WorldConfig::new(spec.seed, 0);
         world.nodes = spec.nodes.iter().map(node_config).collect();
-        let (plane, api, proxy) = Plane::start(&self.binaries, spec.seed, runtime.handle())?;
+        let (plane, api, proxy) = Plane::start(&self.binaries, runtime.handle())?;
         let (audit_log, ground) = (Some(plane.audit_log()), Box::new(plane));
         world.record_deliveries_of.clone_from(&spec.record_deliveries_of);
-        let proxy = Some(proxy);
+        let proxy = Way::Through(proxy);
         let setup = Setup { provider: "local", api, audit_log, ground, world, runtime, proxy };
         Ok(Box::new(RealCluster::new(setup)?))
     }

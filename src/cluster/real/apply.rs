@@ -257,6 +257,40 @@ impl Drop for Applied {
     }
 }
 
+/// Objects of which the workloads reach the API at `address`, a host and a port, if there is one:
+/// that is what clients in a cluster go by (client-go and kube-rs alike).
+pub(super) fn led_through(address: Option<&(Text, u16)>, mut objects: Vec<Tree>) -> Vec<Tree> {
+    let Some((host, port)) = address else { return objects };
+    let wanted = [("KUBERNETES_SERVICE_HOST", host.to_string()), (PORT, port.to_string())];
+    for object in objects.iter_mut() {
+        let pods = match object["kind"].str() {
+            "Pod" => vec!["spec"],
+            "Deployment" | "StatefulSet" | "DaemonSet" => vec!["spec", "template", "spec"],
+            _ => continue,
+        };
+        for kind in ["containers", "initContainers"] {
+            let place = [&pods[..], &[kind]].concat();
+            let mut containers = object.at(&place).items().to_vec();
+            for container in &mut containers {
+                let mut env = container["env"].items().to_vec();
+                env.retain(|one| wanted.iter().all(|(name, _)| one["name"] != *name));
+                let own = wanted.iter();
+                env.extend(own.map(|(name, value)| {
+                    map! { "name" => *name, "value" => value.as_str() }
+                }));
+                container.set(&["env"], env);
+            }
+            if !containers.is_empty() {
+                object.set(&place, containers);
+            }
+        }
+    }
+    objects
+}
+
+/// Where a client in a cluster finds the port of the API.
+const PORT: &str = "KUBERNETES_SERVICE_PORT";
+
 /// The name of the service account that a workload's pods run as, and their first container.
 pub(super) fn runs_as(workload: &Tree) -> (Text, Text) {
     let spec = match workload["kind"].str() {
@@ -275,6 +309,21 @@ pub(super) fn runs_as(workload: &Tree) -> (Text, Text) {
 mod tests {
     use super::*;
     use kubesim_model::list;
+
+    #[test]
+    fn who_runs_in_the_cluster_is_led_another_way() {
+        let own = list![map! { "name" => "A", "value" => "b" }];
+        let containers = list![map! { "name" => "c", "env" => own }];
+        let template = map! { "spec" => map! { "containers" => containers } };
+        let object = map! { "kind" => "Deployment", "spec" => map! { "template" => template } };
+        assert_eq!(led_through(None, vec![object.clone()]), [object.clone()]);
+        let led = led_through(Some(&("10.0.0.2".into(), 6444)), vec![object, map! {}]);
+        let env = led[0].at(&["spec", "template", "spec", "containers"]).items()[0]["env"].items();
+        let told: Vec<_> = env.iter().map(|one| (one["name"].str(), one["value"].str())).collect();
+        let host = ("KUBERNETES_SERVICE_HOST", "10.0.0.2");
+        assert_eq!(told, [("A", "b"), host, ("KUBERNETES_SERVICE_PORT", "6444")]);
+        assert_eq!(led[1], map! {});
+    }
 
     #[test]
     fn a_deployment_is_ready_when_its_controller_has_seen_it_and_all_its_pods_are() {

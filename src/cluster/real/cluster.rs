@@ -34,6 +34,9 @@ use crate::history::{ActorEvent, ActorPhase, Body, Clock};
 /// How often the audit log is read, in milliseconds.
 const GLANCE: Millis = 10;
 
+/// How much news is taken in before it is looked at the clock again.
+const AT_ONCE: usize = 10_000;
+
 /// How long the end of a trial may wait for the log to catch up, in milliseconds.
 const FLUSH: Millis = 8_000;
 
@@ -63,8 +66,17 @@ pub(in crate::cluster) struct Setup {
     pub(in crate::cluster) world: WorldConfig,
     /// Carries requests and watches.
     pub(in crate::cluster) runtime: Runtime,
-    /// Through which the programs that are no part of this process reach the API, if they do.
-    pub(in crate::cluster) proxy: Option<Proxy>,
+    pub(in crate::cluster) proxy: Way,
+}
+
+/// How the programs that are no part of this process reach the API.
+pub(in crate::cluster) enum Way {
+    /// As they always do.
+    Direct,
+    /// Through the chaos proxy.
+    Through(Proxy),
+    /// Not through the proxy, though they should, and why.
+    Blocked(String),
 }
 
 /// A real API server, and what takes part in the cluster.
@@ -101,6 +113,12 @@ impl RealCluster {
     pub(in crate::cluster) fn new(setup: Setup) -> Result<Self, ClusterError> {
         let failed = |error: std::io::Error| ClusterError::Environment(error.to_string());
         let log = setup.audit_log.as_deref().map(Log::open).transpose().map_err(failed)?;
+        let (proxy, blocked) = match setup.proxy {
+            Way::Direct => (None, None),
+            Way::Through(proxy) => (Some(proxy), None),
+            Way::Blocked(why) => (None, Some(why)),
+        };
+        proxy.iter().for_each(|proxy| proxy.begin(setup.world.seed));
         // Simulated ones come in the course of the trial.
         let are_real = setup.world.nodes.is_empty();
         let began = now();
@@ -115,7 +133,7 @@ impl RealCluster {
             staff: Staff::default(),
             followed: BTreeSet::new(),
             programs: Programs::default(),
-            proxy: setup.proxy,
+            proxy,
             deliveries: Deliveries::default(),
             news,
             tell,
@@ -132,6 +150,10 @@ impl RealCluster {
         types.iter().for_each(|kind| cluster.follow(kind));
         let nodes = cluster.wait_for_lists()?;
         cluster.began = now();
+        if let Some(why) = blocked {
+            let reason = format!("the chaos proxy is not reached: {why}");
+            cluster.observe(now(), cluster.gap("deliveries", reason));
+        }
         cluster.introduce_staff();
         if are_real {
             cluster.introduce_nodes(nodes);
@@ -152,7 +174,10 @@ impl RealCluster {
             if let News::Told(resource, Told::Of(mirrored)) = news {
                 missing.remove(&resource);
                 self.world.mirror(&resource, &mirrored);
-                if let (true, Mirrored::Listed(items)) = (resource == Resource::NODES, mirrored) {
+                let Mirrored::Listed(items) = mirrored else { continue };
+                let newest = items.iter().map(object::resource_version).max();
+                self.deliveries.is_old(&resource, newest.unwrap_or(0));
+                if resource == Resource::NODES {
                     nodes = items;
                 }
             }
@@ -226,6 +251,14 @@ impl RealCluster {
         }
     }
 
+    /// Takes in what there is, but not without end: it may come faster than it is taken.
+    fn take_what_is_there(&mut self) {
+        for _ in 0..AT_ONCE {
+            let Ok(news) = self.news.try_recv() else { return };
+            self.take(news);
+        }
+    }
+
     fn take(&mut self, news: News) {
         match news {
             News::Answer(ticket, answer) => drop(self.answers.insert(ticket, answer)),
@@ -267,7 +300,7 @@ impl RealCluster {
     }
 
     /// Moves a lever on what passes the proxy; `None` if it does not.
-    fn pull_proxy(&mut self, lever: &Lever) -> Option<Touched> {
+    fn pull_proxy(&mut self, lever: &Lever) -> Option<Result<Touched, LeverError>> {
         let proxy = self.proxy.as_ref()?;
         let actor = match lever {
             Lever::RequestRule { actor, .. }
@@ -281,7 +314,7 @@ impl RealCluster {
             _ => return None,
         };
         let component = self.staff.component_of(actor);
-        let passes = component.is_some() || self.programs.is_beside(actor);
+        let passes = component.is_some() || self.programs.passes(actor, proxy);
         passes.then(|| proxy.pull(lever, component)).flatten()
     }
 }
@@ -305,9 +338,7 @@ impl Cluster for RealCluster {
             if let Some(why) = self.ground.is_broken() {
                 return Err(ClusterError::Environment(why));
             }
-            while let Ok(news) = self.news.try_recv() {
-                self.take(news);
-            }
+            self.take_what_is_there();
             self.follow_clock();
             for (at, uncertainty, fact) in self.ground.facts() {
                 match self.programs.saw(&fact) {
@@ -320,6 +351,9 @@ impl Cluster for RealCluster {
             let restarted = self.programs.attend(now());
             self.incarnated(&restarted);
             restarted.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
+            if let Some(why) = self.programs.trouble() {
+                return Err(ClusterError::Environment(why));
+            }
             self.record()?;
             let now = self.now();
             if !self.observed.is_empty() || !self.answers.is_empty() || now >= until {
@@ -337,8 +371,9 @@ impl Cluster for RealCluster {
     fn finish(&mut self) -> Result<Vec<Observation>, ClusterError> {
         let until = self.now() + FLUSH;
         while !self.recorder.is_empty() && self.now() < until {
-            while let Ok(news) = self.news.recv_timeout(Duration::from_millis(GLANCE)) {
+            if let Ok(news) = self.news.recv_timeout(Duration::from_millis(GLANCE)) {
                 self.take(news);
+                self.take_what_is_there();
             }
             self.record()?;
         }
@@ -399,8 +434,11 @@ impl Cluster for RealCluster {
     }
 
     fn pull(&mut self, lever: &Lever) -> Result<Touched, LeverError> {
-        if let Some(touched) = self.pull_process(lever).or_else(|| self.pull_proxy(lever)) {
+        if let Some(touched) = self.pull_process(lever) {
             return Ok(touched);
+        }
+        if let Some(pulled) = self.pull_proxy(lever) {
+            return pulled;
         }
         let Some(pulled) = self.ground.pull(lever) else { return self.world.pull(lever) };
         if pulled.as_ref().is_ok_and(|touched| !touched.nodes.is_empty())

@@ -1,13 +1,15 @@
 //! What actors were told, held back until what they were told of is recorded: in a history nobody
 //! is told of what has not happened yet.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kubesim_model::Millis;
+use kubesim_model::resource::Resource;
+use kubesim_model::{Millis, Text};
 
 use crate::history::Delivery;
 
-/// How long a list is held back when nothing else is to be recorded: no change may have its version.
+/// How long a list is held back when nothing else is to be recorded: no change may have its
+/// version.
 const SETTLED: Millis = 200;
 /// How long anything is held back at most.
 const PATIENCE: Millis = 6_000;
@@ -19,8 +21,8 @@ const TRANSLATED: usize = 100_000;
 #[derive(Default)]
 pub(super) struct Deliveries {
     waiting: VecDeque<(Millis, Delivery)>,
-    /// The newest version of which the change is recorded.
-    recorded: u64,
+    /// The newest version of each resource of which the change is recorded.
+    recorded: BTreeMap<Resource, u64>,
     /// The real version by the one that the mirror of it has.
     real: BTreeMap<u64, u64>,
 }
@@ -32,25 +34,44 @@ impl Deliveries {
     }
 
     /// The change of this version is recorded. Answers what can be recorded after it.
-    pub(super) fn recorded(&mut self, rv: u64) -> Vec<(Millis, Delivery)> {
-        self.recorded = self.recorded.max(rv);
-        let recorded = self.recorded;
-        self.take_while(|_, told| told.rv <= recorded)
+    pub(super) fn recorded(&mut self, resource: &Resource, rv: u64) -> Vec<(Millis, Delivery)> {
+        let newest = self.recorded.entry(resource.clone()).or_default();
+        *newest = rv.max(*newest);
+        self.take_if(|_, _| false)
     }
 
     /// What can be recorded by now; with `is_settled` nothing else waits to be recorded.
     pub(super) fn due(&mut self, now: Millis, is_settled: bool) -> Vec<(Millis, Delivery)> {
-        let recorded = self.recorded;
-        self.take_while(|at, told| {
-            let is_list = told.key.name.is_empty();
-            let held = if is_list && is_settled { SETTLED } else { PATIENCE };
-            told.rv <= recorded || now.saturating_sub(at) >= held
+        let newest = self.recorded.values().max().copied().unwrap_or(0);
+        self.take_if(|at, told| {
+            let held = now.saturating_sub(at);
+            // No change of its resource may have the version of a list.
+            let is_list = told.key.name.is_empty() && (is_settled || told.rv <= newest);
+            held >= if is_list { SETTLED } else { PATIENCE }
         })
     }
 
-    fn take_while(&mut self, goes: impl Fn(Millis, &Delivery) -> bool) -> Vec<(Millis, Delivery)> {
-        let end = self.waiting.iter().position(|(at, told)| !goes(*at, told));
-        self.waiting.drain(..end.unwrap_or(self.waiting.len())).collect()
+    /// All up to this version was there before the trial.
+    pub(super) fn is_old(&mut self, resource: &Resource, rv: u64) {
+        self.recorded.insert(resource.clone(), rv);
+    }
+
+    /// Takes out what is told of what is recorded, or is due. Each is told of a resource in order.
+    fn take_if(&mut self, is_due: impl Fn(Millis, &Delivery) -> bool) -> Vec<(Millis, Delivery)> {
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        let mut waits: BTreeSet<(Text, Resource)> = BTreeSet::new();
+        for (at, told) in std::mem::take(&mut self.waiting) {
+            let recorded = self.recorded.get(&told.resource).copied().unwrap_or(0);
+            let whom = (told.actor.clone(), told.resource.clone());
+            if waits.contains(&whom) || told.rv > recorded && !is_due(at, &told) {
+                waits.insert(whom);
+                left.push_back((at, told));
+            } else {
+                taken.push((at, told));
+            }
+        }
+        self.waiting = left;
+        taken
     }
 
     /// The mirror's version `own` is the real version `real`.
@@ -70,7 +91,7 @@ impl Deliveries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kubesim_model::resource::{ObjectKey, Resource};
+    use kubesim_model::resource::ObjectKey;
 
     fn told(rv: u64) -> Delivery {
         let (resource, key) = (Resource::PODS, ObjectKey::new("default", "a"));
@@ -87,9 +108,10 @@ mod tests {
         deliveries.told(10, told(5));
         deliveries.told(11, told(7));
         assert_eq!(versions(deliveries.due(20, false)), Vec::<u64>::new());
-        assert_eq!(versions(deliveries.recorded(6)), [5]);
+        assert_eq!(versions(deliveries.recorded(&Resource::PODS, 6)), [5]);
         assert_eq!(versions(deliveries.due(20, false)), Vec::<u64>::new());
-        assert_eq!(versions(deliveries.recorded(7)), [7]);
+        assert_eq!(versions(deliveries.recorded(&Resource::NODES, 9)), Vec::<u64>::new());
+        assert_eq!(versions(deliveries.recorded(&Resource::PODS, 7)), [7]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod undoable;
 mod watch;
 
 pub(super) use api::Api;
-pub(super) use cluster::{RealCluster, Setup, now};
+pub(super) use cluster::{RealCluster, Setup, Way, now};
 pub use folder::sweep_folders;
 pub(super) use folder::{Folder, is_left_behind, with_journals};
 pub(super) use ground::{Component, Ground};

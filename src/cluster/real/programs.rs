@@ -7,7 +7,7 @@ use kube::api::{ListParams, LogParams};
 use kubesim_model::{Millis, Text};
 
 use super::api::Api;
-use super::apply::Applied;
+use super::apply::{Applied, led_through};
 use super::commands::{Commands, Start};
 use super::deployed::{Deployed, Pods};
 use super::ground::Ground;
@@ -68,7 +68,11 @@ impl Programs {
             }
             Program::Objects { objects, .. } => {
                 let users = self.deployed.take_up(&objects);
-                self.applied.push(Applied::new(api, &objects)?);
+                let through = proxy.and_then(Proxy::inside);
+                for ((user, name), proxy) in users.iter().zip(std::iter::repeat(proxy)) {
+                    proxy.iter().for_each(|proxy| proxy.name(user.clone(), name.clone()));
+                }
+                self.applied.push(Applied::new(api, &led_through(through, objects))?);
                 let names = users.into_iter().map(any_agent).collect();
                 Ok(Installed { names, started: None })
             }
@@ -87,10 +91,11 @@ impl Programs {
         task.or_else(process)
     }
 
-    /// Whether a program runs beside the cluster, and reaches its API through the proxy if there is
-    /// one.
-    pub(super) fn is_beside(&self, name: &str) -> bool {
-        self.tasks.incarnation(name).or_else(|| self.commands.incarnation(name)).is_some()
+    /// Whether a program is one of these, and reaches the API through the proxy if there is one:
+    /// one in the cluster if the proxy is reached from there.
+    pub(super) fn passes(&self, name: &str, proxy: &Proxy) -> bool {
+        let is_beside = self.tasks.incarnation(name).or_else(|| self.commands.incarnation(name));
+        is_beside.is_some() || proxy.inside().is_some() && self.deployed.incarnation(name).is_some()
     }
 
     /// A request of a program was seen; what is to be told, if it is the first.
@@ -112,6 +117,11 @@ impl Programs {
     /// Starts those again that ended by themselves.
     pub(super) fn attend(&mut self, now: Millis) -> Vec<ActorEvent> {
         self.commands.attend(now)
+    }
+
+    /// Why one of them can't be started again.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.commands.trouble()
     }
 
     /// Moves a lever that acts on one of them; `None` if it does not.

@@ -13,7 +13,7 @@ use super::audit::{Entry, Log};
 use super::cluster::{RealCluster, now};
 use super::ground::Component;
 use super::limits::is_of_the_system;
-use super::proxy::{Happened, Proxy, Who};
+use super::proxy::{Happened, Who};
 use super::record::{Mark, Recorded, unclaimed};
 use super::watch::AGENT;
 use crate::cluster::sim_record::observation;
@@ -90,9 +90,11 @@ impl RealCluster {
                 Recorded::Request(mut event, incarnation, at) => {
                     event.incarnation =
                         incarnation.unwrap_or_else(|| self.incarnation(&event.actor));
-                    let newest = event.changes.iter().map(|change| change.rv).max();
+                    let changed = event.changes.iter();
+                    let changed = changed.map(|change| (change.resource.clone(), change.rv));
+                    let changed: Vec<(Resource, u64)> = changed.collect();
                     self.observe(at, Body::Request(event));
-                    self.tell_up_to(newest);
+                    self.tell_of(changed);
                 }
                 Recorded::Unclaimed(change) => {
                     let what = format!("{} {}", change.resource, change.key);
@@ -102,9 +104,9 @@ impl RealCluster {
                     for missing in ["actors", "evictions"].into_iter().filter(|_| is_logged) {
                         self.observe(now, self.gap(missing, reason.clone()));
                     }
-                    let newest = Some(change.rv);
+                    let changed = vec![(change.resource.clone(), change.rv)];
                     self.observe(now, Body::Request(Box::new(unclaimed(change))));
-                    self.tell_up_to(newest);
+                    self.tell_of(changed);
                 }
             }
         }
@@ -115,9 +117,11 @@ impl RealCluster {
     }
 
     /// Observes what was told of what is recorded now.
-    fn tell_up_to(&mut self, recorded: Option<u64>) {
-        let due = recorded.map(|rv| self.deliveries.recorded(rv)).unwrap_or_default();
-        due.into_iter().for_each(|(at, told)| self.observe(at, Body::Deliver(told)));
+    fn tell_of(&mut self, changed: Vec<(Resource, u64)>) {
+        for (resource, rv) in changed {
+            let due = self.deliveries.recorded(&resource, rv);
+            due.into_iter().for_each(|(at, told)| self.observe(at, Body::Deliver(told)));
+        }
     }
 
     /// Says who is there from the beginning: what actors of other processes are told is recorded
@@ -152,11 +156,11 @@ impl RealCluster {
     /// What was told before the trial, as far as it matters in it: of each resource, all up to some
     /// version.
     fn tell_of_before(&mut self) {
+        let Some(proxy) = &self.proxy else { return };
+        // What happened one by one before the trial is no part of it.
+        proxy.take();
         let mut newest = BTreeMap::<(Text, Resource), Delivery>::new();
-        for happened in self.proxy.as_ref().map(Proxy::take).unwrap_or_default() {
-            let Happened::Told { who, resource, rv, answer: false, .. } = happened else {
-                continue;
-            };
+        for (who, resource, rv) in proxy.told_so_far() {
             for (actor, incarnation) in self.incarnations(&who) {
                 let (resource, key) = (resource.clone(), ObjectKey::default());
                 let told = newest.entry((actor.clone(), resource.clone())).or_insert_with(|| {
@@ -192,7 +196,9 @@ impl RealCluster {
     }
 
     fn told(&mut self, at: Millis, told: Delivery) {
-        if is_followed(&told.resource) && !is_of_the_system(&told.key.namespace) {
+        let namespace = &told.key.namespace;
+        let is_passed_over = is_of_the_system(namespace) || self.programs.is_apart(namespace);
+        if is_followed(&told.resource) && !is_passed_over {
             self.deliveries.told(at, told);
         }
     }

@@ -12,7 +12,7 @@ pub(super) struct Asked {
     pub(super) request: Request,
     /// Whether it opens a watch.
     pub(super) is_watch: bool,
-    /// Whether it asks for some objects only, or for a page of them.
+    /// Whether it asks for some objects only, or for a later page of them.
     pub(super) is_selective: bool,
     /// Whether it asks for the objects' metadata only, or for a table.
     pub(super) is_partial: bool,
@@ -39,7 +39,7 @@ pub(super) fn asked(head: &Parts) -> Option<Asked> {
         _ => return None,
     };
     let request = Request { subresource, ..Request::new(verb, resource, key) };
-    let selects = ["labelSelector", "fieldSelector", "continue", "limit"];
+    let selects = ["labelSelector", "fieldSelector", "continue"];
     Some(Asked {
         request,
         is_watch: is_watch && verb == Verb::List,

@@ -8,60 +8,98 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use kubesim_model::Text;
-use tokio::net::{TcpListener, TcpStream};
+use kubesim_model::resource::Resource;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::super::api::Api;
 use super::super::ground::Component;
-use super::super::kubeconfig::{Credentials, Endpoint};
+use super::super::kubeconfig::Endpoint;
 use super::gate::{Gate, Guest, Happened, Who};
 use super::pass::{Server, pass};
-use crate::cluster::{ClusterError, Lever, Touched};
+use crate::cluster::{ClusterError, Lever, LeverError, Touched};
 
 /// How many connections there may be at once. A program with many informers has one or two a kind.
 const CONNECTIONS: usize = 2_000;
 
 /// A proxy that serves as long as its runtime lives.
+#[derive(Clone)]
 pub(in crate::cluster) struct Proxy {
     gate: Gate,
     endpoint: Endpoint,
     certificate: CertificateDer<'static>,
+    /// Where programs in the cluster reach it, if they do: a host and a port.
+    inside: Option<(Text, u16)>,
 }
 
 impl Proxy {
-    /// A proxy before the API server that `api` reaches. What faults leave to chance is drawn from
-    /// `seed`; `place` names the cluster.
+    /// A proxy before the API server that `api` reaches, on a port of loopback; `place` names the
+    /// cluster.
     ///
     /// # Errors
     /// There is no free port, or no certificate can be made.
-    pub(in crate::cluster) fn start(
-        api: &Api,
-        seed: u64,
-        place: &str,
-    ) -> Result<Proxy, ClusterError> {
+    pub(in crate::cluster) fn start(api: &Api, place: &str) -> Result<Proxy, ClusterError> {
         let names = ["127.0.0.1", "localhost"].map(str::to_owned).to_vec();
         let made = rcgen::generate_simple_self_signed(names).map_err(|error| failed(&error))?;
         let certificate = made.cert.der().clone();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der());
         let key = key.map_err(|error| failed(&error))?;
-        let tls = tls(certificate.clone(), key).map_err(|error| failed(&error))?;
-        let (administrator, nobody) = (api.administrator(), api.nobody()?);
-        let gate = Gate::new(seed, Text::new(place));
+        let gate = Gate::new(Text::new(place));
+        let door = Door::new(api, &gate, (certificate.clone(), key))?;
         let bound = api.runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
         let listener = bound.map_err(|error| failed(&error))?;
         let address: SocketAddr = listener.local_addr().map_err(|error| failed(&error))?;
-        let door = Door { gate: gate.clone(), server: Server { administrator, nobody }, tls };
         api.runtime.spawn(door.serve(listener));
         let (server, authority) = (format!("https://{address}"), made.cert.pem().into_bytes());
-        Ok(Proxy { gate, endpoint: Endpoint { server, authority }, certificate })
+        let (endpoint, inside) = (Endpoint { server, authority }, None);
+        Ok(Proxy { gate, endpoint, certificate, inside })
+    }
+
+    /// Opens another door: a socket of this machine, with a certificate and its key in PEM.
+    ///
+    /// # Errors
+    /// The socket can't be made, or they make no sense.
+    pub(in crate::cluster) fn open_door(
+        &self,
+        api: &Api,
+        socket: &Utf8Path,
+        (certificate, key): (&str, &str),
+    ) -> Result<(), ClusterError> {
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        let certificate = certificate.map_err(|error| failed(&error))?;
+        let door = Door::new(api, &self.gate, (certificate, key.map_err(|error| failed(&error))?))?;
+        // One that is gone may have left its own there.
+        let _ = std::fs::remove_file(socket);
+        let _inside = api.runtime.enter();
+        let listener = UnixListener::bind(socket).map_err(|error| failed(&error))?;
+        api.runtime.spawn(door.serve(listener));
+        Ok(())
+    }
+
+    /// Says where programs in the cluster reach it.
+    pub(in crate::cluster) fn is_reached_at(&mut self, host: Text, port: u16) {
+        self.inside = Some((host, port));
+    }
+
+    /// Where programs in the cluster reach it, if they do: a host and a port.
+    pub(in crate::cluster::real) fn inside(&self) -> Option<&(Text, u16)> {
+        self.inside.as_ref()
+    }
+
+    /// A trial begins. What faults leave to chance is drawn from `seed`.
+    pub(in crate::cluster) fn begin(&self, seed: u64) {
+        self.gate.begin(seed);
     }
 
     /// Where it is.
-    pub(in crate::cluster::real) fn endpoint(&self) -> &Endpoint {
+    pub(in crate::cluster) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
@@ -78,23 +116,29 @@ impl Proxy {
         Ok(token)
     }
 
-    /// Lets a component of the control plane come through, and writes how into a kubeconfig.
+    /// Lets a component of the control plane come through; answers its token.
     ///
     /// # Errors
-    /// The file can't be written.
+    /// There is nothing to make a secret of.
     pub(in crate::cluster) fn admit_component(
         &self,
         component: Component,
-        kubeconfig: &Utf8Path,
-    ) -> Result<(), ClusterError> {
-        let token = self.admit(Guest {
+    ) -> Result<String, ClusterError> {
+        self.admit(Guest {
             who: Who::Component(component, 0),
             user: component.user(),
             groups: vec![Text::new_static("system:authenticated")],
-        })?;
-        let unwritten = |error| ClusterError::Environment(format!("`{kubeconfig}`: {error}"));
-        let text = self.endpoint.kubeconfig(&Credentials::Token(&token));
-        std::fs::write(kubeconfig, text).map_err(unwritten)
+        })
+    }
+
+    /// Whoever comes with a token that the API server has given to this user is this actor.
+    pub(in crate::cluster::real) fn name(&self, user: Text, actor: Text) {
+        self.gate.name(user, actor);
+    }
+
+    /// Up to which version each was told so far of all of a resource.
+    pub(in crate::cluster::real) fn told_so_far(&self) -> Vec<(Who, Resource, u64)> {
+        self.gate.told_so_far()
     }
 
     /// A configuration for a client of this process that has this token.
@@ -135,11 +179,14 @@ impl Proxy {
 
     /// Moves a lever on requests or watches. `component` is the program that the actor is part of,
     /// if it is: its watches are the actor's. `None` if it is another lever.
+    ///
+    /// # Errors
+    /// There is no watch that could break.
     pub(in crate::cluster) fn pull(
         &self,
         lever: &Lever,
         component: Option<Component>,
-    ) -> Option<Touched> {
+    ) -> Option<Result<Touched, LeverError>> {
         let watcher = |actor: &Text| {
             component.map_or_else(|| actor.clone(), |one| Who::Component(one, 0).name())
         };
@@ -155,12 +202,15 @@ impl Proxy {
                 actor
             }
             Lever::DropWatches { actor, resource, expired } => {
-                self.gate.break_watches(&watcher(&actor), resource, expired);
+                if self.gate.break_watches(&watcher(&actor), resource, expired) == 0 {
+                    let why = format!("`{actor}` has no such watch open");
+                    return Some(Err(LeverError::Failed(why)));
+                }
                 actor
             }
             _ => return None,
         };
-        Some(Touched { actors: vec![actor], ..Touched::default() })
+        Some(Ok(Touched { actors: vec![actor], ..Touched::default() }))
     }
 
     /// The rule of this name ends.
@@ -197,13 +247,43 @@ struct Door {
     tls: TlsAcceptor,
 }
 
+/// What connections come in by.
+trait Listener: Send + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+    async fn accept(&self) -> std::io::Result<TcpStream> {
+        TcpListener::accept(self).await.map(|(stream, _)| stream)
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+    async fn accept(&self) -> std::io::Result<UnixStream> {
+        UnixListener::accept(self).await.map(|(stream, _)| stream)
+    }
+}
+
 impl Door {
-    async fn serve(self, listener: TcpListener) {
+    fn new(
+        api: &Api,
+        gate: &Gate,
+        (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
+    ) -> Result<Door, ClusterError> {
+        let tls = tls(certificate, key).map_err(|error| failed(&error))?;
+        let (administrator, nobody) = (api.administrator(), api.nobody()?);
+        Ok(Door { gate: gate.clone(), server: Server { administrator, nobody }, tls })
+    }
+
+    async fn serve(self, listener: impl Listener) {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let Ok(place) = room.clone().acquire_owned().await else { return };
             // One connection that can't be taken is not the end.
-            let Ok((stream, _)) = listener.accept().await else { continue };
+            let Ok(stream) = listener.accept().await else { continue };
             let door = self.clone();
             tokio::spawn(async move {
                 door.connected(stream).await;
@@ -212,7 +292,7 @@ impl Door {
         }
     }
 
-    async fn connected(self, stream: TcpStream) {
+    async fn connected(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         // Whoever does not speak TLS has no business here.
         let Ok(stream) = self.tls.accept(stream).await else { return };
         let service = service_fn(|request| pass(self.gate.clone(), self.server.clone(), request));

@@ -71,10 +71,17 @@ struct Broken {
 
 #[derive(Default)]
 struct Inside {
+    seed: u64,
     guests: BTreeMap<String, Guest>,
+    /// By the users that the API server knows: who comes with a token of its own.
+    accounts: BTreeMap<Text, (Text, u32)>,
     starts: BTreeMap<&'static str, u32>,
     rules: Rules<Text>,
     broken: Vec<Broken>,
+    /// How many watches each has open.
+    open: BTreeMap<(Text, Resource), usize>,
+    /// Up to which version each was told of all of a resource.
+    all: BTreeMap<(Text, Resource), (Who, u64)>,
     happened: Vec<Happened>,
     passed: u64,
 }
@@ -84,15 +91,26 @@ struct Inside {
 pub(super) struct Gate {
     inside: Arc<Mutex<Inside>>,
     changes: watch::Sender<()>,
-    seed: u64,
     /// Keeps the names of requests apart from those of other clusters.
     place: Text,
 }
 
 impl Gate {
-    pub(super) fn new(seed: u64, place: Text) -> Gate {
+    pub(super) fn new(place: Text) -> Gate {
         let (inside, (changes, _)) = (Arc::default(), watch::channel(()));
-        Gate { inside, changes, seed, place }
+        Gate { inside, changes, place }
+    }
+
+    /// A trial begins: the parts of the cluster may come through as before, and nobody else.
+    pub(super) fn begin(&self, seed: u64) {
+        let mut inside = self.inside();
+        inside.seed = seed;
+        inside.guests.retain(|_, guest| matches!(guest.who, Who::Component(..)));
+        inside.accounts.clear();
+        inside.rules = Rules::default();
+        inside.happened.clear();
+        drop(inside);
+        self.changes.send_replace(());
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -105,6 +123,11 @@ impl Gate {
         self.inside().guests.insert(token, guest);
     }
 
+    /// Whoever comes with a token of this user is this actor.
+    pub(super) fn name(&self, user: Text, actor: Text) {
+        self.inside().accounts.insert(user, (actor, 1));
+    }
+
     /// Nobody of this name comes through any more with what he was given so far.
     pub(super) fn expel(&self, name: &str) {
         self.inside().guests.retain(|_, guest| guest.who.name() != name);
@@ -113,12 +136,16 @@ impl Gate {
 
     /// Whoever has this name is another incarnation now.
     pub(super) fn incarnated(&self, name: &str, incarnation: u32) {
-        for guest in self.inside().guests.values_mut() {
+        let mut inside = self.inside();
+        for guest in inside.guests.values_mut() {
             if let Who::Actor(who, number) = &mut guest.who
                 && who == name
             {
                 *number = incarnation;
             }
+        }
+        for (_, number) in inside.accounts.values_mut().filter(|(who, _)| who == name) {
+            *number = incarnation;
         }
     }
 
@@ -144,17 +171,21 @@ impl Gate {
             return Some((who, Some(guest)));
         }
         let user = user_in(token)?;
+        if let Some((actor, number)) = self.inside().accounts.get(&user).cloned() {
+            return Some((Who::Actor(actor, number), None));
+        }
         let name = name_of(&user, &Text::default());
-        // Only the controllers of Kubernetes have such tokens here.
+        // Only the controllers of Kubernetes have other such tokens here.
         Some((Who::Member(name, self.starts(Component::ControllerManager)), None))
     }
 
     /// What becomes of a request of somebody, and a name for it.
     pub(super) fn meet(&self, who: &Who, request: &Request) -> (Option<RequestEffect>, Text) {
         let mut inside = self.inside();
+        let seed = inside.seed;
         inside.passed += 1;
         let id = Text::from(format!("{}-{:012}", self.place, inside.passed));
-        let met = inside.rules.meet(&who.name(), request, self.seed);
+        let met = inside.rules.meet(&who.name(), request, seed);
         (met.map(|(_, effect)| effect), id)
     }
 
@@ -172,11 +203,36 @@ impl Gate {
         (!held).then(|| inside.rules.watch_delay(name, resource))
     }
 
-    /// Breaks the watches that somebody has open.
-    pub(super) fn break_watches(&self, name: &str, resource: Option<Resource>, expired: bool) {
-        let broken = Broken { name: Text::new(name), resource, expired };
-        self.inside().broken.push(broken);
+    /// Breaks the watches that somebody has open; answers how many there are.
+    pub(super) fn break_watches(
+        &self,
+        name: &str,
+        resource: Option<Resource>,
+        expired: bool,
+    ) -> usize {
+        let mut inside = self.inside();
+        let is_meant = |(who, what): &(Text, Resource)| {
+            who == name && resource.as_ref().is_none_or(|only| only == what)
+        };
+        let open = inside.open.iter().filter(|(watch, _)| is_meant(watch)).map(|(_, open)| open);
+        let open = open.sum();
+        inside.broken.push(Broken { name: Text::new(name), resource, expired });
+        drop(inside);
         self.changes.send_replace(());
+        open
+    }
+
+    /// Somebody opens a watch.
+    pub(super) fn opens(&self, name: Text, resource: Resource) {
+        *self.inside().open.entry((name, resource)).or_default() += 1;
+    }
+
+    /// One of somebody's watches has ended.
+    pub(super) fn closes(&self, name: &Text, resource: &Resource) {
+        let mut inside = self.inside();
+        if let Some(open) = inside.open.get_mut(&(name.clone(), resource.clone())) {
+            *open = open.saturating_sub(1);
+        }
     }
 
     /// How many times watches were broken.
@@ -200,7 +256,24 @@ impl Gate {
     }
 
     pub(super) fn happens(&self, happened: Happened) {
-        self.inside().happened.push(happened);
+        let mut inside = self.inside();
+        if let Happened::Told { who, resource, key, rv, answer: false, .. } = &happened {
+            let of = (who.name(), resource.clone());
+            match inside.all.get_mut(&of) {
+                // A watch tells all that happens, in order.
+                Some((known, newest)) if *known == *who => *newest = (*newest).max(*rv),
+                _ if key.name.is_empty() => drop(inside.all.insert(of, (who.clone(), *rv))),
+                _ => {}
+            }
+        }
+        inside.happened.push(happened);
+    }
+
+    /// Up to which version each was told so far of all of a resource.
+    pub(super) fn told_so_far(&self) -> Vec<(Who, Resource, u64)> {
+        let inside = self.inside();
+        let all = inside.all.iter();
+        all.map(|((_, resource), (who, rv))| (who.clone(), resource.clone(), *rv)).collect()
     }
 
     /// What happened since the last call, in order.
@@ -227,18 +300,41 @@ mod tests {
         // {"sub":"system:serviceaccount:kube-system:deployment-controller"}
         let claims = "eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6a3ViZS1zeXN0ZW06ZGVwbG95bWVudC1jb250\
                       cm9sbGVyIn0";
-        let gate = Gate::new(1, "here".into());
+        let gate = Gate::new("here".into());
         let (who, guest) = gate.known(&format!("e30.{claims}.x")).expect("it names somebody");
         assert_eq!(who, Who::Member("deployment-controller".into(), 0));
         assert!(guest.is_none());
+        let user = "system:serviceaccount:kube-system:deployment-controller";
+        gate.name(user.into(), "mine".into());
+        gate.incarnated("mine", 3);
+        let (who, _) = gate.known(&format!("e30.{claims}.x")).expect("it names somebody");
+        assert_eq!(who, Who::Actor("mine".into(), 3));
         for other in ["", "secret", "a.b", "e30.e30.e30"] {
             assert!(gate.known(other).is_none(), "{other}");
         }
     }
 
     #[test]
+    fn a_trial_begins_without_what_was_before_but_for_the_cluster() {
+        let gate = Gate::new("here".into());
+        let component = Who::Component(Component::Scheduler, 0);
+        for (token, who) in [("a", component.clone()), ("b", Who::Actor("mine".into(), 1))] {
+            gate.admit(token.to_owned(), Guest { who, user: "u".into(), groups: Vec::new() });
+        }
+        for (name, rv) in [("", 5), ("a", 7)] {
+            let (who, resource) = (component.clone(), Resource::PODS);
+            let key = ObjectKey::new("", name);
+            gate.happens(Happened::Told { who, resource, key, rv, answer: false, at: 0 });
+        }
+        gate.begin(2);
+        assert!(gate.known("a").is_some() && gate.known("b").is_none());
+        assert!(gate.take().is_empty());
+        assert_eq!(gate.told_so_far(), [(component, Resource::PODS, 7)]);
+    }
+
+    #[test]
     fn whoever_was_expelled_is_not_known_and_his_watches_are_broken() {
-        let gate = Gate::new(1, "here".into());
+        let gate = Gate::new("here".into());
         let who = Who::Actor("mine".into(), 1);
         gate.admit("secret".to_owned(), Guest { who, user: "mine".into(), groups: Vec::new() });
         assert!(gate.known("secret").is_some());

@@ -66,8 +66,8 @@ pub(super) async fn pass(
         let text = "Request entity too large: limit is 3145728";
         return Ok(refusal(&Status::new(413, "RequestEntityTooLarge", text)));
     };
-    let asked = asked(&head);
-    let passing = Passing { gate, server, who, guest, asked };
+    let (asked, breaks) = (asked(&head), gate.breaks());
+    let passing = Passing { gate, server, who, guest, asked, breaks };
     passing.pass(head, body.to_bytes()).await
 }
 
@@ -77,6 +77,8 @@ struct Passing {
     who: Who,
     guest: Option<Guest>,
     asked: Option<Asked>,
+    /// How many times watches were broken before.
+    breaks: usize,
 }
 
 impl Passing {
@@ -152,7 +154,7 @@ impl Passing {
         let is_good = answer.status().is_success();
         if asked.is_watch && is_good {
             let (head, body) = answer.into_parts();
-            let watch = Watch::new(self.gate, self.who, asked);
+            let watch = Watch::new(self.gate, self.who, asked, self.breaks);
             return Ok(Response::from_parts(head, watch.body(body)));
         }
         // Logs are followed, and what lies behind a proxy is not the API's.

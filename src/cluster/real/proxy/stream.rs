@@ -31,12 +31,13 @@ pub(super) struct Watch {
     /// The events that were not passed on yet, and when they may be.
     waiting: VecDeque<(Instant, Bytes)>,
     line: Vec<u8>,
+    /// How many times watches were broken before it was asked for.
     breaks: usize,
 }
 
 impl Watch {
-    pub(super) fn new(gate: Gate, who: Who, asked: Asked) -> Watch {
-        let breaks = gate.breaks();
+    pub(super) fn new(gate: Gate, who: Who, asked: Asked, breaks: usize) -> Watch {
+        gate.opens(who.name(), asked.request.resource.clone());
         Watch { gate, who, asked, waiting: VecDeque::new(), line: Vec::new(), breaks }
     }
 
@@ -52,18 +53,17 @@ impl Watch {
         let mut changes = self.gate.changes();
         let mut is_open = true;
         while is_open || !self.waiting.is_empty() {
+            if let Some(expired) = self.is_broken() {
+                if expired {
+                    let _ = to.send(Ok(frame(EXPIRED.as_bytes()))).await;
+                }
+                return;
+            }
             let lag = self.gate.lag(&self.who.name(), &self.asked.request.resource);
             let due = self.waiting.front().map(|(due, _)| *due).filter(|_| lag.is_some());
             tokio::select! {
                 () = to.closed() => return,
-                _ = changes.changed() => {
-                    if let Some(expired) = self.is_broken() {
-                        if expired {
-                            let _ = to.send(Ok(frame(EXPIRED.as_bytes()))).await;
-                        }
-                        return;
-                    }
-                }
+                _ = changes.changed() => {}
                 () = at(due), if due.is_some() => {
                     let Some((_, line)) = self.waiting.pop_front() else { continue };
                     self.tell(&line);
@@ -113,6 +113,12 @@ impl Watch {
             let at = now();
             self.gate.happens(Happened::Told { who, resource, key, rv, answer: false, at });
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.gate.closes(&self.who.name(), &self.asked.request.resource);
     }
 }
 

@@ -19,10 +19,14 @@ use kube::api::{Api as Objects, ListParams, PostParams, WatchEvent, WatchParams}
 use kubesim_model::request::Verb;
 use kubesim_model::resource::Resource;
 use kubesim_model::{Millis, Text};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::super::api::Api;
+use super::super::folder::Folder;
 use super::super::ground::Component;
+use super::super::kubeconfig::{Credentials, Endpoint};
 use super::super::runtime::Runtime;
 use super::Proxy;
 use super::gate::{Guest, Happened, Who};
@@ -35,6 +39,7 @@ const PODS: &str =
 /// An API server: what it was asked, and the events that its watches are to tell.
 struct Server {
     runtime: Runtime,
+    api: Api,
     proxy: Proxy,
     asked: Arc<Mutex<Vec<(String, HeaderMap)>>>,
     events: UnboundedSender<&'static str>,
@@ -77,14 +82,35 @@ impl Server {
         });
         let config = kube::Config::new(format!("http://{address}").parse().expect("an address"));
         let api = Api::new(config, runtime.handle().clone()).expect("a client");
-        let proxy = Proxy::start(&api, 1, "here").expect("a proxy");
-        Server { runtime, proxy, asked, events }
+        let proxy = Proxy::start(&api, "here").expect("a proxy");
+        Server { runtime, api, proxy, asked, events }
     }
 
     fn admit(&self, name: &str) -> String {
         let groups = vec!["system:masters".into()];
         let who = Who::Actor(name.into(), 3);
         self.proxy.admit(Guest { who, user: Text::new(name), groups }).expect("a token")
+    }
+
+    /// A port that leads to a socket of the proxy.
+    fn by_another_door(&self) -> Endpoint {
+        let folder = Folder::new().expect("a folder");
+        let socket = folder.path().join("proxy.sock");
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]);
+        let made = made.expect("a certificate");
+        let pair = (&*made.cert.pem(), &*made.signing_key.serialize_pem());
+        self.proxy.open_door(&self.api, &socket, pair).expect("a socket");
+        let bound = TcpListener::bind(("127.0.0.1", 0));
+        let listener = self.runtime.block_on(bound).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        self.runtime.handle().spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut inner = UnixStream::connect(folder.path().join("proxy.sock")).await?;
+                tokio::spawn(async move { copy_bidirectional(&mut stream, &mut inner).await });
+            }
+            Ok::<_, std::io::Error>(())
+        });
+        Endpoint { server: format!("https://{address}"), authority: pair.0.as_bytes().to_vec() }
     }
 
     fn client(&self, name: &str) -> kube::Client {
@@ -230,13 +256,15 @@ fn watches_break_and_expire() {
     let server = Server::start();
     let drop = |expired| Lever::DropWatches { actor: "mine".into(), resource: None, expired };
     let pods = server.pods("mine");
+    let nothing = server.proxy.pull(&drop(false), None);
+    assert!(nothing.is_some_and(|done| done.is_err()), "there is no watch yet");
     server.runtime.block_on(async {
         for expired in [false, true] {
             let events = pods.watch(&WatchParams::default(), "9").await.expect("a watch");
             let mut events = events.boxed();
             server.events.send(event(11)).expect("a watch");
             assert!(matches!(events.next().await, Some(Ok(WatchEvent::Added(_)))));
-            assert!(server.proxy.pull(&drop(expired), None).is_some());
+            assert!(server.proxy.pull(&drop(expired), None).is_some_and(|done| done.is_ok()));
             match events.next().await {
                 Some(Ok(WatchEvent::Error(status))) => assert!(expired && status.code == 410),
                 end => assert!(!expired && end.is_none(), "{end:?}"),
@@ -251,14 +279,12 @@ fn faults_of_one_part_of_a_program_concern_the_watches_that_its_parts_share() {
     let actor = Text::new_static("deployment-controller");
     let (rule, effect) = ("fault-1".into(), WatchEffect::Hold);
     let lever = Lever::WatchRule { rule, actor, resource: None, effect };
-    let touched = server.proxy.pull(&lever, Some(Component::ControllerManager)).expect("a watch");
+    let touched = server.proxy.pull(&lever, Some(Component::ControllerManager));
+    let touched = touched.expect("a lever of watches").expect("it needs no open one");
     assert_eq!(touched.actors, ["deployment-controller"]);
-    let folder = std::env::temp_dir().join(format!("shakedown-proxy-{}", std::process::id()));
-    let file = camino::Utf8PathBuf::from_path_buf(folder).expect("a path in UTF-8");
-    server.proxy.admit_component(Component::ControllerManager, &file).expect("a file");
-    let text = std::fs::read_to_string(&file).expect("a file");
-    std::fs::remove_file(&file).expect("a file");
-    let config = kube::config::Kubeconfig::from_yaml(&text).expect("a kubeconfig");
+    let token = server.proxy.admit_component(Component::ControllerManager).expect("a token");
+    let config = server.by_another_door().kubeconfig(&Credentials::Token(&token));
+    let config = kube::config::Kubeconfig::from_yaml(&config).expect("a kubeconfig");
     server.runtime.block_on(async {
         let options = kube::config::KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(config, &options).await.expect("usable");

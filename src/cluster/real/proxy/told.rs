@@ -21,6 +21,7 @@ struct Metadata {
     name: Text,
     namespace: Text,
     resource_version: Text,
+    r#continue: Text,
     annotations: std::collections::BTreeMap<Text, Text>,
 }
 
@@ -31,7 +32,8 @@ struct Event {
     object: Object,
 }
 
-/// The object in an answer and its version; of a list the name is empty. `None` for a Status.
+/// The object in an answer and its version; of a list the name is empty. `None` for a Status, and
+/// for the first page of a list, which does not hold all.
 pub(super) fn in_answer(body: &[u8]) -> Option<(ObjectKey, u64)> {
     of(serde_json::from_slice::<Object>(body).ok()?)
 }
@@ -52,9 +54,9 @@ pub(super) fn in_event(line: &[u8], namespace: &Text) -> Option<(ObjectKey, u64)
 }
 
 fn of(object: Object) -> Option<(ObjectKey, u64)> {
-    let Metadata { name, namespace, resource_version, .. } = object.metadata;
+    let Metadata { name, namespace, resource_version, r#continue, .. } = object.metadata;
     let rv = resource_version.parse().ok().filter(|rv| *rv > 0)?;
-    (object.code == 0).then(|| (ObjectKey::new(namespace, name), rv))
+    (object.code == 0 && r#continue.is_empty()).then(|| (ObjectKey::new(namespace, name), rv))
 }
 
 #[cfg(test)]
@@ -68,6 +70,8 @@ mod tests {
         assert_eq!(in_answer(pod), Some((ObjectKey::new("n", "a"), 7)));
         let list = br#"{"kind":"PodList","metadata":{"resourceVersion":"9"},"items":[{}]}"#;
         assert_eq!(in_answer(list), Some((ObjectKey::new("", ""), 9)));
+        let page = br#"{"metadata":{"resourceVersion":"9","continue":"ey"},"items":[{}]}"#;
+        assert_eq!(in_answer(page), None);
         let status = br#"{"kind":"Status","metadata":{},"code":404}"#;
         assert_eq!(in_answer(status), None);
         let added = br#"{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"7"}}}"#;
