@@ -120,8 +120,9 @@ fn one_kind_cluster_serves_trial_after_trial_and_run_after_run() {
     }
     let mut kept: Option<Kept> = None;
     for seed in ["1", "2"] {
-        // Without faults first, and then with one: two trials a run.
+        // A fault of a node, and then faults of the API: two trials a run.
         let real = ["--seed", seed, "--provider", "kind", "--keep", "--timings", "short"];
+        let real = [&real[..], &["--jobs", "1"]].concat();
         let report = is_said_alike("deployment", "deployment", &real);
         assert!(!report.contains("given up") && !report.contains("anew"), "{report}");
         let name = report.split_whitespace().find(|word| word.starts_with("shakedown-kept-"));

@@ -23,10 +23,17 @@ pub const REACTION: Millis = 1_000;
 /// could not know yet is blamed wrongly.
 pub const REAL_REACTION: Millis = 5_000;
 
+/// For how long it is looked back, where time is real: what was recorded late may have happened
+/// when others knew less.
+const LOOKS_BACK: Millis = 300_000;
+
 /// What the roles know.
 #[derive(Clone, Debug)]
 pub struct Known {
     reaction: Millis,
+    looks_back: Millis,
+    /// When the event happened at the earliest of which is asked who knew what.
+    happened: Millis,
     roles: BTreeMap<Text, Role>,
     fresh: VecDeque<(Millis, Delivery)>,
     /// What those who stand still have not taken in.
@@ -64,33 +71,57 @@ impl Default for Known {
 impl Known {
     /// Nobody knows anything yet, in a history of this clock.
     pub fn by(clock: Clock) -> Self {
-        let reaction = match clock {
-            Clock::Virtual => REACTION,
-            Clock::Wall => REAL_REACTION,
+        let (reaction, looks_back) = match clock {
+            Clock::Virtual => (REACTION, 0),
+            Clock::Wall => (REAL_REACTION, LOOKS_BACK),
         };
-        Known { reaction, roles: BTreeMap::new(), fresh: VecDeque::new(), unread: BTreeMap::new() }
+        Known {
+            reaction,
+            looks_back,
+            happened: 0,
+            roles: BTreeMap::new(),
+            fresh: VecDeque::new(),
+            unread: BTreeMap::new(),
+        }
     }
 
     /// The newest resourceVersion of an object that the role could know; 0 if it knows nothing.
     pub fn newest(&self, role: &str, resource: &Resource, key: &ObjectKey) -> u64 {
-        let Some(role) = self.roles.get(role) else { return 0 };
+        let lately = self.lately(role).filter(|told| {
+            let is_list = told.key.name.is_empty();
+            let is_within = told.key.namespace.is_empty() || told.key.namespace == key.namespace;
+            told.resource == *resource && (told.key == *key || is_list && is_within)
+        });
+        let lately = lately.map(|told| told.rv).max().unwrap_or(0);
+        let Some(role) = self.roles.get(role) else { return lately };
         let lists = role.lists.get(resource).into_iter().flatten();
         let listed = lists
             .filter(|(namespace, _)| namespace.is_empty() || *namespace == key.namespace)
             .map(|(_, rv)| *rv)
             .max();
         let told = role.objects.get(resource, key).max(role.unanswered.get(resource, key));
-        listed.unwrap_or(0).max(told)
+        listed.unwrap_or(0).max(told).max(lately)
     }
 
     /// Whether anything was ever delivered to this role.
     pub fn is_told(&self, role: &str) -> bool {
-        let role = self.roles.get(role);
-        role.is_some_and(|role| !role.lists.is_empty() || !role.objects.0.is_empty())
+        let known = self.roles.get(role);
+        known.is_some_and(|role| !role.lists.is_empty() || !role.objects.0.is_empty())
+            || self.lately(role).next().is_some()
+    }
+
+    /// What a role was told long enough before what happened, but not so long that it can't have
+    /// happened before.
+    fn lately(&self, role: &str) -> impl Iterator<Item = &Delivery> {
+        let fresh = self.fresh.iter().take(if self.looks_back > 0 { usize::MAX } else { 0 });
+        let told = fresh.take_while(|(t, _)| t + self.reaction <= self.happened);
+        told.map(|(_, told)| told).filter(move |told| told.actor == *role)
     }
 
     pub(super) fn take(&mut self, event: &Event) {
-        while self.fresh.front().is_some_and(|(t, _)| t + self.reaction <= event.t) {
+        let ripe = self.reaction + self.looks_back;
+        self.happened = event.t.saturating_sub(event.uncertainty);
+        while self.fresh.front().is_some_and(|(t, _)| t + ripe <= event.t) {
             let Some((_, delivery)) = self.fresh.pop_front() else { break };
             self.learn(delivery);
         }
@@ -112,12 +143,17 @@ impl Known {
 
     fn turned(&mut self, at: Millis, actor: &Text, phase: ActorPhase) {
         if phase == ActorPhase::Paused {
-            let (unread, others): (VecDeque<_>, _) = std::mem::take(&mut self.fresh)
+            let (own, others): (VecDeque<_>, _) = std::mem::take(&mut self.fresh)
                 .into_iter()
                 .partition(|(_, delivery)| delivery.actor == *actor);
             self.fresh = others;
-            let unread = unread.into_iter().map(|(_, delivery)| delivery);
-            self.unread.entry(actor.clone()).or_default().extend(unread);
+            self.unread.entry(actor.clone()).or_default();
+            for (t, delivery) in own {
+                match self.unread.get_mut(actor) {
+                    Some(unread) if t + self.reaction > at => unread.push(delivery),
+                    _ => self.learn(delivery),
+                }
+            }
             return;
         }
         let unread = self.unread.remove(actor).unwrap_or_default();
@@ -160,32 +196,49 @@ mod tests {
     use super::super::event::ActorEvent;
     use super::*;
 
+    const ACTOR: Text = Text::new_static("mine");
+
+    fn told(rv: u64) -> Body {
+        let (resource, key) = (Resource::PODS, ObjectKey::new("default", "a"));
+        Body::Deliver(Delivery { actor: ACTOR, incarnation: 1, resource, key, rv, answer: false })
+    }
+
+    fn turned(phase: ActorPhase) -> Body {
+        let (user, user_agent, node) = (ACTOR, Text::default(), Text::default());
+        Body::Actor(ActorEvent { actor: ACTOR, user, user_agent, node, incarnation: 1, phase })
+    }
+
+    /// What is known when this has happened.
+    fn newest(known: &mut Known, (t, uncertainty): (Millis, Millis), body: Body) -> u64 {
+        known.take(&Event { n: 0, t, uncertainty, cause: None, body });
+        known.newest("mine", &Resource::PODS, &ObjectKey::new("default", "a"))
+    }
+
     #[test]
     fn who_stands_still_takes_nothing_in() {
-        let key = ObjectKey::new("default", "a");
-        let actor = Text::new_static("mine");
-        let turned = |phase| {
-            let (user, user_agent, node) = (actor.clone(), Text::default(), Text::default());
-            let actor = actor.clone();
-            Body::Actor(ActorEvent { actor, user, user_agent, node, incarnation: 1, phase })
-        };
-        let told = |rv| {
-            let (actor, resource, key) = (actor.clone(), Resource::PODS, key.clone());
-            let incarnation = 1;
-            Body::Deliver(Delivery { actor, incarnation, resource, key, rv, answer: false })
-        };
-        let mut known = Known::default();
-        let mut newest = |t, body| {
-            known.take(&Event { n: 0, t, uncertainty: 0, cause: None, body });
-            known.newest("mine", &Resource::PODS, &key)
-        };
-        newest(0, told(5));
-        assert_eq!(newest(1_500, told(6)), 5);
-        newest(1_600, turned(ActorPhase::Paused));
-        newest(1_700, told(7));
-        assert_eq!(newest(60_000, told(8)), 5, "6 was told just before, 7 and 8 later");
-        newest(61_000, turned(ActorPhase::Resumed));
-        assert_eq!(newest(61_500, told(9)), 5);
-        assert_eq!(newest(62_000, told(10)), 8);
+        for clock in [Clock::Virtual, Clock::Wall] {
+            let mut known = Known::by(clock);
+            let mut newest = |t: Millis, body| newest(&mut known, (t * 5, 0), body);
+            newest(0, told(5));
+            assert_eq!(newest(1_500, told(6)), 5);
+            newest(1_600, turned(ActorPhase::Paused));
+            newest(1_700, told(7));
+            let at_last = newest(60_000, told(8));
+            assert!(at_last < 7, "7 and 8 came later");
+            newest(61_000, turned(ActorPhase::Resumed));
+            assert!(newest(61_100, told(9)) < 7);
+            assert!(newest(62_000, told(10)) >= 8);
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_late_may_have_been_decided_on_less() {
+        let mut known = Known::by(Clock::Wall);
+        newest(&mut known, (0, 0), told(5));
+        newest(&mut known, (20_000, 0), told(6));
+        assert_eq!(newest(&mut known, (40_000, 0), told(7)), 6);
+        assert_eq!(newest(&mut known, (40_000, 18_000), told(8)), 5);
+        assert_eq!(newest(&mut known, (40_000, 38_000), told(8)), 0);
+        assert_eq!(newest(&mut known, (41_000, 0), told(9)), 6);
     }
 }

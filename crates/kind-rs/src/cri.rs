@@ -11,6 +11,12 @@ use crate::unit::Signal;
 /// The exit code of our scripts for a process that is not, or no longer, the container's.
 const NO_PROCESS: i32 = 66;
 
+/// What the topics of events begin with that are about processes (containerd v2).
+const TASKS: &str = "/tasks/";
+
+/// How much is kept of what a runtime says.
+const LAST_WORDS: usize = 4096;
+
 /// Signals `$1` to the process `$0` if it belongs to the container `$2`: in the meantime the
 /// container may have ended, and its number may be another process's.
 const SIGNAL: &str = r#"grep -qsF -- "$2" "/proc/$0/cgroup" || exit 66; kill -s "$1" "$0""#;
@@ -55,6 +61,30 @@ impl<'a> Cri<'a> {
     pub async fn containers(&self) -> Result<Vec<Container>, Error> {
         let exec = Exec::from(["crictl", "ps", "--all", "--output", "json"]);
         self.node.exec_parsed(exec, pods::parse_containers).await
+    }
+
+    /// Tells whenever something becomes of the process of a container, for as long as `within`, and
+    /// once when it begins to listen. What becomes of it is then to be asked for.
+    ///
+    /// # Errors
+    /// Those of [`Node::exec`]; [`Error::Failed`] if the runtime ends or says nothing (containerd's
+    /// `ctr` is needed).
+    pub async fn listen(
+        &self,
+        within: Duration,
+        mut tell: impl FnMut() + Send,
+    ) -> Result<(), Error> {
+        let script = format!("echo {TASKS} >&2; exec ctr --namespace k8s.io events >&2");
+        let exec = Exec::sh(script).timeout(within).output_limit(LAST_WORDS);
+        let mut on_line = |line: &str| {
+            if line.contains(TASKS) {
+                tell();
+            }
+        };
+        match self.node.exec_lines(exec, &mut on_line).await {
+            Err(error) if error.is_timeout() => Ok(()),
+            ended => ended,
+        }
     }
 
     /// All pod sandboxes, also those that are not ready.

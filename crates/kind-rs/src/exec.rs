@@ -6,7 +6,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 
 use crate::error::{Error, Failure};
-use crate::invocation::{DEFAULT_OUTPUT_LIMIT, Invocation, Output, Stdin, Stdout};
+use crate::invocation::{DEFAULT_OUTPUT_LIMIT, Invocation, OnLine, Output, Stdin, Stdout};
 use crate::node::Node;
 
 /// The program in the node is ended this much later than its client, so that it is always the
@@ -143,7 +143,15 @@ impl Node {
     /// [`Error::Unreachable`] if the node is paused or does not run; [`Error::TimedOut`].
     pub async fn exec(&self, exec: impl Into<Exec>) -> Result<Output, Error> {
         let invocation = exec.into().invocation(self);
-        self.run_exec(&invocation).await
+        self.run_exec(&invocation, None).await
+    }
+
+    /// Runs a program that has to succeed, and tells each line that it writes as an error when it
+    /// comes.
+    pub(crate) async fn exec_lines(&self, exec: Exec, tell: OnLine<'_>) -> Result<(), Error> {
+        let invocation = exec.invocation(self);
+        let output = self.run_exec(&invocation, Some(tell)).await?;
+        if output.is_success() { Ok(()) } else { Err(Error::failed(&invocation, &output)) }
     }
 
     /// Runs a program in the node that has to succeed.
@@ -152,7 +160,7 @@ impl Node {
     /// Those of [`exec`](Self::exec); [`Error::Failed`] if the exit code is not 0.
     pub async fn exec_checked(&self, exec: impl Into<Exec>) -> Result<Output, Error> {
         let invocation = exec.into().invocation(self);
-        let output = self.run_exec(&invocation).await?;
+        let output = self.run_exec(&invocation, None).await?;
         if output.is_success() { Ok(output) } else { Err(Error::failed(&invocation, &output)) }
     }
 
@@ -163,7 +171,7 @@ impl Node {
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
         let invocation = exec.invocation(self);
-        let output = self.run_exec(&invocation).await?;
+        let output = self.run_exec(&invocation, None).await?;
         if !output.is_success() {
             return Err(Error::failed(&invocation, &output));
         }
@@ -174,8 +182,12 @@ impl Node {
         parse(&output.stdout).map_err(unreadable)
     }
 
-    async fn run_exec(&self, invocation: &Invocation) -> Result<Output, Error> {
-        let output = self.kind().run(invocation, None).await?;
+    async fn run_exec<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        on_line: Option<OnLine<'a>>,
+    ) -> Result<Output, Error> {
+        let output = self.kind().run(invocation, on_line).await?;
         if self.kind().engine().refused_exec(&output) {
             let failure = Box::new(Failure::new(invocation, &output));
             return Err(Error::Unreachable { node: self.name().to_owned(), failure });

@@ -1,9 +1,10 @@
 //! A kind cluster as what a trial stands on: its nodes, and its control plane's static pods.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kind_rs::{Container, ContainerState, Error, Exec, Node, Signal, Status};
@@ -57,7 +58,8 @@ pub(super) struct KindGround {
     facts: Vec<Seen>,
     /// What could not be done to a node.
     trouble: Option<String>,
-    checked: Millis,
+    /// What has become of the control plane's node.
+    lost: Arc<Mutex<Option<String>>>,
     kubeconfig: Utf8PathBuf,
     /// Those who look at the nodes end with the trial.
     watchers: JoinSet<()>,
@@ -65,8 +67,26 @@ pub(super) struct KindGround {
     _lease: Lease,
 }
 
-/// How often the control plane's node is looked at, in milliseconds.
-const LOOK: Millis = 5_000;
+/// How often the control plane's node is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How often in a row an engine may not say how the node is: it may have much to do.
+const SILENCES: u32 = 3;
+
+/// Looks whether the control plane's node is there, until it is not.
+async fn guard(node: Node, lost: Arc<Mutex<Option<String>>>) {
+    let mut silences = 0;
+    let why = loop {
+        tokio::time::sleep(LOOK).await;
+        match node.state().await {
+            Ok(state) if state.status == Status::Running => silences = 0,
+            Ok(state) => break format!("the control plane's node is {:?}", state.status),
+            Err(error) if error.is_timeout() && silences < SILENCES => silences += 1,
+            Err(error) => break format!("the control plane's node is gone: {error}"),
+        }
+    };
+    *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+}
 
 impl KindGround {
     pub(super) fn new(lease: Lease, runtime: Handle) -> Self {
@@ -83,6 +103,8 @@ impl KindGround {
         let own = Text::new(site.control_plane.name());
         let looks = follow(site.control_plane.clone(), own, Arc::default(), tell.clone());
         watchers.spawn_on(looks, &runtime);
+        let lost = Arc::default();
+        watchers.spawn_on(guard(site.control_plane.clone(), Arc::clone(&lost)), &runtime);
         KindGround {
             runtime,
             control_plane: site.control_plane.clone(),
@@ -95,7 +117,7 @@ impl KindGround {
             tell,
             facts: Vec::new(),
             trouble: None,
-            checked: now(),
+            lost,
             kubeconfig: site.kubeconfig(),
             watchers,
             _lease: lease,
@@ -323,18 +345,8 @@ pub(super) fn matches(selector: &ContainerSelector, container: &Container) -> bo
 
 impl Ground for KindGround {
     fn is_broken(&mut self) -> Option<String> {
-        if self.trouble.is_some() {
-            return self.trouble.clone();
-        }
-        if now().saturating_sub(self.checked) < LOOK {
-            return None;
-        }
-        self.checked = now();
-        match self.runtime.block_on(self.control_plane.state()) {
-            Ok(state) if state.status == Status::Running => None,
-            Ok(state) => Some(format!("the control plane's node is {:?}", state.status)),
-            Err(error) => Some(format!("the control plane's node is gone: {error}")),
-        }
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        self.trouble.clone().or_else(|| lost.clone())
     }
 
     fn act(&mut self, component: Component, phase: ActorPhase) -> bool {

@@ -9,13 +9,17 @@ use std::time::Duration;
 use kind_rs::{Container, ContainerState, Node};
 use kubesim_model::resource::ObjectKey;
 use kubesim_model::{Millis, Text};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::cluster::real::{is_of_the_system, now};
 use crate::history::{ContainerFact, HostEvent, HostFact};
 
-/// How long to wait between two questions.
-const GLANCE: Duration = Duration::from_millis(300);
+/// How soon it is asked again at the earliest, and, if the runtime tells of nothing, at the latest.
+const GLANCE: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_secs(5);
+
+/// For how long a runtime is listened to at a time.
+const LISTEN: Duration = Duration::from_secs(120);
 
 /// A fact, when it was seen and by how much earlier it may have been.
 pub(super) type Seen = (Millis, Millis, HostEvent);
@@ -33,12 +37,37 @@ pub(super) struct Watched {
 
 /// Tells what starts and ends on a node until nobody listens.
 pub(super) async fn follow(node: Node, name: Text, watched: Arc<Watched>, tell: Sender<Seen>) {
+    let news = Arc::new(Notify::new());
+    tokio::select! {
+        () = look(&node, &name, &watched, &news, &tell) => {}
+        () = listen(&node, &watched, &news) => {}
+    }
+}
+
+/// Listens to the runtime, without end.
+async fn listen(node: &Node, watched: &Watched, news: &Notify) {
+    loop {
+        // Nobody may make the node stand still before it is listened to.
+        let mut starts = Some(watched.quiet.clone().lock_owned().await);
+        let told = || {
+            drop(starts.take());
+            news.notify_one();
+        };
+        // One that is off, or of another kind, is looked at now and then.
+        let _ = node.cri().listen(LISTEN, told).await;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Looks whenever there is news, until nobody wants to know what is seen.
+async fn look(node: &Node, name: &Text, watched: &Watched, news: &Notify, tell: &Sender<Seen>) {
     let mut running: BTreeMap<String, ContainerFact> = BTreeMap::new();
-    let (mut asked, mut lost) = (now(), 0);
+    let (mut since, mut lost) = (now(), 0);
     let losses = &watched.losses;
     loop {
         let looks = watched.quiet.lock().await;
         let before = losses.load(Ordering::SeqCst);
+        let asked = now();
         let answer = node.cri().containers().await;
         // A node that is off answers nothing; and an answer from before it went off says nothing
         // of now.
@@ -48,17 +77,17 @@ pub(super) async fn follow(node: Node, name: Text, watched: Arc<Watched>, tell: 
                 lost = before;
             }
             let seen = now();
-            let facts = changes(&node, &mut running, containers).await;
-            for fact in facts {
+            for fact in changes(node, &mut running, containers).await {
                 let event = HostEvent { node: name.clone(), fact };
-                if tell.send((seen, seen.saturating_sub(asked), event)).is_err() {
+                if tell.send((seen, seen.saturating_sub(since), event)).is_err() {
                     return;
                 }
             }
-            asked = seen;
+            since = asked;
         }
         drop(looks);
         tokio::time::sleep(GLANCE).await;
+        let _ = tokio::time::timeout(LOOK, news.notified()).await;
     }
 }
 

@@ -53,7 +53,22 @@ pub(crate) async fn take_signals(stage: &Stage) -> Result<(), Error> {
     cri.signal(&proxy.id, Signal::Cont).await?;
     assert_ne!(cri.process_state(&proxy.id).await?, ProcessState::Stopped);
 
-    cri.signal(&proxy.id, Signal::Kill).await?;
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let tell = move || told.send(()).expect("somebody listens");
+    let listening = cri.listen(Duration::from_secs(30), tell);
+    let killing = async {
+        heard.recv().await.expect("it listens");
+        // That is said before the runtime was asked to tell.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        cri.signal(&proxy.id, Signal::Kill).await?;
+        let ended = tokio::time::timeout(Duration::from_secs(10), heard.recv()).await;
+        assert!(ended.is_ok_and(|told| told.is_some()), "the end is told");
+        Ok::<_, Error>(())
+    };
+    tokio::select! {
+        ended = listening => panic!("it listens no more: {ended:?}"),
+        killed = killing => killed?,
+    }
     until(10, "the runtime sees the end", async || {
         Ok(cri.inspect(&proxy.id).await?.state == ContainerState::Exited)
     })
