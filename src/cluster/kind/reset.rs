@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::{join_all, try_join_all};
+use futures::future::{join_all, try_join, try_join_all};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node as ApiNode, Pod, ServiceAccount};
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -45,8 +45,8 @@ pub(super) enum ResetError {
 
 /// Resets the cluster; answers what is not as it was when it was new.
 pub(super) async fn reset(site: &Site, client: &Client) -> Result<Vec<String>, ResetError> {
-    try_join_all(site.nodes.iter().map(|(name, node)| revive(node, name))).await?;
-    site.restart_components().await?;
+    let nodes = try_join_all(site.nodes.iter().map(|(name, node)| revive(node, name)));
+    try_join(nodes, site.restart_components()).await?;
     remove_all(site, client).await?;
     settle(client, &site.names()).await?;
     restore_nodes(client, &site.new.nodes).await?;

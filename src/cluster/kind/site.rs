@@ -186,6 +186,7 @@ impl Site {
 
     /// Makes the cluster what it was when it was new.
     pub(super) fn reset(&mut self) -> Result<(), String> {
+        self.proxy.iter().for_each(Proxy::end);
         let client = self.client().map_err(|error| error.to_string())?;
         let left =
             self.runtime.block_on(reset(self, &client)).map_err(|error| error.to_string())?;

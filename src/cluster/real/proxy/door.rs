@@ -98,6 +98,11 @@ impl Proxy {
         self.gate.begin(seed);
     }
 
+    /// A trial is over: nothing disturbs anybody any more.
+    pub(in crate::cluster) fn end(&self) {
+        self.gate.end();
+    }
+
     /// Where it is.
     pub(in crate::cluster) fn endpoint(&self) -> &Endpoint {
         &self.endpoint

@@ -64,7 +64,8 @@ pub(in crate::cluster::real) enum Happened {
 /// The watches of somebody that are to break.
 #[derive(Clone, Debug)]
 struct Broken {
-    name: Text,
+    /// Of everybody if there is none.
+    name: Option<Text>,
     resource: Option<Resource>,
     expired: bool,
 }
@@ -121,6 +122,15 @@ impl Gate {
     /// Lets somebody come through who has this token.
     pub(super) fn admit(&self, token: String, guest: Guest) {
         self.inside().guests.insert(token, guest);
+    }
+
+    /// A trial is over: nothing disturbs anybody any more, and nobody waits for what is late.
+    pub(super) fn end(&self) {
+        let mut inside = self.inside();
+        inside.rules = Rules::default();
+        inside.broken.push(Broken { name: None, resource: None, expired: false });
+        drop(inside);
+        self.changes.send_replace(());
     }
 
     /// Whoever comes with a token of this user is this actor.
@@ -216,7 +226,7 @@ impl Gate {
         };
         let open = inside.open.iter().filter(|(watch, _)| is_meant(watch)).map(|(_, open)| open);
         let open = open.sum();
-        inside.broken.push(Broken { name: Text::new(name), resource, expired });
+        inside.broken.push(Broken { name: Some(Text::new(name)), resource, expired });
         drop(inside);
         self.changes.send_replace(());
         open
@@ -245,7 +255,8 @@ impl Gate {
         let inside = self.inside();
         let mut since = inside.broken.get(breaks..).unwrap_or_default().iter();
         let found = since.find(|broken| {
-            broken.name == name && broken.resource.as_ref().is_none_or(|only| only == resource)
+            broken.name.as_ref().is_none_or(|only| only == name)
+                && broken.resource.as_ref().is_none_or(|only| only == resource)
         });
         found.map(|broken| broken.expired)
     }
@@ -343,6 +354,9 @@ mod tests {
         assert!(gate.known("secret").is_none());
         assert_eq!(gate.is_broken("mine", &Resource::PODS, breaks), Some(false));
         assert_eq!(gate.is_broken("other", &Resource::PODS, breaks), None);
-        assert_eq!(gate.is_broken("mine", &Resource::PODS, gate.breaks()), None);
+        let breaks = gate.breaks();
+        assert_eq!(gate.is_broken("mine", &Resource::PODS, breaks), None);
+        gate.end();
+        assert_eq!(gate.is_broken("other", &Resource::PODS, breaks), Some(false));
     }
 }
