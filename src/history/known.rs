@@ -114,7 +114,7 @@ impl Known {
     /// happened before.
     fn lately(&self, role: &str) -> impl Iterator<Item = &Delivery> {
         let fresh = self.fresh.iter().take(if self.looks_back > 0 { usize::MAX } else { 0 });
-        let told = fresh.take_while(|(t, _)| t + self.reaction <= self.happened);
+        let told = fresh.filter(|(t, _)| t + self.reaction <= self.happened);
         told.map(|(_, told)| told).filter(move |told| told.actor == *role)
     }
 
@@ -136,24 +136,24 @@ impl Known {
     fn told(&mut self, at: Millis, delivery: Delivery) {
         match self.unread.get_mut(&delivery.actor) {
             Some(unread) => unread.push(delivery),
-            None if delivery.answer => self.learn(delivery),
+            // Who asked waits for it.
+            None if delivery.answer && self.looks_back == 0 => self.learn(delivery),
+            None if delivery.answer => {
+                self.fresh.push_back((at.saturating_sub(self.reaction), delivery));
+            }
             None => self.fresh.push_back((at, delivery)),
         }
     }
 
     fn turned(&mut self, at: Millis, actor: &Text, phase: ActorPhase) {
         if phase == ActorPhase::Paused {
-            let (own, others): (VecDeque<_>, _) = std::mem::take(&mut self.fresh)
+            let is_read = |t: Millis| t + self.reaction <= at;
+            let (unread, others): (VecDeque<_>, _) = std::mem::take(&mut self.fresh)
                 .into_iter()
-                .partition(|(_, delivery)| delivery.actor == *actor);
+                .partition(|(t, told)| told.actor == *actor && !is_read(*t));
             self.fresh = others;
-            self.unread.entry(actor.clone()).or_default();
-            for (t, delivery) in own {
-                match self.unread.get_mut(actor) {
-                    Some(unread) if t + self.reaction > at => unread.push(delivery),
-                    _ => self.learn(delivery),
-                }
-            }
+            let unread = unread.into_iter().map(|(_, told)| told);
+            self.unread.entry(actor.clone()).or_default().extend(unread);
             return;
         }
         let unread = self.unread.remove(actor).unwrap_or_default();

@@ -51,7 +51,11 @@ pub(super) struct KindGround {
     frozen: BTreeMap<Text, OwnedMutexGuard<()>>,
     /// The nodes without power.
     off: BTreeSet<Text>,
-    /// What is to be healed on nodes that stand still or are off, when they go on.
+    /// The nodes without a container runtime.
+    idle: BTreeSet<Text>,
+    /// The rules for which images are hidden.
+    hiding: BTreeSet<Text>,
+    /// What is to be healed on nodes that can't be healed now, when they go on.
     later: Vec<(Text, Lever)>,
     seen: Receiver<Seen>,
     tell: Sender<Seen>,
@@ -112,6 +116,8 @@ impl KindGround {
             watched,
             frozen: BTreeMap::new(),
             off: BTreeSet::new(),
+            idle: BTreeSet::new(),
+            hiding: BTreeSet::new(),
             later: Vec::new(),
             seen,
             tell,
@@ -155,7 +161,8 @@ impl KindGround {
     /// Sends a signal to the first process of all containers that match; a fact says so of those
     /// that it stops or lets go on.
     fn signal(&mut self, selector: &ContainerSelector, signal: Signal) -> Touched {
-        let (touched, told) = self.on_containers(selector, async |node, id| {
+        let heals = signal == Signal::Cont;
+        let (touched, told) = self.on_containers((selector, heals), async |node, id| {
             node.cri().signal(id, signal).await.map(drop)
         });
         if signal != Signal::Kill {
@@ -173,7 +180,7 @@ impl KindGround {
     /// ends in the meantime needs nothing.
     fn on_containers(
         &mut self,
-        selector: &ContainerSelector,
+        (selector, heals): (&ContainerSelector, bool),
         act: impl AsyncFn(&Node, &str) -> Result<(), Error>,
     ) -> (Touched, Vec<(Text, ContainerFact)>) {
         let is_meant = |name: &Text| selector.node.is_empty() || selector.node == *name;
@@ -181,21 +188,27 @@ impl KindGround {
         let all = self.nodes.clone().into_iter().chain([own]);
         let (mut touched, mut told) = (Touched::default(), Vec::new());
         for (name, node) in all.filter(|(name, _)| is_meant(name)) {
-            if self.frozen.contains_key(&name) {
+            if self.is_away(&name) {
                 continue;
             }
             let containers = match self.runtime.block_on(node.cri().containers()) {
                 Ok(containers) => containers,
-                Err(error) => {
+                // Only what has to be done everywhere has to be done there.
+                Err(error) if heals => {
                     self.disobeyed(&name, &node, &error);
                     continue;
                 }
+                Err(_) => continue,
             };
             for container in containers.iter().filter(|container| matches(selector, container)) {
-                if self.runtime.block_on(act(&node, &container.id)).is_ok() {
-                    touched.nodes.push(name.clone());
-                    touched.pods.push(Text::new(&container.pod.uid));
-                    told.push((name.clone(), fact(container)));
+                match self.runtime.block_on(act(&node, &container.id)) {
+                    Ok(()) => {
+                        touched.nodes.push(name.clone());
+                        touched.pods.push(Text::new(&container.pod.uid));
+                        told.push((name.clone(), fact(container)));
+                    }
+                    Err(Error::NotFound { .. }) => {}
+                    Err(error) => self.disobeyed(&name, &node, &error),
                 }
             }
         }
@@ -204,14 +217,14 @@ impl KindGround {
         (touched, told)
     }
 
-    /// Does something to all nodes that do not stand still.
+    /// Does something to all nodes that can be reached.
     fn on_all(
         &mut self,
         act: impl AsyncFn(&Node) -> Result<(), Error>,
     ) -> Result<Touched, LeverError> {
         let mut touched = Touched::default();
         let mut names: Vec<Text> = self.nodes.keys().cloned().collect();
-        names.retain(|name| !self.frozen.contains_key(name));
+        names.retain(|name| !self.is_away(name));
         for name in names {
             let one = self.on_node(&name, None, async |node, _| act(node).await)?;
             touched.nodes.extend(one.nodes);
@@ -219,13 +232,18 @@ impl KindGround {
         Ok(touched)
     }
 
-    /// Heals nodes, those that stand still or are off as soon as they go on.
+    /// Whether nothing of its containers and images can be reached on a node.
+    fn is_away(&self, name: &Text) -> bool {
+        self.frozen.contains_key(name) || self.off.contains(name) || self.idle.contains(name)
+    }
+
+    /// Heals nodes, those that can't be healed now as soon as they go on.
     fn heal(&mut self, lever: &Lever) -> Result<Touched, LeverError> {
-        let away = self.frozen.keys().chain(&self.off);
-        self.later.extend(away.map(|name| (name.clone(), lever.clone())));
+        let away: Vec<Text> =
+            self.nodes.keys().filter(|name| self.is_away(name)).cloned().collect();
+        self.later.extend(away.into_iter().map(|name| (name, lever.clone())));
         match lever {
             Lever::UnstickContainer { container } => Ok(self.signal(container, Signal::Cont)),
-            // Only images are hidden by rules here.
             Lever::Forget { rule } => {
                 self.on_all(async |node| images::give_back(node, Some(rule)).await)
             }
@@ -235,12 +253,12 @@ impl KindGround {
 
     /// A node goes on: what was to be healed on it meanwhile is.
     fn goes_on(&mut self, name: &Text) -> Result<(), LeverError> {
-        self.frozen.remove(name);
-        self.off.remove(name);
+        if self.is_away(name) {
+            return Ok(());
+        }
         let all = std::mem::take(&mut self.later);
-        let (due, later) = all.into_iter().partition(|(node, _)| node == name);
+        let (due, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|(node, _)| node == name);
         self.later = later;
-        let due: Vec<(Text, Lever)> = due;
         for (_, lever) in due {
             match lever {
                 Lever::UnstickContainer { mut container } => {
@@ -360,6 +378,11 @@ impl Ground for KindGround {
                 let on = Some(HostFact::PoweredOn);
                 let done = self.on_node(name, on, async |node, _| node.start().await);
                 let named = self.on_node(name, None, async |node, _| name_host(node, name).await);
+                self.off.remove(name);
+                self.idle.remove(name);
+                // A boot has ended what stood still.
+                let ended = |lever: &Lever| matches!(lever, Lever::UnstickContainer { .. });
+                self.later.retain(|(node, lever)| node != name || !ended(lever));
                 named.and_then(|_| self.goes_on(name)).and(done)
             }
             Lever::Freeze { node } => self.freeze(node),
@@ -369,6 +392,7 @@ impl Ground for KindGround {
                     state if state.status == Status::Paused => node.unpause().await,
                     _ => Ok(()),
                 });
+                self.frozen.remove(node);
                 self.goes_on(node).and(done)
             }
             Lever::StopKubelet { node } => {
@@ -393,19 +417,25 @@ impl Ground for KindGround {
             }
             Lever::StopRuntime { node } => {
                 let stopped = Some(HostFact::RuntimeStopped);
+                self.idle.insert(node.clone());
                 self.on_node(node, stopped, async |node, _| node.unit("containerd").stop().await)
             }
             Lever::StartRuntime { node } => {
                 let started = Some(HostFact::RuntimeStarted);
-                self.on_node(node, started, async |node, _| node.unit("containerd").start().await)
+                let start = async |node: &Node, _: &Node| node.unit("containerd").start().await;
+                let done = self.on_node(node, started, start);
+                self.idle.remove(node);
+                self.goes_on(node).and(done)
             }
             Lever::ImageRule { rule, image, missing: true, .. } => {
+                self.hiding.insert(rule.clone());
                 self.on_all(async |node| images::withhold(node, rule, image).await)
             }
-            Lever::UnstickContainer { .. } | Lever::Forget { .. } => self.heal(lever),
+            Lever::UnstickContainer { .. } => self.heal(lever),
+            Lever::Forget { rule } if self.hiding.remove(rule) => self.heal(lever),
             Lever::OomContainer { container } => {
                 let oom = async |node: &Node, id: &str| node.cri().exhaust_memory(id).await;
-                Ok(self.on_containers(container, oom).0)
+                Ok(self.on_containers((container, false), oom).0)
             }
             Lever::KillContainer { container, .. } => Ok(self.signal(container, Signal::Kill)),
             Lever::StickContainer { container } => Ok(self.signal(container, Signal::Stop)),

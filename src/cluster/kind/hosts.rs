@@ -54,8 +54,11 @@ async fn listen(node: &Node, watched: &Watched, news: &Notify) {
             news.notify_one();
         };
         // One that is off, or of another kind, is looked at now and then.
-        let _ = node.cri().listen(LISTEN, told).await;
-        tokio::time::sleep(LOOK).await;
+        let ended = node.cri().listen(LISTEN, told).await;
+        drop(starts);
+        if ended.is_err() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 

@@ -12,7 +12,14 @@ const HIDDEN: &str = "shakedown.invalid/";
 
 /// Gives all images back their names that are hidden under `$0`, which a rule follows.
 const SHOW: &str = r#"
-for hidden in $(ctr -n k8s.io images ls -q | grep "^$0"); do
+tries=0
+until all=$(ctr -n k8s.io images ls -q); do
+    # A runtime that has just been started listens a little later.
+    tries=$((tries + 1))
+    [ $tries -lt 20 ] || exit 1
+    sleep 1
+done
+for hidden in $(printf '%s\n' "$all" | grep "^$0"); do
     name=${hidden#shakedown.invalid/*/}
     ctr -n k8s.io images tag --force "$hidden" "$name" || exit 1
     ctr -n k8s.io images rm "$hidden" || exit 1

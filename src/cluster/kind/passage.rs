@@ -71,6 +71,7 @@ pub(super) fn open(
         runtime.block_on(lead(node, component, &text))?;
     }
     runtime.block_on(listen(node))?;
+    runtime.block_on(prove(node))?;
     runtime.block_on(restart(node))?;
     if let Some(address) = addresses.into_iter().next() {
         proxy.is_reached_at(address.into(), PORT);
@@ -122,6 +123,8 @@ async fn certificate(
         status: None,
     };
     let requests: Objects<Csr> = Objects::all(client.clone());
+    // One that was killed may have left its own.
+    let _ = requests.delete(name, &DeleteParams::default()).await;
     requests.create(&PostParams::default(), &csr).await?;
     let approval = json!({"status": {"conditions": [
         {"type": "Approved", "status": "True", "reason": "Shakedown", "message": "chaos proxy"},
@@ -172,6 +175,13 @@ async fn listen(node: &Node) -> Result<(), kind_rs::Error> {
          /lib/systemd/systemd-socket-proxyd --connections-max=2000 {SHARED}/{SOCKET}"
     );
     node.exec_checked(Exec::sh(listen)).await.map(drop)
+}
+
+/// Proves that the API is reached that way: not every engine shares sockets with its machine.
+async fn prove(node: &Node) -> Result<(), kind_rs::Error> {
+    let own = kubeconfig(Component::ControllerManager);
+    let ask = format!("kubectl --kubeconfig {own} get --raw /readyz --request-timeout=10s >&2");
+    node.exec_checked(Exec::sh(ask)).await.map(drop)
 }
 
 /// Has the components start anew at once: nobody waits for the lease of one that is gone.

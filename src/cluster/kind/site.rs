@@ -140,9 +140,9 @@ impl Site {
         let mut site = Site::of(cluster, shape.to_owned(), parts, place, runtime.clone());
         site.new = new;
         // A harness that was killed has left its controllers without a way.
-        runtime.block_on(passage::close(&site.control_plane)).map_err(failed)?;
-        site.open_passage(&site.client()?)?;
-        match site.reset() {
+        let closed = runtime.block_on(passage::close(&site.control_plane));
+        let opened = closed.map_err(failed).and_then(|()| site.open_passage(&site.client()?));
+        match opened.map_err(|error| error.to_string()).and_then(|()| site.reset()) {
             Ok(()) => Ok(Adopted::Site(Box::new(site))),
             Err(why) => Ok(Adopted::Vacant(site.vacate().map_err(io)?, Some(why))),
         }

@@ -8,11 +8,10 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use kubesim_model::Millis;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use super::connection::{Connection, KubeconfigError};
 use super::healer::Hands;
-use super::hold::Hold;
+use super::hold::Held;
 use super::hosts::{Hosts, Seen};
 use super::provider::Turn;
 use crate::cluster::real::{Component, Folder, Ground, Runtime, SharedJournal, now};
@@ -31,7 +30,6 @@ pub(super) struct Marked {
     pub(super) kubeconfig: Utf8PathBuf,
     pub(super) journal: SharedJournal,
     pub(super) hands: Hands,
-    pub(super) hold: Hold,
     pub(super) seen: Receiver<Seen>,
     pub(super) facts: Vec<Seen>,
     pub(super) health: Health,
@@ -47,44 +45,39 @@ pub(super) struct Marked {
 pub(super) struct Health {
     /// When all was well, and what is not.
     told: Arc<Mutex<(Millis, Result<(), KubeconfigError>)>>,
-    looks: JoinHandle<()>,
+    held: Arc<Held>,
 }
 
 impl Health {
-    /// Looks, and holds the cluster, until it is told to end.
-    pub(super) fn watch(connection: Connection, hold: Hold, runtime: &Handle) -> Health {
+    /// Looks until nobody wants to know.
+    pub(super) fn watch(connection: Connection, held: Arc<Held>, runtime: &Handle) -> Health {
         let told = Arc::new(Mutex::new((now(), Ok(()))));
-        let telling = told.clone();
-        let looks = runtime.spawn(async move {
+        let telling = Arc::downgrade(&told);
+        runtime.spawn(async move {
             loop {
                 tokio::time::sleep(LOOK).await;
-                let answer = match connection.marker().await {
-                    Ok(_) => hold.renew().await,
-                    Err(error) => Err(error),
-                };
-                let mut told = telling.lock().unwrap_or_else(PoisonError::into_inner);
+                let answer = connection.marker().await.map(drop);
+                let Some(told) = telling.upgrade() else { return };
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
                 match answer {
                     Ok(()) => *told = (now(), Ok(())),
                     Err(error) => told.1 = Err(error),
                 }
             }
         });
-        Health { told, looks }
-    }
-
-    /// Looks no more.
-    async fn end(&mut self) {
-        self.looks.abort();
-        // It ends because it is told to.
-        let _ = (&mut self.looks).await;
+        Health { told, held }
     }
 
     fn trouble(&self) -> Option<String> {
+        let lost = |error: &KubeconfigError| format!("the cluster was lost: {error}");
+        if let Some(error) = self.held.trouble() {
+            return Some(lost(&error));
+        }
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let error = told.1.as_ref().err()?;
         let silent = now().saturating_sub(told.0);
         let waits = matches!(error, KubeconfigError::Unreachable(..)) && silent < SILENT;
-        (!waits).then(|| format!("the cluster was lost: {error}"))
+        (!waits).then(|| lost(error))
     }
 }
 
@@ -135,11 +128,6 @@ impl Drop for Marked {
         let left = self.journal.heal(&mut self.hands);
         self.journal.with(|journal| journal.close());
         drop(self.folder.take());
-        let giving_back = async {
-            self.health.end().await;
-            self.hold.release().await;
-        };
-        self.runtime.block_on(giving_back);
         self.turn.left(left.into_iter().map(|(_, why)| why).collect());
     }
 }

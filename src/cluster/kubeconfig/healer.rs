@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::access::NodeAccess;
-use super::connection::{Connection, KubeconfigError};
+use super::connection::Connection;
 use super::contents;
+use super::hold::Held;
 use super::hosts::{Hosts, script};
 use crate::cluster::real::{Healer, MADE_BY, Names, Runtime, Undo};
 
@@ -54,16 +55,13 @@ impl KubeconfigReach {
     /// Reaches it.
     pub(in crate::cluster) fn connect(&self) -> Result<Box<dyn Healer>, String> {
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
-        let connecting = async {
-            let connection = Connection::new(&self.kubeconfig, self.context.as_deref()).await?;
-            // Nothing is undone in a cluster that is no longer marked, or not reached.
-            connection.marker().await?;
-            Ok(connection)
-        };
-        let connection: Result<_, KubeconfigError> = runtime.block_on(connecting);
+        let (file, context) = (&self.kubeconfig, self.context.as_deref());
+        // Nothing is undone in a cluster that is no longer marked, not reached or in use.
+        let held = Held::take(file, context).map_err(|error| error.to_string())?;
+        let connection = runtime.block_on(Connection::new(file, context));
         let connection = connection.map_err(|error| error.to_string())?;
         let hands = Hands::new(connection.client(), self.hosts(), runtime.handle().clone());
-        Ok(Box::new(Away { hands, _runtime: runtime }))
+        Ok(Box::new(Away { hands, _runtime: runtime, _held: held }))
     }
 
     /// What a person does instead.
@@ -99,6 +97,7 @@ struct Away {
     hands: Hands,
     /// After what uses it.
     _runtime: Runtime,
+    _held: Held,
 }
 
 impl Healer for Away {

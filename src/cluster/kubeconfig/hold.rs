@@ -1,14 +1,18 @@
-//! One harness at a time: whoever runs a trial in a cluster holds a Lease in the first of its
+//! One harness at a time: whoever runs trials in a cluster holds a Lease in the first of its
 //! marked namespaces. One that is not renewed any more belongs to nobody, by whichever clock.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use camino::Utf8Path;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kubesim_model::Text;
+use tokio::task::JoinHandle;
 
 use super::connection::{Connection, KubeconfigError};
+use crate::cluster::real::Runtime;
 
 /// Its name.
 const NAME: &str = "shakedown";
@@ -17,9 +21,56 @@ const NAME: &str = "shakedown";
 const DURATION: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The right to run a trial.
+/// How often it is renewed.
+const RENEW: Duration = Duration::from_secs(3);
+
+/// A cluster that is held as long as this is there.
+pub(super) struct Held {
+    hold: Hold,
+    trouble: Arc<Mutex<Option<KubeconfigError>>>,
+    renews: JoinHandle<()>,
+    runtime: Runtime,
+}
+
+impl Held {
+    /// Holds a marked cluster, once nobody else does.
+    ///
+    /// # Errors
+    /// Somebody else does, or it is not reached or marked.
+    pub(super) fn take(file: &Utf8Path, context: Option<&str>) -> Result<Held, KubeconfigError> {
+        let runtime = Runtime::new();
+        let runtime = runtime.map_err(|error| KubeconfigError::Argument(error.to_string()))?;
+        let hold = runtime.block_on(async {
+            let connection = Connection::new(file, context).await?;
+            let marker = connection.marker().await?;
+            let namespace = marker.namespaces.first().cloned().unwrap_or_default();
+            Hold::take(connection, namespace).await
+        })?;
+        let trouble = Arc::new(Mutex::new(None));
+        let renews = runtime.handle().spawn(hold.clone().keep(trouble.clone()));
+        Ok(Held { hold, trouble, renews, runtime })
+    }
+
+    /// Whether somebody else has taken it.
+    pub(super) fn trouble(&self) -> Option<KubeconfigError> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.renews.abort();
+        self.runtime.block_on(async {
+            // It ends because it is told to.
+            let _ = (&mut self.renews).await;
+            self.hold.release().await;
+        });
+    }
+}
+
+/// Who holds it, and where.
 #[derive(Clone)]
-pub(super) struct Hold {
+struct Hold {
     connection: Connection,
     namespace: Text,
     holder: String,
@@ -27,11 +78,10 @@ pub(super) struct Hold {
 
 impl Hold {
     /// Takes it, once nobody else has it.
-    pub(super) async fn take(
-        connection: Connection,
-        namespace: Text,
-        holder: String,
-    ) -> Result<Hold, KubeconfigError> {
+    async fn take(connection: Connection, namespace: Text) -> Result<Hold, KubeconfigError> {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let since = jiff::Timestamp::now().as_millisecond();
+        let holder = format!("process {} on {}, since {since}", std::process::id(), host.trim());
         let hold = Hold { connection, namespace, holder };
         let (mut seen, mut waited) = (None, Duration::ZERO);
         loop {
@@ -54,8 +104,19 @@ impl Hold {
         }
     }
 
+    /// Renews it until somebody else has it. While the server is silent nobody can take it.
+    async fn keep(self, trouble: Arc<Mutex<Option<KubeconfigError>>>) {
+        loop {
+            tokio::time::sleep(RENEW).await;
+            if let Err(error @ KubeconfigError::InUse(_)) = self.renew().await {
+                *trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                return;
+            }
+        }
+    }
+
     /// Says that it is still held.
-    pub(super) async fn renew(&self) -> Result<(), KubeconfigError> {
+    async fn renew(&self) -> Result<(), KubeconfigError> {
         let lease = self.read().await?;
         match lease.as_ref().and_then(|lease| self.other(lease)) {
             Some(other) => Err(KubeconfigError::InUse(other)),
@@ -64,7 +125,7 @@ impl Hold {
     }
 
     /// Gives it back. One that can't be belongs to nobody soon.
-    pub(super) async fn release(&self) {
+    async fn release(&self) {
         if let Ok(Some(lease)) = self.read().await
             && self.other(&lease).is_none()
         {

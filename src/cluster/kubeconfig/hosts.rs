@@ -91,21 +91,27 @@ impl Hosts {
         selector: &ContainerSelector,
         signal: &'static str,
     ) -> Result<Moved, LeverError> {
-        let (mut touched, mut facts) = (Touched::default(), Vec::new());
+        let (mut touched, mut facts, mut failed) = (Touched::default(), Vec::new(), None);
         for (real, told) in self.nodes.iter() {
             if !selector.node.is_empty() && selector.node != *told {
                 continue;
             }
             let running = match self.running(real).await {
                 Ok(running) => running,
-                // What it may have left standing there stands still.
-                Err(why) if signal == "CONT" => return Err(LeverError::Failed(why)),
-                Err(_) => continue,
+                Err(why) => {
+                    failed.get_or_insert(why);
+                    continue;
+                }
             };
             for container in running.into_iter().filter(|container| matches(selector, container)) {
                 let script = signalling(&container.container_id, signal);
-                if self.access.run(real, &script).await.is_err() {
-                    continue;
+                match self.access.run(real, &script).await {
+                    Ok(said) if said.contains(GONE) => continue,
+                    Ok(_) => {}
+                    Err(why) => {
+                        failed.get_or_insert(why);
+                        continue;
+                    }
                 }
                 touched.nodes.push(told.clone());
                 touched.pods.push(container.pod_uid.clone());
@@ -118,7 +124,11 @@ impl Hosts {
         }
         touched.nodes.dedup();
         touched.pods.dedup();
-        Ok((touched, facts))
+        match failed {
+            // What it may have left standing somewhere stands still.
+            Some(why) if signal == "CONT" => Err(LeverError::Failed(why)),
+            _ => Ok((touched, facts)),
+        }
     }
 
     /// What runs on a node of the marked namespaces.
@@ -219,12 +229,17 @@ fn cut(direction: Direction) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What is said of a container without a process.
+const GONE: &str = "it has ended";
+
 /// Signals the first process of a container: its number may be another's by now, so it is looked
 /// whether it is still the container's.
 fn signalling(id: &str, signal: &str) -> String {
+    let template = "{{.info.pid}}";
     format!(
-        "pid=$(crictl inspect --output go-template --template '{{{{.info.pid}}}}' {id} 2>/dev/null)\n\
-         grep -qF {id} /proc/$pid/cgroup\nkill -s {signal} $pid"
+        "pid=$(crictl inspect --output go-template --template '{template}' {id} 2>/dev/null) || pid=
+if [ -n \"$pid\" ] && grep -qsF {id} /proc/$pid/cgroup; then kill -s {signal} $pid
+else echo '{GONE}'; fi"
     )
 }
 

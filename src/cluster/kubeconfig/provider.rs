@@ -12,7 +12,7 @@ use super::connection::{Connection, KubeconfigError};
 use super::contents;
 use super::ground::{Health, Marked, follow};
 use super::healer::{Hands, KubeconfigReach};
-use super::hold::Hold;
+use super::hold::Held;
 use super::hosts::Hosts;
 use super::marker::Marker;
 use super::nodes::named;
@@ -52,13 +52,15 @@ pub struct Kubeconfig {
     /// As in `1.36`.
     minor: String,
     turns: Arc<Turns>,
+    /// From the first trial to the last.
+    held: Arc<Held>,
 }
 
 impl Kubeconfig {
     /// For a cluster that answers and is marked.
     ///
     /// # Errors
-    /// It is not the user's, not marked or not reached.
+    /// It is not the user's, not marked, not reached or in use by another harness.
     pub fn new(options: KubeconfigOptions) -> Result<Kubeconfig, KubeconfigError> {
         if !options.is_owned {
             return Err(KubeconfigError::NotOwned);
@@ -78,7 +80,8 @@ impl Kubeconfig {
             Ok((marked, connection.minor().await?))
         };
         let (marked, minor) = runtime.block_on(reaching)?;
-        Ok(Kubeconfig { options, access, marked, minor, turns: Arc::default() })
+        let held = Arc::new(Held::take(&options.kubeconfig, options.context.as_deref())?);
+        Ok(Kubeconfig { options, access, marked, minor, turns: Arc::default(), held })
     }
 
     /// What a trial with this spec may touch, once it is written down how that is given back.
@@ -184,25 +187,15 @@ impl Provider for Kubeconfig {
         let own = Runtime::new().map_err(|error| failed(&error))?;
         let connection = own.block_on(Connection::new(file, context));
         let connection = connection.map_err(|error| failed(&error))?;
-        let holding = async {
-            let marker = connection.marker().await?;
-            let namespace = marker.namespaces.first().cloned().unwrap_or_default();
-            Hold::take(connection.clone(), namespace, folder.name().to_owned()).await
-        };
-        let hold = own.block_on(holding).map_err(|error| failed(&error))?;
-        let marked_off = own.block_on(self.mark_off(spec, &connection, &folder));
-        if marked_off.is_err() {
-            own.block_on(hold.release());
-        }
-        let (scope, nodes, namespaces, journal) = marked_off?;
+        let (scope, nodes, namespaces, journal) =
+            own.block_on(self.mark_off(spec, &connection, &folder))?;
         let handle = own.handle().clone();
         let hosts = self.access.clone().map(|access| Hosts { access, nodes, namespaces });
         let ground = Marked {
             hands: Hands::new(connection.client(), hosts.clone(), handle.clone()),
             seen: follow(hosts.as_ref(), &handle),
             facts: Vec::new(),
-            health: Health::watch(connection.clone(), hold.clone(), &handle),
-            hold,
+            health: Health::watch(connection.clone(), self.held.clone(), &handle),
             kubeconfig: file.clone(),
             journal: journal.clone(),
             folder: Some(folder),

@@ -271,9 +271,13 @@ impl RealCluster {
         }
     }
 
-    pub(super) fn pull_process(&mut self, lever: &Lever) -> Option<Touched> {
+    pub(super) fn pull_process(&mut self, lever: &Lever) -> Option<Result<Touched, LeverError>> {
         let ways = (&self.api, self.proxy.as_ref());
         let moved = self.programs.pull(lever, ways, self.ground.as_mut(), now());
+        let moved = match moved.transpose() {
+            Ok(moved) => moved,
+            Err(error) => return Some(Err(error)),
+        };
         if let Some((_, events)) = &moved {
             self.incarnated(events);
         }
@@ -288,7 +292,7 @@ impl RealCluster {
             pulled
         })?;
         events.into_iter().for_each(|event| self.observe(now(), Body::Actor(event)));
-        Some(touched)
+        Some(Ok(touched))
     }
 
     /// Who was started again is let through as the one that he is now.
@@ -324,6 +328,13 @@ pub(in crate::cluster) fn now() -> Millis {
     Millis::try_from(jiff::Timestamp::now().as_millisecond() - object::EPOCH).unwrap_or(0)
 }
 
+impl Drop for RealCluster {
+    fn drop(&mut self) {
+        // Whoever is part of the cluster goes on when the trial is over.
+        self.proxy.iter().for_each(Proxy::end);
+    }
+}
+
 impl Cluster for RealCluster {
     fn now(&self) -> Millis {
         now().saturating_sub(self.began).max(self.last)
@@ -341,12 +352,14 @@ impl Cluster for RealCluster {
             self.take_what_is_there();
             self.follow_clock();
             for (at, uncertainty, fact) in self.ground.facts() {
-                match self.programs.saw(&fact) {
-                    None => self.observe_about(at, uncertainty, Body::Host(fact)),
-                    Some(events) => {
-                        events.into_iter().for_each(|event| self.observe(at, Body::Actor(event)));
-                    }
+                let stopped = self.programs.stand_still(&fact);
+                let seen = self.programs.saw(&fact);
+                if seen.is_none() {
+                    self.observe_about(at, uncertainty, Body::Host(fact));
                 }
+                let events: Vec<ActorEvent> = seen.into_iter().flatten().chain(stopped).collect();
+                self.incarnated(&events);
+                events.into_iter().for_each(|event| self.observe(at, Body::Actor(event)));
             }
             let restarted = self.programs.attend(now());
             self.incarnated(&restarted);
@@ -434,10 +447,8 @@ impl Cluster for RealCluster {
     }
 
     fn pull(&mut self, lever: &Lever) -> Result<Touched, LeverError> {
-        if let Some(touched) = self.pull_process(lever) {
-            return Ok(touched);
-        }
-        if let Some(pulled) = self.pull_proxy(lever) {
+        let pulled = self.pull_process(lever).or_else(|| self.pull_proxy(lever));
+        if let Some(pulled) = pulled {
             return pulled;
         }
         let Some(pulled) = self.ground.pull(lever) else { return self.world.pull(lever) };

@@ -9,7 +9,7 @@ use kubesim_model::tree::Tree;
 
 use super::apply::runs_as;
 use super::ground::{Ground, turn_of};
-use crate::cluster::{ContainerSelector, Lever, Touched};
+use crate::cluster::{ContainerSelector, Lever, LeverError, Touched};
 use crate::history::{ActorEvent, ActorPhase, ContainerFact, HostEvent, HostFact};
 use crate::suite::ways::NAMESPACE;
 
@@ -22,6 +22,8 @@ pub(super) struct Deployed {
     members: BTreeMap<Text, Member>,
     /// The namespaces that hold nothing of what a trial is about.
     apart: BTreeSet<Text>,
+    /// The nodes that stand still.
+    frozen: BTreeSet<Text>,
 }
 
 struct Member {
@@ -30,8 +32,10 @@ struct Member {
     pods: Vec<Pods>,
     event: ActorEvent,
     has_come: bool,
-    /// The ids of its containers that run, as far as that was seen.
-    running: BTreeSet<Text>,
+    /// Its containers that run, as far as that was seen, and their nodes.
+    running: BTreeMap<Text, Text>,
+    /// Whether it stands still because its nodes do.
+    is_frozen: bool,
     /// Whether one was ever seen to run.
     has_run: bool,
 }
@@ -107,10 +111,22 @@ impl Deployed {
             return self.is_apart(&container.pod.namespace).then(Vec::new);
         };
         let event = starts.and_then(|starts| match starts {
-            true => member.started(&container.container_id),
+            true => member.started(&container.container_id, &fact.node),
             false => member.exited(&container.container_id),
         });
         Some(event.into_iter().collect())
+    }
+
+    /// Who stands still, or goes on, with the host that a fact is about: what is sent to it is not
+    /// read before it goes on.
+    pub(super) fn stand_still(&mut self, fact: &HostEvent) -> Vec<ActorEvent> {
+        match fact.fact {
+            HostFact::Frozen => self.frozen.insert(fact.node.clone()),
+            HostFact::Thawed | HostFact::PoweredOff => self.frozen.remove(&fact.node),
+            _ => return Vec::new(),
+        };
+        let frozen = &self.frozen;
+        self.members.values_mut().filter_map(|member| member.stand_still(frozen)).collect()
     }
 
     /// Moves a lever that acts on one of them; `None` if it does not. A kubelet starts what was
@@ -119,7 +135,7 @@ impl Deployed {
         &mut self,
         lever: &Lever,
         ground: &mut dyn Ground,
-    ) -> Option<(Touched, Vec<ActorEvent>)> {
+    ) -> Option<Result<(Touched, Vec<ActorEvent>), LeverError>> {
         let (actor, phase) = turn_of(lever)?;
         let member = self.members.get_mut(actor)?;
         let mut did = false;
@@ -130,14 +146,17 @@ impl Deployed {
                 ActorPhase::Resumed => Lever::UnstickContainer { container },
                 ActorPhase::Started => break,
             };
-            let moved = ground.pull(&lever);
-            did |= matches!(moved, Some(Ok(touched)) if !touched.pods.is_empty());
+            match ground.pull(&lever) {
+                Some(Ok(touched)) => did |= !touched.pods.is_empty(),
+                Some(Err(error)) => return Some(Err(error)),
+                None => {}
+            }
         }
         if !did {
-            return Some((Touched::default(), Vec::new()));
+            return Some(Ok((Touched::default(), Vec::new())));
         }
         let touched = Touched { actors: vec![actor.clone()], ..Touched::default() };
-        Some((touched, member.turned(phase).into_iter().collect()))
+        Some(Ok((touched, member.turned(phase).into_iter().collect())))
     }
 
     /// Whose logs can be asked for: the name, the namespace and the pods.
@@ -161,7 +180,8 @@ impl Member {
             pods: Vec::new(),
             event,
             has_come: false,
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
+            is_frozen: false,
             has_run: false,
         }
     }
@@ -183,19 +203,33 @@ impl Member {
     }
 
     /// With the first container that runs after none did it lives again.
-    fn started(&mut self, id: &Text) -> Option<ActorEvent> {
+    fn started(&mut self, id: &Text, node: &Text) -> Option<ActorEvent> {
         let was_down = self.running.is_empty();
-        self.running.insert(id.clone());
+        self.running.insert(id.clone(), node.clone());
         if !was_down || !std::mem::replace(&mut self.has_run, true) {
             return None;
         }
         self.turned(ActorPhase::Started)
     }
 
+    /// It stands still if all nodes do on which it runs.
+    fn stand_still(&mut self, frozen: &BTreeSet<Text>) -> Option<ActorEvent> {
+        let is_frozen =
+            !self.running.is_empty() && self.running.values().all(|node| frozen.contains(node));
+        let was_frozen = std::mem::replace(&mut self.is_frozen, is_frozen);
+        match (was_frozen, is_frozen, self.event.phase) {
+            (false, true, ActorPhase::Started | ActorPhase::Resumed) => {
+                self.turned(ActorPhase::Paused)
+            }
+            (true, false, ActorPhase::Paused) => self.turned(ActorPhase::Resumed),
+            _ => None,
+        }
+    }
+
     fn exited(&mut self, id: &Text) -> Option<ActorEvent> {
         let was = self.running.remove(id);
         let is_told = self.event.phase == ActorPhase::Crashed;
-        if !was || !self.running.is_empty() || is_told {
+        if was.is_none() || !self.running.is_empty() || is_told {
             return None;
         }
         self.turned(ActorPhase::Crashed)

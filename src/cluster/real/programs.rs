@@ -15,7 +15,7 @@ use super::kubeconfig::Endpoint;
 use super::proxy::Proxy;
 use super::tasks::Tasks;
 use crate::cluster::sim::{OPERATOR_AGENT, OPERATOR_USER};
-use crate::cluster::{ClusterError, Lever, Program, ProgramLog, Touched};
+use crate::cluster::{ClusterError, Lever, LeverError, Program, ProgramLog, Touched};
 use crate::history::{ActorEvent, HostEvent};
 
 /// How much of what a program printed is kept: the end.
@@ -109,6 +109,11 @@ impl Programs {
         self.deployed.saw(fact)
     }
 
+    /// Who stands still, or goes on, with the host that a fact is about.
+    pub(super) fn stand_still(&mut self, fact: &HostEvent) -> Vec<ActorEvent> {
+        self.deployed.stand_still(fact)
+    }
+
     /// Whether what lies in a namespace is the subject's own, and nothing that a trial is about.
     pub(super) fn is_apart(&self, namespace: &str) -> bool {
         self.deployed.is_apart(namespace)
@@ -131,10 +136,10 @@ impl Programs {
         (api, proxy): (&Api, Option<&Proxy>),
         ground: &mut dyn Ground,
         now: Millis,
-    ) -> Option<(Touched, Vec<ActorEvent>)> {
+    ) -> Option<Result<(Touched, Vec<ActorEvent>), LeverError>> {
         let task = self.tasks.pull(lever, (api, proxy));
         let process = task.or_else(|| self.commands.pull(lever, now));
-        process.or_else(|| self.deployed.pull(lever, ground))
+        process.map(Ok).or_else(|| self.deployed.pull(lever, ground))
     }
 
     /// What they printed.

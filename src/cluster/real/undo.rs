@@ -19,7 +19,7 @@ use crate::cluster::Lever;
 use crate::history::ActorPhase;
 
 /// What is written, and what can be read.
-const SCHEMA: &str = "shakedown/undo/v1";
+const SCHEMA: &str = "shakedown/undo/v2";
 
 /// The name of the file, in the folder of its cluster.
 pub(in crate::cluster) const FILE: &str = "undo.jsonl";
@@ -167,8 +167,8 @@ impl Journal {
         };
         let torn = !rest.is_empty();
         let mut journal = Journal { path, file, header, next: 0, open: Vec::new(), torn };
-        for line in lines.filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
-            match line {
+        for line in lines {
+            match serde_json::from_str(line).map_err(|_| JournalError::Foreign)? {
                 Line::Open { number, undo } => {
                     journal.next = journal.next.max(number + 1);
                     journal.open.push((number, undo));

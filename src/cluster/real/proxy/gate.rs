@@ -73,6 +73,8 @@ struct Broken {
 #[derive(Default)]
 struct Inside {
     seed: u64,
+    /// How many trials have ended.
+    ended: u32,
     guests: BTreeMap<String, Guest>,
     /// By the users that the API server knows: who comes with a token of its own.
     accounts: BTreeMap<Text, (Text, u32)>,
@@ -108,6 +110,8 @@ impl Gate {
         inside.seed = seed;
         inside.guests.retain(|_, guest| matches!(guest.who, Who::Component(..)));
         inside.accounts.clear();
+        // Actors of other trials may have had the same names.
+        inside.all.retain(|_, (who, _)| !matches!(who, Who::Actor(..)));
         inside.rules = Rules::default();
         inside.happened.clear();
         drop(inside);
@@ -127,10 +131,18 @@ impl Gate {
     /// A trial is over: nothing disturbs anybody any more, and nobody waits for what is late.
     pub(super) fn end(&self) {
         let mut inside = self.inside();
+        inside.ended += 1;
         inside.rules = Rules::default();
         inside.broken.push(Broken { name: None, resource: None, expired: false });
         drop(inside);
         self.changes.send_replace(());
+    }
+
+    /// Waits until this trial has ended.
+    pub(super) async fn is_over(&self) {
+        let mut changes = self.changes();
+        let ended = self.inside().ended;
+        while self.inside().ended == ended && changes.changed().await.is_ok() {}
     }
 
     /// Whoever comes with a token of this user is this actor.

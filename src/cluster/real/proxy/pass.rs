@@ -188,10 +188,13 @@ impl Passing {
         self.gate.happens(Happened::Told { who, resource, key, rv, answer, at });
     }
 
-    /// Has the process ended that asked; it gets no answer any more.
+    /// Has the process ended that asked; it gets no answer any more. If the trial ends before, only
+    /// its connection breaks.
     async fn end(self) -> Result<Response<Answer>, Lost> {
+        let over = self.gate.is_over();
         self.gate.happens(Happened::Ends { who: self.who });
-        std::future::pending().await
+        over.await;
+        Err(Lost)
     }
 }
 

@@ -22,7 +22,8 @@ pub(super) fn undoing(before: &Tree, request: &Request) -> Vec<Undo> {
 /// What a trial may write of a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Field {
-    Label(Text),
+    /// Of the labels or annotations.
+    Named(&'static str, Text),
     /// Of the spec.
     Spec(&'static str),
 }
@@ -32,7 +33,7 @@ const OF_SPEC: [Field; 2] = [Field::Spec("taints"), Field::Spec("unschedulable")
 impl Field {
     fn of<'a>(&self, node: &'a Tree) -> &'a Tree {
         match self {
-            Field::Label(label) => &node["metadata"]["labels"][label.as_str()],
+            Field::Named(kind, name) => &node["metadata"][*kind][name.as_str()],
             Field::Spec(field) => &node["spec"][*field],
         }
     }
@@ -41,7 +42,7 @@ impl Field {
     fn patch(&self, node: &Tree) -> Value {
         let value = Value::from(self.of(node));
         match self {
-            Field::Label(label) => json!({"metadata": {"labels": {label.as_str(): value}}}),
+            Field::Named(kind, name) => json!({"metadata": {*kind: {name.as_str(): value}}}),
             Field::Spec(field) => json!({"spec": {*field: value}}),
         }
     }
@@ -49,8 +50,8 @@ impl Field {
     /// Whether a JSON pointer leads to it, into it, or to what it is part of.
     fn is_at(&self, pointer: &str) -> bool {
         let own = match self {
-            Field::Label(label) => {
-                format!("/metadata/labels/{}", label.replace('~', "~0").replace('/', "~1"))
+            Field::Named(kind, name) => {
+                format!("/metadata/{kind}/{}", name.replace('~', "~0").replace('/', "~1"))
             }
             Field::Spec(field) => format!("/spec/{field}"),
         };
@@ -61,27 +62,28 @@ impl Field {
     }
 }
 
+/// Where names have values.
+const NAMED: [&str; 2] = ["labels", "annotations"];
+
 /// The fields that a request writes.
 fn written(before: &Tree, request: &Request) -> BTreeSet<Field> {
     let body = &request.body;
-    let labels = |node: &Tree| keys(&node["metadata"]["labels"]).map(Field::Label).collect();
-    let (mut had, own): (BTreeSet<Field>, BTreeSet<Field>) = (labels(before), labels(body));
+    let (mut had, own) = (named(before), named(body));
     match request.verb {
         Verb::JsonPatch => {
             had.extend(OF_SPEC);
             for operation in body.items() {
-                let pointer = operation["path"].str();
+                had.extend(of_pointer(operation["path"].str()));
                 let value = &operation["value"];
-                let new = pointer.strip_prefix("/metadata/labels/").map(Text::new);
-                had.extend(
-                    new.map(|label| {
-                        Field::Label(label.replace("~1", "/").replace("~0", "~").into())
-                    }),
-                );
-                had.extend(keys(value).chain(keys(&value["labels"])).map(Field::Label));
+                had.extend(named(value));
+                had.extend(NAMED.into_iter().flat_map(|kind| all_of(kind, value)));
+                had.extend(NAMED.into_iter().flat_map(|kind| all_of(kind, &value[kind])));
             }
-            let pointers = || body.items().iter().map(|operation| operation["path"].str());
-            had.retain(|field| pointers().any(|pointer| field.is_at(pointer)));
+            let each = || body.items().iter();
+            let pointers = || each().flat_map(|one| [one["path"].str(), one["from"].str()]);
+            let is_at = |field: &Field| pointers().any(|pointer| field.is_at(pointer));
+            let all = each().any(|one| one["path"].str().is_empty());
+            had.retain(|field| all || is_at(field));
             had
         }
         Verb::Update => {
@@ -90,15 +92,41 @@ fn written(before: &Tree, request: &Request) -> BTreeSet<Field> {
             had.retain(|field| field.of(before) != field.of(body));
             had
         }
-        // Directives of strategic merge patches have the name of their field in theirs.
         _ => {
-            let is_named = |field: &Field| match field {
-                Field::Spec(name) => keys(&body["spec"]).any(|key| key.contains(*name)),
-                Field::Label(_) => true,
+            // Directives have the name of their field in theirs, or replace all.
+            let replaces = |kind: &str| {
+                let metadata = &body["metadata"];
+                let is_there = keys(metadata).any(|key| *key == *kind);
+                is_there && metadata[kind].is_null()
+                    || keys(&metadata[kind]).any(|key| key.starts_with('$'))
             };
-            own.into_iter().chain(OF_SPEC).filter(is_named).collect()
+            let is_written = |field: &Field| match field {
+                Field::Spec(name) => keys(&body["spec"]).any(|key| key.contains(*name)),
+                Field::Named(kind, _) => own.contains(field) || replaces(kind),
+            };
+            had.extend(own.iter().cloned());
+            had.extend(OF_SPEC);
+            had.retain(is_written);
+            had
         }
     }
+}
+
+/// The labels and annotations of an object.
+fn named(object: &Tree) -> BTreeSet<Field> {
+    NAMED.into_iter().flat_map(|kind| all_of(kind, &object["metadata"][kind])).collect()
+}
+
+fn all_of(kind: &'static str, values: &Tree) -> impl Iterator<Item = Field> {
+    let names = keys(values).filter(|name| !name.starts_with('$'));
+    names.map(move |name| Field::Named(kind, name))
+}
+
+/// The label or annotation that a JSON pointer names.
+fn of_pointer(pointer: &str) -> Option<Field> {
+    let (kind, name) = pointer.strip_prefix("/metadata/")?.split_once('/')?;
+    let kind = NAMED.into_iter().find(|one| *one == kind)?;
+    Some(Field::Named(kind, name.replace("~1", "/").replace("~0", "~").into()))
 }
 
 fn keys(object: &Tree) -> impl Iterator<Item = Text> {
@@ -134,6 +162,9 @@ mod tests {
         let merge = patches(Request::merge_patch(Resource::NODES, key(), body));
         let label = |patch: Value| json!({"metadata": {"labels": patch}});
         assert_eq!(merge, [label(json!({"new": null})), label(json!({"zone": "a"}))]);
+        let none = map! { "metadata" => map! { "labels" => Tree::default() } };
+        let none = patches(Request::merge_patch(Resource::NODES, key(), none));
+        assert_eq!(none.len(), 2, "all labels are taken away: {none:?}");
         let cordon = map! { "spec" => map! { "unschedulable" => false } };
         let cordon = patches(Request::merge_patch(Resource::NODES, key(), cordon));
         assert_eq!(cordon, [json!({"spec": {"unschedulable": true}})]);
@@ -156,9 +187,11 @@ mod tests {
     fn operations_write_where_they_point() {
         let remove = map! { "op" => "remove", "path" => "/metadata/labels/example.com~1pool" };
         let taint = map! { "op" => "add", "path" => "/spec/taints/-", "value" => map! {} };
-        let body = list![remove, taint];
+        let note = map! { "op" => "add", "path" => "/metadata/annotations/a", "value" => "b" };
+        let body = list![remove, taint, note];
         let request = Request { body, ..Request::new(Verb::JsonPatch, Resource::NODES, key()) };
         let pool = json!({"metadata": {"labels": {"example.com/pool": "b"}}});
-        assert_eq!(patches(request), [pool, json!({"spec": {"taints": null}})]);
+        let note = json!({"metadata": {"annotations": {"a": null}}});
+        assert_eq!(patches(request), [note, pool, json!({"spec": {"taints": null}})]);
     }
 }
