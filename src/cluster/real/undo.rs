@@ -167,8 +167,9 @@ impl Journal {
         };
         let torn = !rest.is_empty();
         let mut journal = Journal { path, file, header, next: 0, open: Vec::new(), torn };
-        for line in lines {
-            match serde_json::from_str(line).map_err(|_| JournalError::Foreign)? {
+        // One that was cut off is no JSON: what it says was not done.
+        for line in lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            match Line::deserialize(line).map_err(|_| JournalError::Foreign)? {
                 Line::Open { number, undo } => {
                     journal.next = journal.next.max(number + 1);
                     journal.open.push((number, undo));

@@ -79,11 +79,9 @@ fn written(before: &Tree, request: &Request) -> BTreeSet<Field> {
                 had.extend(NAMED.into_iter().flat_map(|kind| all_of(kind, value)));
                 had.extend(NAMED.into_iter().flat_map(|kind| all_of(kind, &value[kind])));
             }
-            let each = || body.items().iter();
-            let pointers = || each().flat_map(|one| [one["path"].str(), one["from"].str()]);
-            let is_at = |field: &Field| pointers().any(|pointer| field.is_at(pointer));
-            let all = each().any(|one| one["path"].str().is_empty());
-            had.retain(|field| all || is_at(field));
+            let written = body.items().iter().flat_map(|one| [&one["path"], &one["from"]]);
+            let pointers: Vec<&str> = written.filter_map(Tree::as_str).collect();
+            had.retain(|field| pointers.iter().any(|pointer| field.is_at(pointer)));
             had
         }
         Verb::Update => {
