@@ -47,14 +47,25 @@ pub(super) fn told<'a>(
     actors: &[Text],
     only: Option<&Resource>,
 ) -> Option<&'a Delivery> {
-    match &moment.event?.body {
-        Body::Deliver(told)
-            if actors.contains(&told.actor)
-                && !told.answer
-                && only.is_none_or(|only| *only == told.resource) =>
-        {
-            Some(told)
-        }
-        _ => None,
-    }
+    heard(moment, actors, only).filter(|told| !told.answer)
+}
+
+/// All that there is, which one of these actors was just told, whether it asked for it or not:
+/// clients list before they watch again.
+pub(super) fn listed<'a>(
+    moment: &Moment<'a>,
+    actors: &[Text],
+    only: Option<&Resource>,
+) -> Option<&'a Delivery> {
+    heard(moment, actors, only).filter(|told| told.key.name.is_empty())
+}
+
+fn heard<'a>(
+    moment: &Moment<'a>,
+    actors: &[Text],
+    only: Option<&Resource>,
+) -> Option<&'a Delivery> {
+    let Body::Deliver(told) = &moment.event?.body else { return None };
+    let is_meant = only.is_none_or(|only| *only == told.resource);
+    (is_meant && actors.contains(&told.actor)).then_some(told)
 }

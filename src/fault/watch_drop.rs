@@ -4,7 +4,7 @@ use kubesim_model::resource::Resource;
 
 use super::actor;
 use super::definition::{Ends, Fault, Injection, Missed, Scene};
-use super::watch::{RESOURCE, told};
+use super::watch::{RESOURCE, listed, told};
 use crate::cluster::{Capability, Lever};
 use crate::suite::{Param, ParamKind};
 
@@ -36,10 +36,10 @@ fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
         injection.levers.push(Lever::DropWatches { actor, resource, expired });
     }
     Ok(injection.proved_by(move |moment| {
-        let told = told(moment, &actors, only.as_ref())?;
-        let is_list = told.key.name.is_empty();
-        let what = if is_list { "listed again" } else { "went on" };
-        (is_list || !expired)
-            .then(|| moment.proof(format!("{} {what}: {}", told.actor, told.resource)))
+        if let Some(told) = listed(moment, &actors, only.as_ref()) {
+            return Some(moment.proof(format!("{} listed again: {}", told.actor, told.resource)));
+        }
+        let told = told(moment, &actors, only.as_ref()).filter(|_| !expired)?;
+        Some(moment.proof(format!("{} went on: {}", told.actor, told.resource)))
     }))
 }
