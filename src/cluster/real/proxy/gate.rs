@@ -139,10 +139,9 @@ impl Gate {
     }
 
     /// Waits until this trial has ended.
-    pub(super) async fn is_over(&self) {
-        let mut changes = self.changes();
-        let ended = self.inside().ended;
-        while self.inside().ended == ended && changes.changed().await.is_ok() {}
+    pub(super) fn is_over(&self) -> impl Future<Output = ()> {
+        let (gate, mut changes, ended) = (self.clone(), self.changes(), self.inside().ended);
+        async move { while gate.inside().ended == ended && changes.changed().await.is_ok() {} }
     }
 
     /// Whoever comes with a token of this user is this actor.
