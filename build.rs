@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything that has a say in what happens in a simulated trial.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 13] = [
     "crates/kubesim-model/src",
     "crates/kubesim/schema",
     "crates/kubesim/src",
     "crates/kubesim-client/src",
+    "crates/kubesim-http/src",
     "crates/exact/src",
     "crates/cloneset-kube/src",
     "crates/reference/src",

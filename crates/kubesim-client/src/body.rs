@@ -11,9 +11,9 @@ use kubesim::world::RawEvent;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use crate::edge::{self, Form, Watching};
 use crate::hub::{Ask, Hub, Life, Opened};
 use crate::service::ResponseBody;
+use kubesim_http::{Form, Watching};
 
 /// How often bookmarks come, and how long before its end a watch gets its last one
 /// (kube-apiserver v1.36, `storage/cacher`).
@@ -66,7 +66,7 @@ impl Streaming {
                     let event = event?;
                     self.over = matches!(event, RawEvent::Error(_) | RawEvent::Closed);
                     let initial = self.watching.initial_events;
-                    let bytes = edge::frames(&event, self.form, &self.opened.kind, initial);
+                    let bytes = kubesim_http::frames(&event, self.form, &self.opened.kind, initial);
                     if !bytes.is_empty() {
                         return Some(bytes);
                     }
@@ -89,7 +89,7 @@ impl Streaming {
         let (answer, comes) = oneshot::channel();
         self.hub.ask(Ask::Bookmark { life: self.life, watch: self.opened.watch, answer });
         let rv = comes.await.ok()?;
-        Some(edge::bookmark(&self.opened.kind, rv))
+        Some(kubesim_http::bookmark(&self.opened.kind, rv))
     }
 }
 

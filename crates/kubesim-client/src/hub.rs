@@ -10,7 +10,7 @@ use kubesim_model::request::{Answer, Request};
 use kubesim_model::tree::Tree;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::edge::{Meta, Reply};
+use kubesim_http::{Meta, Reply};
 
 /// Which life of which program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

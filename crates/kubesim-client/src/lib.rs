@@ -11,7 +11,6 @@
 //! `Client::connect`. Server-side apply is answered 415.
 
 mod body;
-mod edge;
 mod exactly;
 mod hub;
 mod life;
@@ -20,7 +19,6 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use edge::{Path, read_path};
 pub use exactly::exactly;
 pub use life::Start;
 pub use programs::{ProgramSpec, Programs};

@@ -14,7 +14,6 @@ use kubesim_model::{Millis, Text, map};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep_until};
 
-use crate::edge;
 use crate::exactly::clock_begins;
 use crate::hub::{Ask, Hub, Opened};
 use crate::life::{Program, Start};
@@ -132,7 +131,8 @@ impl Stage {
         let program = &mut self.programs[at];
         match ask {
             Ask::Request { version, request, answer, .. } => {
-                if let Err(status) = edge::serves(world.api(), &request.resource, &version) {
+                if let Err(status) = kubesim_http::serves(world.api(), &request.resource, &version)
+                {
                     let _ = answer.send(Err(status));
                 } else if let Some(id) = world.submit(&program.name, *request) {
                     program.answers.insert(id, answer);

@@ -18,8 +18,8 @@ use tower::BoxError;
 use tower::retry::Retry;
 
 use crate::body::Streaming;
-use crate::edge::{self, Call, Form, Reply, Watching};
 use crate::hub::{Ask, Hub, Life, Opened};
+use kubesim_http::{Call, Form, Reply, Watching};
 
 /// How long the server takes to answer what needs no object: there and back again.
 const ROUND_TRIP: Duration = Duration::from_millis(4);
@@ -68,13 +68,13 @@ impl Connection {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let life = self.life;
-        match edge::read(&head, &body) {
+        match kubesim_http::read(&head, &body) {
             Ok(Call::Request { version, form, request }) => {
                 let verb = request.verb;
                 let (answer, comes) = oneshot::channel();
                 self.hub.ask(Ask::Request { life, version, request, answer });
                 let answer = self.wait(comes).await?;
-                Ok(edge::answer(verb, form, &answer).map(whole).ok_or(Lost)?)
+                Ok(kubesim_http::answer(verb, form, &answer).map(whole).ok_or(Lost)?)
             }
             Ok(Call::Watch { version, form, watching }) => {
                 self.watch(version, form, *watching).await
@@ -88,7 +88,7 @@ impl Connection {
             }
             Err(status) => {
                 sleep(ROUND_TRIP).await;
-                Ok(whole(edge::status(&status)))
+                Ok(whole(kubesim_http::status(&status)))
             }
         }
     }
@@ -112,7 +112,9 @@ impl Connection {
                 response.headers_mut().insert(header::CONTENT_TYPE, json);
                 Ok(response)
             }
-            Some(RawEvent::Refused(status)) if status.code != 0 => Ok(whole(edge::status(&status))),
+            Some(RawEvent::Refused(status)) if status.code != 0 => {
+                Ok(whole(kubesim_http::status(&status)))
+            }
             _ => Err(Lost.into()),
         }
     }

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, header};
-use kubesim_client::{Path, read_path};
+use kubesim_http::{Path, read_path};
 use kubesim_model::request::{Request, Verb};
 
 /// What a request asks for, as far as faults and records need it.

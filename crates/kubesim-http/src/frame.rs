@@ -6,10 +6,10 @@ use kubesim_model::actor::WatchEvent;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, map};
 
-use super::Form;
+use crate::Form;
 
 /// The lines of an event. `initial` asks for the bookmark that ends the initial events.
-pub(crate) fn frames(event: &RawEvent, form: Form, kind: &Tree, initial: bool) -> Bytes {
+pub fn frames(event: &RawEvent, form: Form, kind: &Tree, initial: bool) -> Bytes {
     let mut lines = String::new();
     let mut line = |event: &str, object: Tree| {
         let frame = map! { "type" => event, "object" => object };
@@ -39,7 +39,7 @@ pub(crate) fn frames(event: &RawEvent, form: Form, kind: &Tree, initial: bool) -
 }
 
 /// A bookmark: all up to `rv` was told.
-pub(crate) fn bookmark(kind: &Tree, rv: u64) -> Bytes {
+pub fn bookmark(kind: &Tree, rv: u64) -> Bytes {
     let frame = map! { "type" => "BOOKMARK", "object" => mark(kind, rv, false) };
     Bytes::from(format!("{frame}\n"))
 }

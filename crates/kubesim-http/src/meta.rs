@@ -9,19 +9,20 @@ use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
-use super::reply::{Reply, json, status};
+use crate::reply::{Reply, json, status};
 
 /// A question about the server: its path.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Meta(String);
+pub struct Meta(String);
 
 impl Meta {
-    pub(crate) fn new(path: &str) -> Self {
+    /// The question that a path asks.
+    pub fn new(path: &str) -> Self {
         Meta(path.to_owned())
     }
 
     /// Answers it.
-    pub(crate) fn answer(&self, api: &Api) -> Reply {
+    pub fn answer(&self, api: &Api) -> Reply {
         let parts: Vec<&str> = self.0.split('/').filter(|part| !part.is_empty()).collect();
         let body = match parts.as_slice() {
             ["version"] => Some(version()),
@@ -42,7 +43,7 @@ impl Meta {
 }
 
 /// Refuses a version in which a type is not served. An unknown type is left to the server.
-pub(crate) fn serves(api: &Api, resource: &Resource, version: &str) -> Result<(), Status> {
+pub fn serves(api: &Api, resource: &Resource, version: &str) -> Result<(), Status> {
     match api.resources().find(|kind| kind.resource == *resource) {
         Some(kind) if !kind.serves(version) => Err(Status::new(
             404,

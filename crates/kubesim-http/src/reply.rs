@@ -5,13 +5,13 @@ use http::{Response, StatusCode, header};
 use kubesim_model::request::{Answer, Status, Verb};
 use kubesim_model::tree::Tree;
 
-use super::Form;
+use crate::Form;
 
 /// An answer with its whole body.
-pub(crate) type Reply = Response<Bytes>;
+pub type Reply = Response<Bytes>;
 
 /// The reply of a request; `None` when the connection was lost.
-pub(crate) fn answer(verb: Verb, form: Form, answer: &Answer) -> Option<Reply> {
+pub fn answer(verb: Verb, form: Form, answer: &Answer) -> Option<Reply> {
     match answer {
         Ok(object) => {
             let code = if verb == Verb::Create { 201 } else { 200 };
@@ -23,7 +23,7 @@ pub(crate) fn answer(verb: Verb, form: Form, answer: &Answer) -> Option<Reply> {
 }
 
 /// A failure.
-pub(crate) fn status(status: &Status) -> Reply {
+pub fn status(status: &Status) -> Reply {
     let mut reply = json(status.code, &status.to_tree());
     if let Some(seconds) = status.details["retryAfterSeconds"].as_i64() {
         reply.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -32,7 +32,7 @@ pub(crate) fn status(status: &Status) -> Reply {
 }
 
 /// A JSON body.
-pub(super) fn json(code: u16, body: &Tree) -> Reply {
+pub(crate) fn json(code: u16, body: &Tree) -> Reply {
     let mut reply = Response::new(Bytes::from(body.to_string()));
     // A fault may answer with any number; what is no HTTP status is shown as a server's failure.
     *reply.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

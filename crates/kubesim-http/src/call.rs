@@ -7,41 +7,58 @@ use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
-use super::path::{self, Path};
-use super::query::{self, Query};
-use super::{Form, Meta};
+use crate::path::{self, Path};
+use crate::query::{self, Query};
+use crate::{Form, Meta};
 
 /// The largest body (kube-apiserver v1.36 limits requests to 3 MiB).
 const LARGEST_BODY: usize = 3 << 20;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Call {
+pub enum Call {
     /// Something of objects.
-    Request { version: String, form: Form, request: Box<Request> },
+    Request {
+        /// The `group/version` of the URL.
+        version: String,
+        /// How objects are to be shown.
+        form: Form,
+        /// What is asked for.
+        request: Box<Request>,
+    },
     /// A watch.
-    Watch { version: String, form: Form, watching: Box<Watching> },
+    Watch {
+        /// The `group/version` of the URL.
+        version: String,
+        /// How objects are to be shown.
+        form: Form,
+        /// What is watched.
+        watching: Box<Watching>,
+    },
     /// Something about the server.
     Meta(Meta),
 }
 
 /// A watch and its options.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Watching {
-    pub(crate) spec: WatchSpec,
+pub struct Watching {
+    /// Which objects.
+    pub spec: WatchSpec,
     /// The version to begin after; 0 for what there is first.
-    pub(crate) from: u64,
-    pub(crate) bookmarks: bool,
+    pub from: u64,
+    /// Whether the client takes bookmarks.
+    pub bookmarks: bool,
     /// Whether a bookmark ends the initial events.
-    pub(crate) initial_events: bool,
-    pub(crate) timeout_seconds: Option<u64>,
+    pub initial_events: bool,
+    /// After how many seconds the client wants it to end.
+    pub timeout_seconds: Option<u64>,
 }
 
 /// Reads a request.
 ///
 /// # Errors
 /// The Status that Kubernetes would answer, or one that names what is not simulated.
-pub(crate) fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
+pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let text = head.uri.path();
     let unknown = || Status::new(404, "NotFound", format!("no API server has the path {text}"));
     let (version, resource, key, subresource) = match path::read(text).ok_or_else(unknown)? {

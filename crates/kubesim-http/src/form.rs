@@ -7,7 +7,7 @@ use kubesim_model::tree::Tree;
 
 /// How objects are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     /// As they are.
     Whole,
     /// Their metadata.
@@ -19,7 +19,7 @@ impl Form {
     ///
     /// # Errors
     /// 406 when none can.
-    pub(crate) fn accepted(header: &str) -> Result<Form, Status> {
+    pub fn accepted(header: &str) -> Result<Form, Status> {
         let kinds = header.split(',').map(str::trim).filter(|kind| !kind.is_empty());
         let mut unserved = false;
         for kind in kinds {
@@ -42,7 +42,7 @@ impl Form {
     }
 
     /// Shows an object.
-    pub(crate) fn object(self, object: &Tree) -> Tree {
+    pub fn object(self, object: &Tree) -> Tree {
         match self {
             Form::Whole => object.clone(),
             Form::Metadata => partial(object, "PartialObjectMetadata"),
@@ -50,7 +50,7 @@ impl Form {
     }
 
     /// Shows an answer: an object, a list, or a Status, which has no other form.
-    pub(crate) fn answer(self, answer: &Tree) -> Tree {
+    pub fn answer(self, answer: &Tree) -> Tree {
         if self == Form::Whole || answer["kind"] == "Status" {
             return answer.clone();
         }

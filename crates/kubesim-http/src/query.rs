@@ -69,7 +69,7 @@ impl Query {
 }
 
 /// `dryRun` as it may also stand in delete options.
-pub(super) fn dry_run_in(options: &Tree) -> bool {
+pub(crate) fn dry_run_in(options: &Tree) -> bool {
     options["dryRun"] == list!["All"]
 }
 
