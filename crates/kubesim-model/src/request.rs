@@ -66,6 +66,8 @@ pub struct Request {
     pub verb: Verb,
     /// To which resource.
     pub resource: Resource,
+    /// In which version of it, as in `v1`; empty for the stored one.
+    pub version: Text,
     /// Namespace and name. The name is empty for lists, and for creates with `generateName`.
     pub key: ObjectKey,
     /// `status`, `scale`, `eviction`, `binding`, …; empty for the object itself.
@@ -86,6 +88,7 @@ impl Request {
         Request {
             verb,
             resource,
+            version: Text::default(),
             key,
             subresource: Text::default(),
             body: Tree::Null,

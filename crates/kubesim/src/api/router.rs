@@ -1,5 +1,6 @@
 //! Which part of the server a request goes to, and what all writes share on the way to the store.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use kubesim_model::request::{Answer, Request, Status, Verb};
@@ -20,6 +21,15 @@ pub(super) struct Call<'a> {
     pub(super) kind: Arc<Type>,
     /// The request.
     pub(super) request: &'a Request,
+    /// What the client is told besides the answer.
+    pub(super) warnings: RefCell<Vec<String>>,
+}
+
+impl<'a> Call<'a> {
+    /// A request at the time `now`, about a type.
+    pub(super) fn new(now: Millis, kind: Arc<Type>, request: &'a Request) -> Self {
+        Call { now, kind, request, warnings: RefCell::default() }
+    }
 }
 
 impl Call<'_> {
@@ -37,15 +47,30 @@ impl Call<'_> {
     pub(super) fn typed(&self, object: &mut Tree, old: &Tree) -> Result<(), Status> {
         let kind = &self.kind.kind;
         let decoded = if self.kind.custom {
-            typed::decode("ObjectMeta", object.field_mut("metadata"), &old["metadata"])
+            custom::decode(&self.kind, object, old)
         } else {
-            typed::decode(kind, object, old)
+            typed::decode(kind, object, old).and_then(|decoded| {
+                let mut unknown = decoded.unknown;
+                if self.kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+                    unknown.extend(custom::give_form(object, old)?);
+                }
+                Ok(unknown)
+            })
         };
-        let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?.unknown;
-        if unknown.is_empty() || !self.request.strict {
+        let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?;
+        if unknown.is_empty() {
             return Ok(());
         }
-        Err(errors::unknown_fields(&self.kind, &unknown))
+        if self.request.strict {
+            return Err(errors::unknown_fields(&self.kind, &unknown));
+        }
+        self.warn(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+        Ok(())
+    }
+
+    /// Tells the client something, whatever the answer is.
+    pub(super) fn warn(&self, texts: impl IntoIterator<Item = String>) {
+        self.warnings.borrow_mut().extend(texts);
     }
 
     /// Answers why the object is invalid, if it is.
@@ -60,7 +85,7 @@ impl Call<'_> {
 impl Api {
     /// Sends a request to the part that serves it.
     pub(super) fn route(&mut self, now: Millis, request: &Request) -> Answer {
-        let kind = self.types.find(&request.resource)?;
+        let kind = self.types.in_version(&request.resource, &request.version)?;
         if !kind.namespaced && !request.key.namespace.is_empty() {
             let text = format!("{} are not namespaced", request.resource);
             return Err(errors::bad_request(text));
@@ -74,14 +99,19 @@ impl Api {
         if anywhere && request.verb != Verb::List {
             return Err(errors::bad_request("an empty namespace may not be set here"));
         }
-        let call = Call { now, kind, request };
-        match request.subresource.as_str() {
+        let call = Call::new(now, kind, request);
+        if let Some(text) = call.kind.version().and_then(|version| version.deprecated.as_ref()) {
+            call.warn([text.to_string()]);
+        }
+        let answer = match request.subresource.as_str() {
             "" => self.route_object(&call),
             name if !call.kind.has_subresource(name) => {
                 Err(errors::no_such_resource(format_args!("{}/{name}", request.resource)))
             }
             _ => self.route_subresource(&call),
-        }
+        };
+        self.warnings = call.warnings.into_inner();
+        answer
     }
 
     fn route_object(&mut self, call: &Call<'_>) -> Answer {
@@ -99,7 +129,7 @@ impl Api {
     fn route_subresource(&mut self, call: &Call<'_>) -> Answer {
         let request = call.request;
         match (request.subresource.as_str(), request.verb) {
-            ("status" | "finalize", Verb::Get) => self.current(call).cloned(),
+            ("status" | "finalize", Verb::Get) => self.current(call),
             ("status" | "finalize", Verb::Update) => self.update(call),
             ("status", verb) if verb.is_patch() => self.patch(call),
             ("scale", Verb::Get) => self.get_scale(call),
@@ -118,37 +148,45 @@ impl Api {
         let wanted = call.request.list.resource_version.as_str();
         match wanted.parse() {
             Ok(wanted) if wanted > self.version() => Err(errors::too_new(wanted, self.version())),
-            _ => self.current(call).cloned(),
+            _ => self.current(call),
         }
     }
 
-    /// The newest state of the object that a request names.
-    pub(super) fn current(&self, call: &Call<'_>) -> Result<&Tree, Status> {
-        self.store
-            .get(call.resource(), &call.request.key)
-            .ok_or_else(|| errors::not_found(call.resource(), call.name()))
+    /// The newest state of the object that a request names, in the version that it asks for.
+    pub(super) fn current(&self, call: &Call<'_>) -> Answer {
+        let stored = self.store.get(call.resource(), &call.request.key);
+        let stored = stored.ok_or_else(|| errors::not_found(call.resource(), call.name()))?;
+        call.kind.shown(stored)
     }
 
     /// Stores an object, and serves what it declares if it is a CustomResourceDefinition.
     pub(super) fn commit(&mut self, kind: &Type, key: &ObjectKey, object: Tree) -> Tree {
-        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS
-            && let Some(declared) = custom::declared(&object)
-        {
-            self.types.add(declared);
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            self.serve_declared(&object);
         }
         self.store.put(&kind.resource, key, object)
     }
 
-    /// Takes an object out. With a CustomResourceDefinition go its type and all objects of it.
-    pub(super) fn erase(&mut self, kind: &Type, key: &ObjectKey) {
+    /// Stores an object of the version in use, and answers it as that version shows it.
+    pub(super) fn put(&mut self, kind: &Type, key: &ObjectKey, object: Tree) -> Answer {
+        let stored = kind.stored(object)?;
+        kind.shown(&self.commit(kind, key, stored))
+    }
+
+    /// Takes an object out. With a CustomResourceDefinition go its type and all objects of it, and
+    /// with the last object of a type goes its definition, if that is being deleted.
+    pub(super) fn erase(&mut self, kind: &Type, key: &ObjectKey, now: Millis) {
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
-            let resource = Resource::new(key.name.clone());
-            let keys: Vec<ObjectKey> =
-                self.store.range(&resource, "").map(|(key, _)| key.clone()).collect();
-            keys.iter().for_each(|key| self.store.remove(&resource, key));
-            self.types.remove(&resource);
+            let definition = self.store.get(&kind.resource, key).cloned();
+            self.erase_declared(key);
+            self.store.remove(&kind.resource, key);
+            self.free_names(&definition.unwrap_or_default(), now);
+            return;
         }
         self.store.remove(&kind.resource, key);
+        if kind.definition.as_ref().is_some_and(|definition| definition.is_ending) {
+            self.end_definition(&kind.resource, now);
+        }
     }
 
     /// Makes what every cluster has from its start.

@@ -23,6 +23,8 @@ pub struct Api {
     pub(super) config: ApiConfig,
     /// How many cluster addresses were handed out to Services.
     pub(super) addresses: u32,
+    /// What the client of the last request is told besides the answer.
+    pub(super) warnings: Vec<String>,
 }
 
 /// The limits of an API server.
@@ -58,6 +60,8 @@ pub struct Handled {
     /// What changed in the store; a failed request may have changed something too (an eviction
     /// that took its share of the budget and then lost a race).
     pub writes: Vec<Write>,
+    /// What the requester is told besides the answer (`Warning` headers).
+    pub warnings: Vec<String>,
 }
 
 impl Api {
@@ -71,6 +75,7 @@ impl Api {
             uids: Stream::new(seed, "api/uids"),
             config,
             addresses: 0,
+            warnings: Vec::new(),
         };
         api.bootstrap();
         api
@@ -81,7 +86,9 @@ impl Api {
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
         let _ = who;
         if request.dry_run || eviction::is_dry_run(request) {
-            return Handled { answer: self.rehearse(now, request), writes: Vec::new() };
+            let answer = self.rehearse(now, request);
+            let warnings = std::mem::take(&mut self.warnings);
+            return Handled { answer, writes: Vec::new(), warnings };
         }
         let before = self.version();
         let answer = self.route(now, request);
@@ -89,7 +96,7 @@ impl Api {
             Ok(writes) if request.verb.is_write() => writes.cloned().collect(),
             _ => Vec::new(),
         };
-        Handled { answer, writes }
+        Handled { answer, writes, warnings: std::mem::take(&mut self.warnings) }
     }
 
     /// Carries a request out and forgets it. The answer has the version that is stored, if any;
@@ -98,6 +105,7 @@ impl Api {
         let mut stage = self.clone();
         let answer = stage.route(now, request);
         (self.names, self.uids) = (stage.names, stage.uids);
+        self.warnings = stage.warnings;
         let mut answer = answer?;
         if request.verb.is_write() && !answer["metadata"]["resourceVersion"].is_null() {
             match self.store.get(&request.resource, &request.key) {
@@ -164,6 +172,20 @@ impl Api {
     /// The newest state of an object, past all links. For drivers and tests, never for actors.
     pub fn get(&self, resource: &Resource, key: &ObjectKey) -> Option<&Tree> {
         self.store.get(resource, key)
+    }
+
+    /// An object as it is shown in a version of its type, `v1`; other versions than the stored one
+    /// exist for custom types.
+    ///
+    /// # Errors
+    /// 404 for an unknown resource; 500 when a conversion webhook would have to be asked.
+    pub fn shown(
+        &self,
+        resource: &Resource,
+        version: &Text,
+        object: &Tree,
+    ) -> Result<Tree, Status> {
+        self.types.in_version(resource, version)?.shown(object)
     }
 
     /// The served types in the order of their resources.

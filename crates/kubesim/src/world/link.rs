@@ -128,7 +128,7 @@ impl World {
 
     fn carry_out(&mut self, actor: ActorId, incarnation: u32, message: &Message) -> (Answer, u64) {
         let slot = &self.slots[actor];
-        let Handled { answer, writes } =
+        let Handled { answer, writes, .. } =
             self.api.handle(self.now, &slot.identity, &message.request);
         for write in &writes {
             self.fan_out(write);
