@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, header, request::Parts};
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::object;
+use kubesim_model::{Text, object};
 use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
@@ -71,11 +71,12 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let form = Form::accepted(text_of(&head.headers, header::ACCEPT))?;
     let query = query::read(head.uri.query().unwrap_or_default())?;
     if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
-        let watching = Box::new(watching(resource, &key, query)?);
+        let watching = Box::new(watching(resource, &version, &key, query)?);
         return Ok(Call::Watch { version, form, watching });
     }
     let verb = verb(head, &key, !subresource.is_empty())?;
     let mut request = Request::new(verb, resource, key);
+    request.version = own_version(&version);
     request.subresource = subresource;
     request.body = read_body(&head.headers, body, verb)?;
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
@@ -117,9 +118,13 @@ fn patch(headers: &HeaderMap) -> Result<Verb, Status> {
     }
 }
 
-fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watching, Status> {
-    let version = query.list.resource_version.as_str();
-    let from = match version {
+fn watching(
+    resource: Resource,
+    version: &str,
+    key: &ObjectKey,
+    query: Query,
+) -> Result<Watching, Status> {
+    let from = match query.list.resource_version.as_str() {
         "" => 0,
         number => number.parse().map_err(|_| {
             Status::new(500, "", format!("resourceVersion: Invalid value: \"{number}\""))
@@ -129,6 +134,7 @@ fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watchin
     let field_selector = query.list.field_selector;
     let spec = WatchSpec {
         resource,
+        version: own_version(version),
         namespace: key.namespace.clone(),
         label_selector: query.list.label_selector,
         field_selector,
@@ -195,6 +201,11 @@ fn name_created(request: &mut Request) -> Result<(), Status> {
 fn media_type(headers: &HeaderMap) -> &str {
     let text = text_of(headers, header::CONTENT_TYPE);
     text.split(';').next().unwrap_or_default().trim()
+}
+
+/// The version in `group/version`.
+fn own_version(version: &str) -> Text {
+    Text::new(version.rsplit('/').next().unwrap_or(version))
 }
 
 fn text_of(headers: &HeaderMap, name: header::HeaderName) -> &str {

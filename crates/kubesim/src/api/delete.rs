@@ -99,9 +99,10 @@ impl Api {
         let marked = custom::mark(old, call.now);
         let resource = Resource::new(key.name.clone());
         let held = old["metadata"]["finalizers"].items().len() > 0
-            || self.store.range(&resource, "").any(|(_, object)| {
-                !object["metadata"]["finalizers"].items().is_empty()
-            });
+            || self
+                .store
+                .range(&resource, "")
+                .any(|(_, object)| !object["metadata"]["finalizers"].items().is_empty());
         if !held {
             self.erase(&call.kind, key, call.now);
             return Ok(marked);

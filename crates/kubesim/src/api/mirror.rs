@@ -5,9 +5,9 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
+use super::ApiConfig;
 use super::server::Api;
 use super::window::Write;
-use super::ApiConfig;
 
 impl Api {
     /// A server that has nothing of its own.

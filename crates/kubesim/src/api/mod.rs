@@ -29,7 +29,9 @@ mod update;
 mod validate;
 mod window;
 
-pub use custom::{Additional, Column, Conversion, Definition, Kind, ListKind, Schema, Version, age};
+pub use custom::{
+    Additional, Column, Conversion, Definition, Kind, ListKind, Schema, Version, age,
+};
 pub use errors::forbidden_option;
 pub use registry::Type;
 pub use selection::Selection;

@@ -136,7 +136,7 @@ impl Api {
             .store
             .range(&spec.resource, &spec.namespace)
             .filter(|(_, object)| selection.matches(object))
-            .map(|(_, object)| object.clone())
+            .map(|(_, object)| selection.show(object))
             .collect();
         Ok((items, self.version()))
     }
@@ -146,7 +146,7 @@ impl Api {
     /// # Errors
     /// As [`Api::list`].
     pub fn select(&self, spec: &WatchSpec) -> Result<Selection, Status> {
-        let kind = self.types.find(&spec.resource)?;
+        let kind = self.types.in_version(&spec.resource, &spec.version)?;
         Selection::new(&kind, &spec.namespace, &spec.label_selector, &spec.field_selector)
     }
 

@@ -66,7 +66,9 @@ impl Api {
             self.admit_update(call, old, &mut new);
             defaults::fill(kind, &mut new, old);
         }
-        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS && call.request.subresource.is_empty() {
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS
+            && call.request.subresource.is_empty()
+        {
             self.accept_names(&mut new, call.now);
         }
         if new == *old && self.is_stored_so(kind, &call.request.key, old) {

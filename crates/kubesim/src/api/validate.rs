@@ -35,6 +35,9 @@ pub(super) fn created(kind: &Type, object: &Tree, call: &Call<'_>) -> Vec<Cause>
         call.warn(found.warnings);
         return causes;
     }
+    if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+        warn_of_formats(&Tree::Null, object, call);
+    }
     check_content(kind, object, &mut causes);
     causes
 }
@@ -54,6 +57,7 @@ pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, call: &Call<'_>) -> V
         return causes;
     }
     if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+        warn_of_formats(old, new, call);
         causes.extend(match subresource {
             "status" => custom::status_problems(new),
             _ => custom::problems(new, old),
@@ -91,6 +95,17 @@ pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, call: &Call<'_>) -> V
         _ => {}
     }
     causes
+}
+
+/// Tells of formats in a definition that will be ignored, and were not there before.
+fn warn_of_formats(old: &Tree, new: &Tree, call: &Call<'_>) {
+    let known = custom::unknown_formats(&old["spec"]);
+    let found = custom::unknown_formats(&new["spec"]).into_iter();
+    call.warn(
+        found
+            .filter(|format| !known.contains(format))
+            .map(|format| format!("unrecognized format \"{format}\"")),
+    );
 }
 
 /// A namespace is active until it is deleted.

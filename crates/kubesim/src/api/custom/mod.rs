@@ -8,10 +8,14 @@ mod definition;
 mod rules;
 mod schema;
 mod strategy;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use columns::{Column, age};
 pub use declared::{Conversion, Definition, Version};
-pub(super) use definition::{complete, give_form, mark, problems, status_problems};
-pub(super) use strategy::{check_kind, created, decode, updated};
+pub(super) use definition::{
+    complete, give_form, mark, problems, status_problems, unknown_formats,
+};
 pub use schema::{Additional, Kind, ListKind, Schema};
+pub(super) use strategy::{check_kind, created, decode, updated};

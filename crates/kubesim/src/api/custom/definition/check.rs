@@ -112,6 +112,11 @@ fn check_versions(spec: &Tree, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid(field.as_str(), warning, &detail));
         }
     }
+    if let Some(name) = versions.first().map(|version| &version["name"])
+        && let Some(why) = dns_1035_label(name.str()).filter(|_| !name.str().is_empty())
+    {
+        causes.push(Cause::invalid("spec.version", name, &why));
+    }
     if twice {
         let detail = "must contain unique version names";
         causes.push(Cause::invalid("spec.versions", &spec["versions"], detail));
@@ -297,9 +302,9 @@ fn check_stored(stored: &Tree, spec: &Tree, causes: &mut Vec<Cause>) {
 fn check_approval(definition: &Tree, old: &Tree, causes: &mut Vec<Cause>) {
     const ANNOTATION: &str = "api-approved.kubernetes.io";
     let group = definition["spec"]["group"].str();
-    let protected = ["k8s.io", "kubernetes.io"]
-        .iter()
-        .any(|own| group.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+    let protected = ["k8s.io", "kubernetes.io"].iter().any(|own| {
+        group.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    });
     if !protected {
         return;
     }

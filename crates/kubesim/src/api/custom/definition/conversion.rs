@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kubesim_model::tree::Tree;
 
-use super::super::words::dns_1035_label;
+use super::super::words::{dns_1035_label, dns_1123_subdomain};
 use crate::api::errors::Cause;
 
 /// What is wrong with `spec.conversion`.
@@ -99,9 +99,19 @@ fn check_service(service: &Tree, causes: &mut Vec<Cause>) {
     let Some(text) = path.as_str().filter(|text| !matches!(*text, "" | "/")) else { return };
     let field = format!("{field}.path");
     if text == "//" {
-        causes.push(Cause::invalid(field, path, "segment[0] may not be empty"));
+        causes.push(Cause::invalid(field.as_str(), path, "segment[0] may not be empty"));
     } else if !text.starts_with('/') {
-        causes.push(Cause::invalid(field, path, "must start with a '/'"));
+        causes.push(Cause::invalid(field.as_str(), path, "must start with a '/'"));
+    }
+    let inner = text.get(1..).unwrap_or("");
+    for (at, segment) in inner.strip_suffix('/').unwrap_or(inner).split('/').enumerate() {
+        let detail = match dns_1123_subdomain(segment) {
+            _ if text == "//" => return,
+            _ if segment.is_empty() => format!("segment[{at}] may not be empty"),
+            Some(why) => format!("segment[{at}]: {why}"),
+            None => continue,
+        };
+        causes.push(Cause::invalid(field.as_str(), path, &detail));
     }
 }
 

@@ -115,7 +115,11 @@ fn check_node(
 
 /// A rule as Kubernetes' internal type is written.
 fn shown(rule: &Tree) -> String {
-    let text = |name: &str| Tree::from(rule[name].str()).to_string();
+    // Go escapes what could be taken for HTML.
+    let text = |name: &str| {
+        let text = Tree::from(rule[name].str()).to_string();
+        text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    };
     let (reason, optional) = (&rule["reason"], &rule["optionalOldSelf"]);
     format!(
         "{{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{reason},\

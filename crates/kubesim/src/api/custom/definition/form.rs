@@ -105,7 +105,7 @@ pub(in crate::api) fn give(definition: &mut Tree, old: &Tree) -> Result<Vec<Stri
             continue;
         }
         let path = format!("spec.versions[{at}].schema.openAPIV3Schema");
-        let mut form = Form { unknown: Some(&mut unknown), depth: 0 };
+        let mut form = Form { unknown: Some(&mut unknown), fields: Vec::new() };
         let given = form.node(schema, KEYWORDS, &path)?;
         let version = &mut definition.at_mut(&["spec", "versions"]).items_mut()[at];
         version.set(&["schema", "openAPIV3Schema"], given);
@@ -116,7 +116,8 @@ pub(in crate::api) fn give(definition: &mut Tree, old: &Tree) -> Result<Vec<Stri
 struct Form<'a> {
     /// Where unknown fields are told; `None` where they are dropped in silence.
     unknown: Option<&'a mut Vec<String>>,
-    depth: usize,
+    /// The keywords on the way to the node, as Go tells them.
+    fields: Vec<String>,
 }
 
 impl Form<'_> {
@@ -127,10 +128,9 @@ impl Form<'_> {
         path: &str,
     ) -> Result<Tree, String> {
         let Tree::Map(map) = node else {
-            return Err(wrong(node, path, "v1.JSONSchemaProps"));
+            return Err(self.wrong(node, "v1.JSONSchemaProps"));
         };
-        self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.fields.len() > DEEPEST {
             return Err("exceeded max depth".to_owned());
         }
         let mut kept = Map::default();
@@ -145,7 +145,9 @@ impl Form<'_> {
             if value.is_null() {
                 continue;
             }
+            self.fields.push(key.to_string());
             let value = self.value(value, *shape, &path)?;
+            self.fields.pop();
             let empty = match &value {
                 Tree::List(items) => items.is_empty(),
                 Tree::Map(map) => map.is_empty() && matches!(shape, Shape::Fields),
@@ -157,12 +159,11 @@ impl Form<'_> {
                 kept.insert(key, value);
             }
         }
-        self.depth -= 1;
         Ok(Tree::Map(kept))
     }
 
     fn value(&mut self, value: &Tree, shape: Shape, path: &str) -> Result<Tree, String> {
-        let wrong = |kind: &str| Err(wrong(value, path, kind));
+        let wrong = |form: &Self, kind: &str| Err(form.wrong(value, kind));
         match (shape, value) {
             (Shape::Text | Shape::MaybeText, Tree::Str(_))
             | (Shape::Flag | Shape::MaybeFlag, Tree::Bool(_))
@@ -173,7 +174,7 @@ impl Form<'_> {
             | (Shape::Values, Tree::List(_)) => Ok(value.clone()),
             (Shape::Texts, Tree::List(items)) => {
                 if items.iter().any(|item| item.as_str().is_none()) {
-                    return wrong("[]string");
+                    return wrong(self, "[]string");
                 }
                 Ok(value.clone())
             }
@@ -197,15 +198,16 @@ impl Form<'_> {
             (Shape::NodeOrNodes, Tree::List(items)) => self.silent().nodes(items, KEYWORDS, path),
             (Shape::Dependencies, Tree::Map(_)) => Ok(value.clone()),
             (Shape::NodeOrFlag, _) => Err("boolean or JSON schema expected".to_owned()),
-            (Shape::Text | Shape::MaybeText, _) => wrong("string"),
-            (Shape::Flag | Shape::MaybeFlag, _) => wrong("bool"),
-            (Shape::Int, _) => wrong("int64"),
-            (Shape::Number, _) => wrong("float64"),
-            (Shape::Texts, _) => wrong("[]string"),
-            (Shape::Values, _) => wrong("[]v1.JSON"),
-            (Shape::Nodes, _) => wrong("[]v1.JSONSchemaProps"),
-            (Shape::Rules, _) => wrong("[]v1.ValidationRule"),
-            _ => wrong("v1.JSONSchemaProps"),
+            (Shape::Text | Shape::MaybeText, _) => wrong(self, "string"),
+            (Shape::Flag | Shape::MaybeFlag, _) => wrong(self, "bool"),
+            (Shape::Int, _) => wrong(self, "int64"),
+            (Shape::Number, _) => wrong(self, "float64"),
+            (Shape::Texts, _) => wrong(self, "[]string"),
+            (Shape::Fields, _) => wrong(self, "map[string]v1.JSONSchemaProps"),
+            (Shape::Values, _) => wrong(self, "[]v1.JSON"),
+            (Shape::Nodes, _) => wrong(self, "[]v1.JSONSchemaProps"),
+            (Shape::Rules, _) => wrong(self, "[]v1.ValidationRule"),
+            _ => wrong(self, "v1.JSONSchemaProps"),
         }
     }
 
@@ -221,20 +223,28 @@ impl Form<'_> {
     }
 
     fn silent(&self) -> Form<'static> {
-        Form { unknown: None, depth: self.depth }
+        Form { unknown: None, fields: self.fields.clone() }
     }
-}
 
-fn wrong(value: &Tree, path: &str, kind: &str) -> String {
-    let found = match value {
-        Tree::Null => "null",
-        Tree::Bool(_) => "bool",
-        Tree::Int(_) | Tree::Float(_) => "number",
-        Tree::Str(_) => "string",
-        Tree::List(_) => "array",
-        Tree::Map(_) => "object",
-    };
-    format!("json: cannot unmarshal {found} into Go struct field {path} of type {kind}")
+    fn wrong(&self, value: &Tree, kind: &str) -> String {
+        let found = match value {
+            Tree::Null => "null",
+            Tree::Bool(_) => "bool",
+            Tree::Int(_) | Tree::Float(_) => "number",
+            Tree::Str(_) => "string",
+            Tree::List(_) => "array",
+            Tree::Map(_) => "object",
+        };
+        let field = ["spec.versions.schema.openAPIV3Schema"]
+            .into_iter()
+            .chain(self.fields.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(".");
+        format!(
+            "json: cannot unmarshal {found} into Go struct field JSONSchemaProps.{field} of type \
+             {kind}"
+        )
+    }
 }
 
 #[cfg(test)]

@@ -243,4 +243,3 @@ fn accept(definition: &mut Tree, taken: &(Vec<Text>, Vec<Text>)) -> Option<(&'st
     definition.set(&["status", "acceptedNames"], accepted);
     refused
 }
-

@@ -14,3 +14,4 @@ mod structural;
 pub(in crate::api) use check::{problems, status_problems};
 pub(in crate::api) use form::give as give_form;
 pub(in crate::api) use life::{complete, mark};
+pub(in crate::api) use schema::unknown_formats;

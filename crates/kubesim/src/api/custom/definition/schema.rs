@@ -5,13 +5,39 @@ use std::collections::BTreeSet;
 
 use kubesim_model::tree::Tree;
 
-use super::super::schema::Schema;
+use super::super::schema::{Kind, Schema, is_known_format};
 use super::parts::parts;
 use super::{defaults, expressions, structural};
 use crate::api::errors::Cause;
 
 /// How deep a schema may be: deeper ones are refused before anything walks through them.
 const DEEPEST: usize = 96;
+
+/// The formats in the schemas of a definition that nobody knows: they are ignored.
+pub(in crate::api) fn unknown_formats(spec: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in parts(spec, "schema", "") {
+        find_formats(&part.value["openAPIV3Schema"], &mut found);
+    }
+    found
+}
+
+fn find_formats(schema: &Tree, found: &mut Vec<String>) {
+    let (kind, format) = (Kind::named(schema["type"].str()), schema["format"].str());
+    if !format.is_empty() && !is_known_format(kind, format) {
+        found.push(format.to_owned());
+    }
+    for (key, value) in schema.fields() {
+        match key.as_str() {
+            "items" | "additionalProperties" | "not" => find_formats(value, found),
+            "allOf" | "anyOf" | "oneOf" => {
+                value.items().iter().for_each(|node| find_formats(node, found));
+            }
+            "properties" => value.fields().for_each(|(_, node)| find_formats(node, found)),
+            _ => {}
+        }
+    }
+}
 
 /// What is known of a node from those above it.
 #[derive(Clone)]
@@ -104,10 +130,27 @@ fn check_status_root(schema: &Tree, path: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::invalid(format!("{path}.type"), &schema["type"], detail));
     }
     let forbidden = [
-        "$ref", "$schema", "additionalItems", "additionalProperties", "allOf", "anyOf", "default",
-        "definitions", "dependencies", "enum", "id", "maxProperties", "minProperties", "not",
-        "nullable", "oneOf", "patternProperties", "x-kubernetes-embedded-resource",
-        "x-kubernetes-int-or-string", "x-kubernetes-list-map-keys", "x-kubernetes-list-type",
+        "$ref",
+        "$schema",
+        "additionalItems",
+        "additionalProperties",
+        "allOf",
+        "anyOf",
+        "default",
+        "definitions",
+        "dependencies",
+        "enum",
+        "id",
+        "maxProperties",
+        "minProperties",
+        "not",
+        "nullable",
+        "oneOf",
+        "patternProperties",
+        "x-kubernetes-embedded-resource",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-list-type",
         "x-kubernetes-map-type",
     ];
     if forbidden.iter().any(|name| !schema[*name].is_null()) {
@@ -123,7 +166,12 @@ fn check_status_root(schema: &Tree, path: &str, causes: &mut Vec<Cause>) {
 /// A keyword for which there is no structural schema at all.
 fn first_unsupported(schema: &Tree) -> Option<String> {
     let own = [
-        "id", "$schema", "$ref", "patternProperties", "dependencies", "additionalItems",
+        "id",
+        "$schema",
+        "$ref",
+        "patternProperties",
+        "dependencies",
+        "additionalItems",
         "definitions",
     ];
     let name = own.iter().find(|name| !schema[**name].is_null());
@@ -217,7 +265,8 @@ fn check_keywords(schema: &Tree, path: &str, around: &Around, causes: &mut Vec<C
         let detail = format!("must not be set {why}");
         causes.push(Cause::forbidden(format!("{path}.default"), &detail));
     }
-    for name in ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"]
+    for name in
+        ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"]
     {
         if !schema[name].is_null() {
             let detail = format!("{name} is not supported");

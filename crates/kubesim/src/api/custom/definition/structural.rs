@@ -49,8 +49,10 @@ fn invariants(schema: &Tree, level: Level, path: &str, causes: &mut Vec<Cause>) 
         flag("x-kubernetes-embedded-resource"),
     );
     let detail = "must be false if x-kubernetes-int-or-string is true";
-    let extensions =
-        [("x-kubernetes-preserve-unknown-fields", open), ("x-kubernetes-embedded-resource", embedded)];
+    let extensions = [
+        ("x-kubernetes-preserve-unknown-fields", open),
+        ("x-kubernetes-embedded-resource", embedded),
+    ];
     for (name, set) in extensions {
         if either && set {
             causes.push(Cause::invalid(format!("{path}.{name}"), &Tree::Bool(true), detail));

@@ -132,13 +132,16 @@ impl<'s> Checker<'_, 's> {
         };
         let field = &select.field;
         let Some(kind) = of.field(field) else {
-            let place = format!(".{field}");
+            let (place, skip) = match select.test {
+                true => ("has(".to_owned(), 3),
+                false => (format!(".{field}"), 0),
+            };
             let why = if of.has_fields() {
                 format!("undefined field '{field}'")
             } else {
                 format!("type '{of}' does not support field selection")
             };
-            return self.fault(&place, 0, why);
+            return self.fault(&place, skip, why);
         };
         match (select.test, optional) {
             (true, _) => Type::Bool,
@@ -188,7 +191,10 @@ impl<'s> Checker<'_, 's> {
         }
         self.check_literals(name, call);
         let Some(forms) = signatures::of(&full) else {
-            let why = format!("undeclared reference to '{full}' (in container '')");
+            if let Some((library, _)) = full.split_once('.') {
+                self.variable(library);
+            }
+            let why = format!("undeclared reference to '{name}' (in container '')");
             return self.fault(&format!("{name}("), name.len(), why);
         };
         self.overload(&full, forms, is_method, &arguments)
@@ -206,9 +212,11 @@ impl<'s> Checker<'_, 's> {
         for form in forms.iter().filter(|form| form.is_method == is_method) {
             let mut bindings = Bindings::new();
             let fits = form.takes.len() == arguments.len()
-                && form.takes.iter().zip(arguments).all(|(wanted, have)| {
-                    fits(wanted, have, &mut bindings)
-                });
+                && form
+                    .takes
+                    .iter()
+                    .zip(arguments)
+                    .all(|(wanted, have)| fits(wanted, have, &mut bindings));
             if fits {
                 let kind = bound(&form.gives, &bindings);
                 gives = Some(match gives {

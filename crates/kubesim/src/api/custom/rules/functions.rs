@@ -167,9 +167,7 @@ fn uint<'a>(value: &Value<'a>) -> Answer<'a> {
         Value::Uint(_) => Ok(value.clone()),
         Value::Int(number) => u64::try_from(*number)
             .map_or_else(|_| fail("unsigned integer overflow"), |n| Ok(Value::Uint(n))),
-        Value::Double(number) if (0.0..1.8e19).contains(number) => {
-            Ok(Value::Uint(*number as u64))
-        }
+        Value::Double(number) if (0.0..1.8e19).contains(number) => Ok(Value::Uint(*number as u64)),
         Value::Double(_) => fail("unsigned integer overflow"),
         Value::Text(text) => text.parse().map_or_else(
             |_| fail("type conversion error from 'string' to 'uint'"),
@@ -217,8 +215,7 @@ fn sets<'a>(name: &str, one: &Value<'a>, other: &Value<'a>) -> Option<Answer<'a>
         (Ok(one), Ok(other)) => (one, other),
         (Err(error), _) | (_, Err(error)) => return Some(Err(error)),
     };
-    let inside =
-        |list: &[Value<'a>], value: &Value<'a>| list.iter().any(|have| equal(have, value));
+    let inside = |list: &[Value<'a>], value: &Value<'a>| list.iter().any(|have| equal(have, value));
     let holds = match name {
         "contains" => other.iter().all(|value| inside(&one, value)),
         "intersects" => other.iter().any(|value| inside(&one, value)),

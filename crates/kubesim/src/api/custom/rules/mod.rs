@@ -22,5 +22,5 @@ mod types;
 mod value;
 
 pub(in crate::api) use program::Program;
-pub(in crate::api) use rule::Rules;
 pub(super) use rule::Rule;
+pub(in crate::api) use rule::Rules;

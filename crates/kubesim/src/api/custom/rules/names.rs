@@ -2,8 +2,27 @@
 
 /// Words that are no names in CEL.
 const RESERVED: &[&str] = &[
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
-    "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// The name of a field in expressions; `None` if it can't be written there.
@@ -34,7 +53,8 @@ pub(super) fn unescaped(name: &str) -> String {
     }
     let mut text = String::with_capacity(name.len());
     let mut rest = name;
-    let words = [("__underscores__", "__"), ("__dot__", "."), ("__dash__", "-"), ("__slash__", "/")];
+    let words =
+        [("__underscores__", "__"), ("__dot__", "."), ("__dash__", "-"), ("__slash__", "/")];
     while !rest.is_empty() {
         if let Some((word, letter)) = words.iter().find(|(word, _)| rest.starts_with(word)) {
             text += letter;

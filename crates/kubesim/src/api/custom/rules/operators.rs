@@ -11,9 +11,8 @@ use kube_cel::cel::common::ast::operators as op;
 
 /// Applies an operator of two operands that needs both.
 pub(super) fn binary<'a>(operator: &str, left: &Value<'a>, right: &Value<'a>) -> Answer<'a> {
-    let ordered = |holds: fn(std::cmp::Ordering) -> bool| {
-        Ok(Value::Bool(holds(compare(left, right)?)))
-    };
+    let ordered =
+        |holds: fn(std::cmp::Ordering) -> bool| Ok(Value::Bool(holds(compare(left, right)?)));
     match operator {
         op::EQUALS => Ok(Value::Bool(equal(left, right))),
         op::NOT_EQUALS => Ok(Value::Bool(!equal(left, right))),
@@ -35,7 +34,9 @@ pub(super) fn contains<'a>(container: &Value<'a>, value: &Value<'a>) -> Answer<'
         return Ok(Value::Bool(items?.iter().any(|item| equal(item, value))));
     }
     match container {
-        Value::Map(_) | Value::Tree(..) => Ok(Value::Bool(matches!(container.at(value), Ok(Some(_))))),
+        Value::Map(_) | Value::Tree(..) => {
+            Ok(Value::Bool(matches!(container.at(value), Ok(Some(_)))))
+        }
         _ => no_overload(),
     }
 }
@@ -61,9 +62,8 @@ fn add<'a>(left: &Value<'a>, right: &Value<'a>) -> Answer<'a> {
             Ok(Value::Bytes(Rc::new([a.as_slice(), b.as_slice()].concat())))
         }
         (Value::Duration(a), Value::Duration(b)) => span(a.checked_add(*b)),
-        (Value::Time(time), Value::Duration(nanos)) | (Value::Duration(nanos), Value::Time(time)) => {
-            moved(*time, Some(*nanos))
-        }
+        (Value::Time(time), Value::Duration(nanos))
+        | (Value::Duration(nanos), Value::Time(time)) => moved(*time, Some(*nanos)),
         _ => match (left.items(), right.items()) {
             (Some(a), Some(b)) => Ok(Value::List(Rc::new(joined(left, a?, b?)?))),
             _ => no_overload(),
@@ -137,12 +137,10 @@ fn scale<'a>(operator: &str, left: &Value<'a>, right: &Value<'a>) -> Answer<'a> 
         (op::MULTIPLY, Value::Uint(a), Value::Uint(b)) => unsigned(a.checked_mul(*b)),
         (op::MULTIPLY, Value::Double(a), Value::Double(b)) => Ok(Value::Double(a * b)),
         (op::DIVIDE, Value::Double(a), Value::Double(b)) => Ok(Value::Double(a / b)),
-        (op::DIVIDE, Value::Int(_), Value::Int(0)) | (op::DIVIDE, Value::Uint(_), Value::Uint(0)) => {
-            fail("division by zero")
-        }
-        (op::MODULO, Value::Int(_), Value::Int(0)) | (op::MODULO, Value::Uint(_), Value::Uint(0)) => {
-            fail("modulus by zero")
-        }
+        (op::DIVIDE, Value::Int(_), Value::Int(0))
+        | (op::DIVIDE, Value::Uint(_), Value::Uint(0)) => fail("division by zero"),
+        (op::MODULO, Value::Int(_), Value::Int(0))
+        | (op::MODULO, Value::Uint(_), Value::Uint(0)) => fail("modulus by zero"),
         (op::DIVIDE, Value::Int(a), Value::Int(b)) => whole(a.checked_div(*b)),
         (op::DIVIDE, Value::Uint(a), Value::Uint(b)) => unsigned(a.checked_div(*b)),
         (op::MODULO, Value::Int(a), Value::Int(b)) => whole(a.checked_rem(*b)),

@@ -35,9 +35,8 @@ impl Program {
                  {limit}"
             ));
         }
-        let too_deep = || {
-            format!("ERROR: <input>:1:1: expression recursion limit exceeded: {DEEPEST}")
-        };
+        let too_deep =
+            || format!("ERROR: <input>:1:1: expression recursion limit exceeded: {DEEPEST}");
         if nesting(text) > DEEPEST / 2 || chain(text) > LONGEST_CHAIN {
             return Err(too_deep());
         }

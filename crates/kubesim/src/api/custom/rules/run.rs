@@ -198,9 +198,8 @@ impl Run<'_> {
             match message.evaluate(known, &mut self.left) {
                 Ok(Value::Text(text)) => {
                     let text = text.trim();
-                    let fine = !text.is_empty()
-                        && text.len() <= LONGEST_MESSAGE
-                        && !text.contains('\n');
+                    let fine =
+                        !text.is_empty() && text.len() <= LONGEST_MESSAGE && !text.contains('\n');
                     fine.then(|| text.to_owned())
                 }
                 _ => None,

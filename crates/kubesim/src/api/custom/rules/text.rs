@@ -30,7 +30,8 @@ pub(super) fn of(value: &Value<'_>) -> Result<Text, Failure> {
 /// A duration in seconds: `5400s`, `1.5s`.
 fn seconds(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
-    let (whole, rest) = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
+    let (whole, rest) =
+        (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
     if rest == 0 {
         return format!("{sign}{whole}s");
     }

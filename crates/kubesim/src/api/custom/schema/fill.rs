@@ -54,12 +54,7 @@ fn filled(tree: &Tree, old: &Tree, schema: &Schema) -> Option<Tree> {
 }
 
 /// Defaults inside of the fields, those that were just filled in among them.
-fn fill_fields(
-    map: &Map,
-    changed: Option<Map>,
-    old: &Tree,
-    schema: &Schema,
-) -> Option<Map> {
+fn fill_fields(map: &Map, changed: Option<Map>, old: &Tree, schema: &Schema) -> Option<Map> {
     let mut changed = changed;
     let now = changed.clone();
     for (key, value) in now.as_ref().unwrap_or(map).iter() {

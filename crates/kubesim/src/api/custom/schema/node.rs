@@ -204,7 +204,7 @@ impl Schema {
 }
 
 impl Kind {
-    fn named(name: &str) -> Kind {
+    pub(in super::super) fn named(name: &str) -> Kind {
         match name {
             "object" => Kind::Object,
             "array" => Kind::Array,

@@ -32,7 +32,9 @@ pub(super) fn fits(number: f64, kind: &str, format: &str) -> bool {
         ("integer", "int32") => {
             number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number)
         }
-        ("integer", _) => number.fract() == 0.0 && (-9.3e18..9.223_372_036_854_775e18).contains(&number),
+        ("integer", _) => {
+            number.fract() == 0.0 && (-9.3e18..9.223_372_036_854_775e18).contains(&number)
+        }
         ("number", "float") => number.abs() <= f64::from(f32::MAX),
         _ => true,
     }

@@ -81,9 +81,7 @@ fn quoted(inside: &str) -> Result<(String, &str), String> {
                 Some((_, 't')) => name.push('\t'),
                 Some((_, letter @ ('\'' | '\\'))) => name.push(letter),
                 Some((_, letter)) => {
-                    return Err(format!(
-                        "invalid string literal: invalid escape char \\{letter}"
-                    ));
+                    return Err(format!("invalid string literal: invalid escape char \\{letter}"));
                 }
                 None => break,
             },

@@ -66,7 +66,13 @@ impl Schema {
 impl Pruned {
     /// The tree with known fields only, or `None` if nothing changes. `root` is set for objects of
     /// the API, whose metadata is not looked at.
-    fn known(&mut self, tree: &Tree, old: &Tree, schema: Option<&Schema>, root: bool) -> Option<Tree> {
+    fn known(
+        &mut self,
+        tree: &Tree,
+        old: &Tree,
+        schema: Option<&Schema>,
+        root: bool,
+    ) -> Option<Tree> {
         if tree.is_same(old) {
             return None;
         }

@@ -6,10 +6,10 @@
 use kubesim_model::Text;
 use kubesim_model::tree::{Map, Tree};
 
+use super::formats;
 use super::node::{Additional, Checks, Kind, Schema};
 use super::numbers::{self, written};
 use super::old::Old;
-use super::formats;
 use crate::api::errors::Cause;
 
 /// What validating a value found.
@@ -30,7 +30,12 @@ struct Fault {
 impl Schema {
     /// What is wrong with a value at `path` (empty for whole objects). With `old`, parts that were
     /// as wrong before and are unchanged are let pass.
-    pub(in crate::api) fn check(&self, path: &str, value: &Tree, old: Option<Old<'_>>) -> Vec<Cause> {
+    pub(in crate::api) fn check(
+        &self,
+        path: &str,
+        value: &Tree,
+        old: Option<Old<'_>>,
+    ) -> Vec<Cause> {
         let outcome = self.with_old("", value, old);
         let place = |mut cause: Cause| {
             if cause.field != NOWHERE {
@@ -226,7 +231,9 @@ impl Schema {
                     0 => "Found none valid".to_owned(),
                     many => format!("Found {many} valid alternatives"),
                 };
-                all.plain(format!("\"{path}\" must validate one and only one schema (oneOf). {how}"));
+                all.plain(format!(
+                    "\"{path}\" must validate one and only one schema (oneOf). {how}"
+                ));
             }
             if fits <= 1 {
                 all.merge(told, false);
