@@ -2,10 +2,10 @@
 
 use http::{HeaderMap, Method, header, request::Parts};
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::{Text, object};
 use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
+use kubesim_model::{Text, object};
 
 use crate::path::{self, Path};
 use crate::query::{self, Query};

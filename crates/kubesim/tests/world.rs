@@ -303,7 +303,12 @@ fn objects_owned_by_a_custom_resource_go_with_it() {
         "spec" => map! {
             "group" => "apps.kruise.io", "scope" => "Namespaced",
             "names" => map! { "plural" => "clonesets", "kind" => "CloneSet" },
-            "versions" => list![map! { "name" => "v1alpha1", "served" => true, "storage" => true }],
+            "versions" => list![map! {
+                "name" => "v1alpha1", "served" => true, "storage" => true,
+                "schema" => map! { "openAPIV3Schema" => map! {
+                    "type" => "object", "x-kubernetes-preserve-unknown-fields" => true,
+                } },
+            }],
         },
     };
     ask(&mut world, Request::create(Resource::CUSTOM_RESOURCE_DEFINITIONS, definition))

@@ -1,6 +1,6 @@
 //! Creating objects: name, namespace, defaults, admission, validation.
 
-use kubesim_model::request::{Answer, Status};
+use kubesim_model::request::{Answer, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::weight::weigh;
@@ -43,10 +43,13 @@ impl Api {
         self.admit(call, &mut object)?;
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             object.remove(&["status"]);
-            self.accept_names(&mut object, call.now);
+            custom::note_stored(&mut object);
         }
         let causes = validate::created(kind, &object, call);
         call.invalid_if(&causes, object::name(&object))?;
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            self.accept_names(&mut object, call.now);
+        }
         self.finish_create(call, &mut object);
         let mut taken = false;
         for _ in 0..if drawn { DRAWS } else { 1 } {
@@ -73,7 +76,10 @@ impl Api {
         self.check_size(&object)?;
         let (version, kind) = (object["apiVersion"].str(), object["kind"].str());
         if call.kind.custom {
-            custom::check_kind(&call.kind, &object, &call.request.body)?;
+            custom::check_version(&call.kind, &object, &call.request.body)?;
+            if call.request.verb != Verb::Update {
+                custom::check_kind(&call.kind, &object)?;
+            }
         } else if !(version.is_empty() || call.kind.serves(version))
             || !(kind.is_empty() || call.kind.kind == kind)
         {

@@ -94,7 +94,12 @@ impl Api {
     /// Deletes a definition: it goes when all objects of its type are gone, which go with it.
     fn delete_definition(&mut self, call: &Call<'_>, key: &ObjectKey, old: &Tree) -> Answer {
         if object::is_terminating(old) {
-            return Ok(old.clone());
+            if old["metadata"]["deletionGracePeriodSeconds"].as_i64() == Some(0) {
+                return Ok(old.clone());
+            }
+            let mut marked = old.clone();
+            marked.set(&["metadata", "deletionGracePeriodSeconds"], 0);
+            return Ok(self.commit(&call.kind, key, marked));
         }
         let marked = custom::mark(old, call.now);
         let resource = Resource::new(key.name.clone());
@@ -292,9 +297,10 @@ impl Options {
                     "Precondition failed: {what} in precondition: {wanted}, {what} in object \
                      meta: {have}"
                 );
-                // The resource in the details of this conflict is the kind.
+                // The resource in the details of this conflict is the kind, mostly.
                 let (group, name) = (kind.resource.group(), &kind.kind);
                 let resource = match group {
+                    "apiextensions.k8s.io" => kind.resource.clone(),
                     "" => Resource::new(name.clone()),
                     group => Resource::new(format!("{name}.{group}")),
                 };

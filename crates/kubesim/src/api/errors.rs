@@ -49,7 +49,7 @@ impl Cause {
 
     /// A value is none of those that are allowed.
     pub(super) fn not_supported(field: impl Into<String>, value: &Tree, allowed: &[&str]) -> Self {
-        let allowed: Vec<String> = allowed.iter().map(|one| format!("\"{one}\"")).collect();
+        let allowed: Vec<String> = allowed.iter().map(|one| format!("{one:?}")).collect();
         let message =
             format!("Unsupported value: {value}: supported values: {}", allowed.join(", "));
         Cause::new(field, "FieldValueNotSupported", message)

@@ -86,6 +86,9 @@ impl Api {
     /// Sends a request to the part that serves it.
     pub(super) fn route(&mut self, now: Millis, request: &Request) -> Answer {
         let kind = self.types.in_version(&request.resource, &request.version)?;
+        if !kind.namespaced && !request.key.namespace.is_empty() && kind.custom {
+            return Err(errors::no_such_resource(&request.resource));
+        }
         if !kind.namespaced && !request.key.namespace.is_empty() {
             let text = format!("{} are not namespaced", request.resource);
             return Err(errors::bad_request(text));
@@ -105,6 +108,9 @@ impl Api {
         }
         let answer = match request.subresource.as_str() {
             "" => self.route_object(&call),
+            name if !call.kind.has_subresource(name) && call.kind.custom => {
+                Err(errors::not_found(&request.resource, &request.key.name))
+            }
             name if !call.kind.has_subresource(name) => {
                 Err(errors::no_such_resource(format_args!("{}/{name}", request.resource)))
             }

@@ -180,13 +180,17 @@ fn scale_of(object: &Tree, paths: &ScalePaths) -> Tree {
         selector if !paths.selector.is_empty() => selector_text(selector),
         _ => Text::default(),
     };
+    let mut status = map! { "replicas" => number(&paths.status) };
+    if !selector.is_empty() {
+        status.set(&["selector"], selector);
+    }
     map! {
         "apiVersion" => "autoscaling/v1", "kind" => "Scale", "metadata" => metadata,
         "spec" => match number(&paths.spec) {
             0 => map! {},
             wanted => map! { "replicas" => wanted },
         },
-        "status" => map! { "replicas" => number(&paths.status), "selector" => selector },
+        "status" => status,
     }
 }
 

@@ -9,7 +9,7 @@ use kubesim_model::tree::Tree;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{defaults, delete, errors, metadata, validate};
+use super::{custom, defaults, delete, errors, metadata, validate};
 
 impl Api {
     /// Replaces an object, or a part of it through a subresource.
@@ -25,6 +25,9 @@ impl Api {
             && !call.kind.allows_blind_update()
         {
             return Err(errors::needs_version(&call.kind, call.name()));
+        }
+        if call.kind.custom && call.request.subresource != "scale" {
+            custom::check_kind(&call.kind, &call.request.body)?;
         }
         self.replace(call, &old, new)
     }
@@ -66,15 +69,17 @@ impl Api {
             self.admit_update(call, old, &mut new);
             defaults::fill(kind, &mut new, old);
         }
+        let given = new.clone();
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS
             && call.request.subresource.is_empty()
         {
+            custom::note_stored(&mut new);
             self.accept_names(&mut new, call.now);
         }
         if new == *old && self.is_stored_so(kind, &call.request.key, old) {
             return Ok(old.clone());
         }
-        let causes = validate::updated(kind, old, &new, call);
+        let causes = validate::updated(kind, old, &given, call);
         call.invalid_if(&causes, call.name())?;
         if matches!(call.request.subresource.as_str(), "" | "scale") {
             metadata::raise_generation(kind, old, &mut new);

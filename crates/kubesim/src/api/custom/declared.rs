@@ -260,16 +260,16 @@ impl Type {
         if !is_stored && matches!(definition.conversion, Conversion::Webhook(_)) {
             return Err(errors::no_webhook(self, stored["apiVersion"].str()));
         }
+        // Defaults are those of the version that it is stored in.
         let mut shown = stored.clone();
-        for name in [stored["apiVersion"].str(), &self.api_version()] {
-            if let Some(version) = definition.version_of(name) {
-                shown.set(&["apiVersion"], name);
-                version.schema.prune(&mut shown, &Tree::Null);
-                version.schema.drop_nulls(&mut shown, &Tree::Null);
-            }
+        if let Some(version) = definition.version_of(stored["apiVersion"].str()) {
+            version.schema.prune(&mut shown, &Tree::Null);
+            version.schema.drop_nulls(&mut shown, &Tree::Null);
+            version.schema.fill(&mut shown, &Tree::Null);
         }
-        if let Some(schema) = self.schema() {
-            schema.fill(&mut shown, &Tree::Null);
+        if !is_stored && let Some(schema) = self.schema() {
+            shown.set(&["apiVersion"], self.api_version());
+            schema.prune(&mut shown, &Tree::Null);
         }
         Ok(shown)
     }
@@ -294,6 +294,7 @@ impl Type {
         stored.set(&["apiVersion"], format!("{group}/{}", storage.name));
         storage.schema.prune(&mut stored, &Tree::Null);
         storage.schema.drop_nulls(&mut stored, &Tree::Null);
+        storage.schema.fill(&mut stored, &Tree::Null);
         Ok(stored)
     }
 }

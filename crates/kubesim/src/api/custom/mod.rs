@@ -15,7 +15,8 @@ mod words;
 pub use columns::{Column, age};
 pub use declared::{Conversion, Definition, Version};
 pub(super) use definition::{
-    complete, give_form, mark, problems, status_problems, unknown_formats,
+    complete, give_form, mark, note_stored, problems, status_problems, unknown_formats,
 };
 pub use schema::{Additional, Kind, ListKind, Schema};
-pub(super) use strategy::{check_kind, created, decode, updated};
+pub(super) use strategy::{check_kind, check_version, created, decode, updated};
+pub(super) use words::dns_1123_subdomain;

@@ -6,7 +6,7 @@ use kubesim_model::request::Status;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
-use super::schema::Old;
+use super::schema::{Old, settle};
 use crate::api::errors::{self, Cause};
 use crate::api::registry::{ScalePaths, Type};
 use crate::api::typed;
@@ -33,6 +33,7 @@ pub(in crate::api) fn decode(
     let decoded = typed::decode("ObjectMeta", object.field_mut("metadata"), &old["metadata"])?;
     let metadata = decoded.unknown.iter().map(|field| format!("metadata.{field}"));
     let mut unknown: Vec<String> = metadata.collect();
+    settle(object, old);
     let Some(schema) = kind.schema() else { return Ok(unknown) };
     unknown.extend(schema.prune(object, old).unknown);
     schema.drop_nulls(object, old);
@@ -44,8 +45,8 @@ pub(in crate::api) fn decode(
 /// The object must say that it is what the URL says.
 ///
 /// # Errors
-/// 400 without a kind, or for another version; 422 for another kind.
-pub(in crate::api) fn check_kind(kind: &Type, object: &Tree, body: &Tree) -> Result<(), Status> {
+/// 400 without a kind, or for another version.
+pub(in crate::api) fn check_version(kind: &Type, object: &Tree, body: &Tree) -> Result<(), Status> {
     let (said, version) = (object["kind"].str(), object["apiVersion"].str());
     if said.is_empty() {
         let body = body.to_string();
@@ -63,6 +64,15 @@ pub(in crate::api) fn check_kind(kind: &Type, object: &Tree, body: &Tree) -> Res
             kind.api_version(),
         )));
     }
+    Ok(())
+}
+
+/// The object must be of the kind of the URL.
+///
+/// # Errors
+/// 422 for another kind.
+pub(in crate::api) fn check_kind(kind: &Type, object: &Tree) -> Result<(), Status> {
+    let said = object["kind"].str();
     if kind.kind != said {
         let detail = format!("must be {}", kind.kind);
         let cause = Cause::invalid("kind", &object["kind"], &detail);

@@ -90,7 +90,10 @@ fn parse_term(term: &str, kind: &Type) -> Result<Requirement, Status> {
     let declared =
         kind.version().is_some_and(|version| version.selectable.iter().any(|have| *have == field));
     if !in_metadata && !declared && !supported(kind).contains(&field.as_str()) {
-        let text = format!("field label not supported: {field} ({})", kind.resource);
+        let text = match kind.custom {
+            true => format!("field label not supported: {field}"),
+            false => format!("field label not supported: {field} ({})", kind.resource),
+        };
         return Err(errors::bad_request(text));
     }
     Ok(Requirement { path: field.split('.').map(Text::new).collect(), value, equal })

@@ -174,6 +174,9 @@ fn definition() -> Tree {
     let version = map! {
         "name" => "v1alpha1", "served" => true, "storage" => true,
         "subresources" => map! { "status" => map! {}, "scale" => scale },
+        "schema" => map! { "openAPIV3Schema" => map! {
+            "type" => "object", "x-kubernetes-preserve-unknown-fields" => true,
+        } },
     };
     map! {
         "metadata" => map! { "name" => "clonesets.apps.kruise.io" },

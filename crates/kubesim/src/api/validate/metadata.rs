@@ -1,9 +1,11 @@
 //! Names, labels, annotations, owners, finalizers.
 
 use kubesim_model::object;
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
-use super::names::{is_dns_label, is_dns_subdomain, is_label_value, is_qualified_name};
+use super::names::{is_dns_label, is_dns_subdomain, is_label_value, wrong_in_qualified_name};
+use crate::api::custom::dns_1123_subdomain;
 use crate::api::errors::Cause;
 use crate::api::registry::Type;
 
@@ -20,8 +22,8 @@ pub(super) fn check(kind: &Type, object: &Tree) -> Vec<Cause> {
     check_owners(&metadata["ownerReferences"], &mut causes);
     for (at, finalizer) in metadata["finalizers"].items().iter().enumerate() {
         let field = format!("metadata.finalizers[{at}]");
-        if !is_qualified_name(finalizer.str()) {
-            causes.push(Cause::invalid(field, finalizer, "name part must be a qualified name"));
+        if let Some(why) = wrong_in_qualified_name(finalizer.str()) {
+            causes.push(Cause::invalid("metadata.finalizers", finalizer, why));
         } else if !kind.custom && !is_finalizer(finalizer.str()) {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             causes.push(Cause::invalid(field, finalizer, detail));
@@ -74,8 +76,8 @@ pub(super) fn check_labels(labels: &Tree, field: &str, causes: &mut Vec<Cause>) 
         causes.push(Cause::invalid(field, labels, "must be an object"));
     }
     for (key, value) in labels.fields() {
-        if !is_qualified_name(key) {
-            causes.push(Cause::invalid(field, &key.into(), "name part must be a qualified name"));
+        if let Some(why) = wrong_in_qualified_name(key) {
+            causes.push(Cause::invalid(field, &key.into(), why));
         }
         if !value.as_str().is_some_and(is_label_value) {
             let detail = "a valid label must be an empty string or consist of alphanumeric \
@@ -89,6 +91,11 @@ fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
     let text = name.str();
     if text.is_empty() {
         causes.push(Cause::required("metadata.name", "name or generateName is required"));
+        return;
+    }
+    if kind.custom || kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+        let why = dns_1123_subdomain(text);
+        causes.extend(why.map(|why| Cause::invalid("metadata.name", name, &why)));
         return;
     }
     let (fits, detail) = match (kind.resource.as_str(), kind.resource.group()) {
@@ -111,8 +118,8 @@ pub(super) fn check_annotations(annotations: &Tree, field: &str, causes: &mut Ve
     let mut bytes = 0;
     for (key, value) in annotations.fields() {
         bytes += key.len() + value.str().len();
-        if !is_qualified_name(&key.to_lowercase()) {
-            causes.push(Cause::invalid(field, &key.into(), "name part must be a qualified name"));
+        if let Some(why) = wrong_in_qualified_name(&key.to_lowercase()) {
+            causes.push(Cause::invalid(field, &key.into(), why));
         }
         if value.as_str().is_none() {
             causes.push(Cause::invalid(field, value, "must be a string"));

@@ -30,6 +30,31 @@ pub(in super::super) fn is_qualified_name(text: &str) -> bool {
     }
 }
 
+/// Why a text is no such name.
+pub(super) fn wrong_in_qualified_name(text: &str) -> Option<&'static str> {
+    let name = text.split_once('/').map_or(text, |(_, name)| name);
+    if is_qualified_name(text) {
+        None
+    } else if is_label_text(name) {
+        Some(
+            "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+              characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
+              'example.com', regex used for validation is \
+              '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        )
+    } else if name.len() > 63 {
+        Some("name part must be no more than 63 bytes")
+    } else if name.is_empty() {
+        Some("name part must be non-empty")
+    } else {
+        Some(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start \
+              and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or \
+              '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+        )
+    }
+}
+
 /// Empty, or as the name in a label key.
 pub(in super::super) fn is_label_value(text: &str) -> bool {
     text.is_empty() || is_label_text(text)

@@ -119,12 +119,17 @@ fn check_versions(spec: &Tree, causes: &mut Vec<Cause>) {
     }
     if twice {
         let detail = "must contain unique version names";
-        causes.push(Cause::invalid("spec.versions", &spec["versions"], detail));
+        causes.push(Cause::invalid("spec.versions", &told(versions), detail));
     }
     if versions.iter().filter(|version| version["storage"].is_true()).count() != 1 {
         let detail = "must have exactly one version marked as storage version";
-        causes.push(Cause::invalid("spec.versions", &spec["versions"], detail));
+        causes.push(Cause::invalid("spec.versions", &told(versions), detail));
     }
+}
+
+/// Versions as a list, also if there are none.
+fn told(versions: &[Tree]) -> Tree {
+    versions.iter().cloned().collect::<Vec<Tree>>().into()
 }
 
 fn check_names(names: &Tree, path: &str, causes: &mut Vec<Cause>) {

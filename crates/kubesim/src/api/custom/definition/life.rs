@@ -27,25 +27,32 @@ pub(in crate::api) fn complete(definition: &mut Tree) {
     if definition["spec"]["conversion"].is_null() {
         definition.set(&["spec", "conversion"], map! { "strategy" => "None" });
     }
+    if definition["status"]["storedVersions"].items().is_empty() {
+        note_stored(definition);
+    }
     let service = ["spec", "conversion", "webhook", "clientConfig", "service"];
     if definition.at(&service).as_map().is_some() && definition.at(&service)["port"].is_null() {
         definition.at_mut(&service).set(&["port"], 443);
     }
 }
 
+/// Notes in the status that the storage version is one that objects may be stored in.
+pub(in crate::api) fn note_stored(definition: &mut Tree) {
+    let stored = definition["spec"]["versions"]
+        .items()
+        .iter()
+        .find(|version| version["storage"].is_true())
+        .map(|version| version["name"].clone());
+    let known = definition["status"]["storedVersions"].items();
+    if let Some(stored) = stored.filter(|stored| !known.contains(stored)) {
+        definition.at_mut(&["status", "storedVersions"]).items_mut().push(stored);
+    }
+}
+
 impl Api {
-    /// Brings the status of a definition up to date with its spec: stored versions, accepted names
-    /// and the conditions that follow from them.
+    /// Brings the status of a definition up to date with its spec: accepted names and the
+    /// conditions that follow from them.
     pub(in crate::api) fn accept_names(&self, definition: &mut Tree, now: Millis) {
-        let stored = definition["spec"]["versions"]
-            .items()
-            .iter()
-            .find(|version| version["storage"].is_true())
-            .map(|version| version["name"].clone());
-        let known = definition["status"]["storedVersions"].items();
-        if let Some(stored) = stored.filter(|stored| !known.contains(stored)) {
-            definition.at_mut(&["status", "storedVersions"]).items_mut().push(stored);
-        }
         if definition["spec"]["names"] == definition["status"]["acceptedNames"] {
             return;
         }

@@ -13,5 +13,5 @@ mod structural;
 
 pub(in crate::api) use check::{problems, status_problems};
 pub(in crate::api) use form::give as give_form;
-pub(in crate::api) use life::{complete, mark};
+pub(in crate::api) use life::{complete, mark, note_stored};
 pub(in crate::api) use schema::unknown_formats;

@@ -93,8 +93,10 @@ fn check_root(schema: &Tree, with_status: bool, path: &str, causes: &mut Vec<Cau
     if unsupported.is_none() {
         structural::check(schema, path, &mut found);
         if found.is_empty() {
-            let read = Schema::read(schema);
+            let mut read = Schema::read(schema);
+            let embedded = std::mem::replace(&mut read.embedded, true);
             defaults::check(&read, schema, path, &mut found);
+            read.embedded = embedded;
             compiled = found.is_empty().then_some(read);
         }
     }

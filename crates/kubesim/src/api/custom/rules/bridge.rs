@@ -53,6 +53,11 @@ pub(super) fn call<'a>(
 
 fn failure(error: &ExecutionError) -> Failure {
     let text = match error {
+        ExecutionError::FunctionError { message, .. } if message.contains("no numeric value") => {
+            "quantities must match the regular expression \
+             '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+                .to_owned()
+        }
         ExecutionError::FunctionError { message, .. } => message.clone(),
         ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
         ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),

@@ -52,7 +52,7 @@ impl<'s> Checker<'_, 's> {
                     {
                         kind = *inner;
                     }
-                    of = Some(self.same(of, kind));
+                    of = Some(self.same(of, kind, element));
                 }
                 Type::list(of.unwrap_or(Type::Dyn))
             }
@@ -66,8 +66,8 @@ impl<'s> Checker<'_, 's> {
                     {
                         value = *inner;
                     }
-                    keys = Some(self.same(keys, key));
-                    values = Some(self.same(values, value));
+                    keys = Some(self.same(keys, key, &entry.key));
+                    values = Some(self.same(values, value, &entry.value));
                 }
                 let or_any = |kind: Option<Type<'s>>| Box::new(kind.unwrap_or(Type::Dyn));
                 Type::Map(or_any(keys), or_any(values))
@@ -82,12 +82,18 @@ impl<'s> Checker<'_, 's> {
     }
 
     /// All elements of a literal are of one type.
-    fn same(&mut self, one: Option<Type<'s>>, other: Type<'s>) -> Type<'s> {
+    fn same(&mut self, one: Option<Type<'s>>, other: Type<'s>, element: &IdedExpr) -> Type<'s> {
         match one {
             None => other,
             Some(one) if one.takes(&other) => one,
             Some(one) => {
-                self.fault("", 0, format!("expected type '{one}' but found '{other}'"));
+                let at = match &element.expr {
+                    Expr::Literal(LiteralValue::String(text)) => quoted(self.text, text.inner()),
+                    Expr::Literal(LiteralValue::Int(number)) => number.inner().to_string(),
+                    Expr::Ident(name) => name.clone(),
+                    _ => String::new(),
+                };
+                self.fault(&at, 0, format!("expected type '{one}' but found '{other}'"));
                 one
             }
         }
@@ -260,7 +266,7 @@ impl<'s> Checker<'_, 's> {
             _ => false,
         };
         if wrong {
-            self.fault(text, 0, format!("invalid {name} argument"));
+            self.fault(&quoted(self.text, text), 0, format!("invalid {name} argument"));
         }
     }
 
@@ -397,4 +403,10 @@ fn bound<'s>(kind: &Type<'static>, bindings: &Bindings<'s>) -> Type<'s> {
         }
         other => other.clone(),
     }
+}
+
+/// A literal as it stands in an expression, without its end.
+fn quoted(expression: &str, text: &str) -> String {
+    let double = format!("\"{text}");
+    if expression.contains(&double) { double } else { format!("'{text}") }
 }

@@ -21,6 +21,4 @@ mod text;
 mod types;
 mod value;
 
-pub(in crate::api) use program::Program;
-pub(super) use rule::Rule;
 pub(in crate::api) use rule::Rules;

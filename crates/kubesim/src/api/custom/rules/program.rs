@@ -41,7 +41,8 @@ impl Program {
             return Err(too_deep());
         }
         let parser = Parser::new().enable_optional_syntax(true);
-        let expression = parser.parse(text).map_err(|errors| errors.to_string())?;
+        let expression =
+            parser.parse(text).map_err(|errors| errors.to_string().replace("\n| ", "\n | "))?;
         if depth(&expression) > DEEPEST {
             return Err(too_deep());
         }

@@ -1,8 +1,5 @@
 //! Values as texts, as `string()` and messages write them.
 
-use std::fmt::Write as _;
-
-use base64::Engine as _;
 use kubesim_model::Text;
 
 use super::super::schema::written;
@@ -37,27 +34,4 @@ fn seconds(nanos: i64) -> String {
     }
     let rest = format!("{rest:09}");
     format!("{sign}{whole}.{}s", rest.trim_end_matches('0'))
-}
-
-/// The text of any value, as `%s` of `format()` writes it.
-pub(super) fn written_out(value: &Value<'_>) -> Result<String, Failure> {
-    if let Some(items) = value.items() {
-        let texts: Result<Vec<String>, Failure> = items?.iter().map(written_out).collect();
-        return Ok(format!("[{}]", texts?.join(", ")));
-    }
-    if let Some(entries) = value.entries() {
-        let mut text = String::from("{");
-        for (at, (key, value)) in entries?.iter().enumerate() {
-            let comma = if at == 0 { "" } else { ", " };
-            let _ = write!(text, "{comma}{}: {}", of(&key.value())?, written_out(value)?);
-        }
-        return Ok(text + "}");
-    }
-    match value {
-        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(_) => Ok(base64::engine::general_purpose::STANDARD.encode(bytes.as_slice())),
-        },
-        value => Ok(of(value)?.to_string()),
-    }
 }

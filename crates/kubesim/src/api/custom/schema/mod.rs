@@ -15,6 +15,6 @@ mod value;
 
 pub(super) use formats::{go_duration, is_known as is_known_format};
 pub use node::{Additional, Kind, ListKind, Schema};
-pub(super) use numbers::written;
+pub(super) use numbers::{settle, written};
 pub(super) use old::{Old, same_keyed};
 pub(super) use pattern::compile as compile_pattern;

@@ -1,5 +1,38 @@
 //! Numbers as Go handles and writes them.
 
+use kubesim_model::Text;
+use kubesim_model::tree::Tree;
+
+/// Makes the whole ones among numbers with a point integers: so they are written, `1.0` as `1`.
+/// What a tree shares with `old` was done before.
+pub(in super::super) fn settle(tree: &mut Tree, old: &Tree) {
+    if !has_whole(tree, old) {
+        return;
+    }
+    match tree {
+        Tree::Float(number) => *tree = Tree::Int(*number as i64),
+        Tree::List(_) => tree.items_mut().iter_mut().for_each(|item| settle(item, &Tree::Null)),
+        Tree::Map(_) => {
+            let keys: Vec<Text> = tree.fields().map(|(key, _)| key.clone()).collect();
+            keys.iter().for_each(|key| settle(tree.field_mut(key), &old[key.as_str()]));
+        }
+        _ => {}
+    }
+}
+
+fn has_whole(tree: &Tree, old: &Tree) -> bool {
+    match tree {
+        Tree::Float(number) => number.fract() == 0.0 && number.abs() < 9.2e18,
+        Tree::List(_) if !tree.is_same(old) => {
+            tree.items().iter().any(|item| has_whole(item, &Tree::Null))
+        }
+        Tree::Map(_) if !tree.is_same(old) => {
+            tree.fields().any(|(key, value)| has_whole(value, &old[key.as_str()]))
+        }
+        _ => false,
+    }
+}
+
 /// A number as Go's `%v` writes it.
 pub(in crate::api) fn written(number: f64) -> String {
     let size = number.abs();

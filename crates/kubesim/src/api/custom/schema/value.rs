@@ -282,13 +282,17 @@ impl Schema {
                     "factor MultipleOf declared for {path} must be positive: {factor_text}"
                 );
                 all.add(path, Cause::invalid(path, &Tree::Float(factor), &detail), detail.clone());
+            } else if matches!(value, Tree::Int(_)) && factor < 1.0 {
+                let detail = format!("factor MultipleOf declared for {path} must be positive: 0");
+                all.add(path, Cause::invalid(path, &Tree::Int(0), &detail), detail.clone());
             } else if !is_multiple(value, number, factor) {
-                let factor = written(factor);
+                let factor = written(beside(value, factor));
                 all.number(path, value, format!("{path} in body should be a multiple of {factor}"));
             }
         }
         if let Some(least) = checks.minimum {
             all.plain_if(fits(least, "Minimum boundary"));
+            let least = beside(value, least);
             if number < least || (checks.exclusive_minimum && number <= least) {
                 let than = if checks.exclusive_minimum { "than" } else { "than or equal to" };
                 let text = format!("{path} in body should be greater {than} {}", written(least));
@@ -297,6 +301,7 @@ impl Schema {
         }
         if let Some(most) = checks.maximum {
             all.plain_if(fits(most, "Maximum boundary"));
+            let most = beside(value, most);
             if number > most || (checks.exclusive_maximum && number >= most) {
                 let than = if checks.exclusive_maximum { "than" } else { "than or equal to" };
                 let text = format!("{path} in body should be less {than} {}", written(most));
@@ -448,9 +453,14 @@ fn go_number(value: &Tree) -> String {
     }
 }
 
+/// A bound as it is compared with a value: with whole numbers its fraction does not count.
+fn beside(value: &Tree, bound: f64) -> f64 {
+    if matches!(value, Tree::Int(_)) { bound.trunc() } else { bound }
+}
+
 fn is_multiple(value: &Tree, number: f64, factor: f64) -> bool {
     match value {
-        Tree::Int(number) if factor.fract() == 0.0 => *number % (factor as i64).max(1) == 0,
+        Tree::Int(number) => *number % (factor as i64).max(1) == 0,
         _ if factor < 1.0 => numbers::is_whole(1.0 / factor * number),
         _ => numbers::is_whole(number / factor),
     }
