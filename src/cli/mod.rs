@@ -21,6 +21,7 @@ mod provider;
 mod replay;
 mod run;
 mod schema;
+mod serve;
 mod soak;
 mod terminal;
 mod topic;

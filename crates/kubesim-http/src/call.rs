@@ -12,7 +12,7 @@ use crate::query::{self, Query};
 use crate::{Form, Meta};
 
 /// The largest body (kube-apiserver v1.36 limits requests to 3 MiB).
-const LARGEST_BODY: usize = 3 << 20;
+pub const LARGEST_BODY: usize = 3 << 20;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,7 @@
 //! The form of objects in answers: whole, or their metadata alone
 //! (`PartialObjectMetadata`, asked for by the `Accept` header).
 
-use kubesim_model::map;
 use kubesim_model::request::Status;
-use kubesim_model::tree::Tree;
 
 /// How objects are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,35 +37,5 @@ impl Form {
             return Err(Status::new(406, "NotAcceptable", text));
         }
         Ok(Form::Whole)
-    }
-
-    /// Shows an object.
-    pub fn object(self, object: &Tree) -> Tree {
-        match self {
-            Form::Whole => object.clone(),
-            Form::Metadata => partial(object, "PartialObjectMetadata"),
-        }
-    }
-
-    /// Shows an answer: an object, a list, or a Status, which has no other form.
-    pub fn answer(self, answer: &Tree) -> Tree {
-        if self == Form::Whole || answer["kind"] == "Status" {
-            return answer.clone();
-        }
-        match answer.get("items") {
-            None => self.object(answer),
-            Some(items) => {
-                let items: Vec<Tree> = items.items().iter().map(|item| self.object(item)).collect();
-                let mut list = partial(answer, "PartialObjectMetadataList");
-                list.set(&["items"], items);
-                list
-            }
-        }
-    }
-}
-
-fn partial(object: &Tree, kind: &'static str) -> Tree {
-    map! {
-        "apiVersion" => "meta.k8s.io/v1", "kind" => kind, "metadata" => &object["metadata"],
     }
 }

@@ -13,10 +13,12 @@ mod query;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod view;
 
-pub use call::{Call, Watching, read};
+pub use call::{Call, LARGEST_BODY, Watching, read};
 pub use form::Form;
-pub use frame::{bookmark, frames};
+pub use frame::{bookmark, frames, initial_lines, line};
 pub use meta::{Meta, serves};
 pub use path::{Path, read as read_path};
 pub use reply::{Reply, answer, status};
+pub use view::View;

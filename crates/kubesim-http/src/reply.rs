@@ -5,17 +5,17 @@ use http::{Response, StatusCode, header};
 use kubesim_model::request::{Answer, Status, Verb};
 use kubesim_model::tree::Tree;
 
-use crate::Form;
+use crate::View;
 
 /// An answer with its whole body.
 pub type Reply = Response<Bytes>;
 
 /// The reply of a request; `None` when the connection was lost.
-pub fn answer(verb: Verb, form: Form, answer: &Answer) -> Option<Reply> {
+pub fn answer(verb: Verb, view: &View, answer: &Answer) -> Option<Reply> {
     match answer {
         Ok(object) => {
             let code = if verb == Verb::Create { 201 } else { 200 };
-            Some(json(code, &form.answer(object)))
+            Some(json(code, &view.answer(object)))
         }
         Err(failure) if failure.code == 0 => None,
         Err(failure) => Some(status(failure)),

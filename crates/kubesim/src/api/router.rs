@@ -152,10 +152,10 @@ impl Api {
     }
 
     /// Makes what every cluster has from its start.
-    pub(super) fn bootstrap(&mut self) {
+    pub(super) fn bootstrap(&mut self, now: Millis) {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let object = map! { "metadata" => map! { "name" => name } };
-            self.boot(&Request::create(Resource::NAMESPACES, object));
+            self.boot(now, &Request::create(Resource::NAMESPACES, object));
         }
         let classes = [
             ("system-cluster-critical", 2_000_000_000i64),
@@ -163,11 +163,11 @@ impl Api {
         ];
         for (name, value) in classes {
             let object = map! { "metadata" => map! { "name" => name }, "value" => value };
-            self.boot(&Request::create(Resource::PRIORITY_CLASSES, object));
+            self.boot(now, &Request::create(Resource::PRIORITY_CLASSES, object));
         }
     }
 
-    fn boot(&mut self, request: &Request) {
-        self.route(0, request).expect("the objects that every cluster starts with are valid");
+    fn boot(&mut self, now: Millis, request: &Request) {
+        self.route(now, request).expect("the objects that every cluster starts with are valid");
     }
 }

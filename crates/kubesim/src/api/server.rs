@@ -64,6 +64,11 @@ impl Api {
     /// A server with the namespaces `default`, `kube-node-lease`, `kube-public` and `kube-system`
     /// and the two priority classes of the system.
     pub fn new(seed: u64, config: ApiConfig) -> Self {
+        Api::starting_at(seed, config, 0)
+    }
+
+    /// The same, made at the time `now`.
+    pub fn starting_at(seed: u64, config: ApiConfig, now: Millis) -> Self {
         let mut api = Api {
             store: Store::new(config.window),
             types: Registry::builtin(),
@@ -72,7 +77,7 @@ impl Api {
             config,
             addresses: 0,
         };
-        api.bootstrap();
+        api.bootstrap(now);
         api
     }
 
@@ -154,6 +159,14 @@ impl Api {
     ) -> Result<impl Iterator<Item = &'a Write> + use<'a>, Status> {
         let resource = resource.clone();
         Ok(self.store.after(rv)?.filter(move |write| write.resource == resource))
+    }
+
+    /// The writes to everything after the version `rv`, oldest first.
+    ///
+    /// # Errors
+    /// As [`Api::changes_since`].
+    pub fn writes_since(&self, rv: u64) -> Result<impl Iterator<Item = &Write>, Status> {
+        self.store.after(rv)
     }
 
     /// Forgets the history up to `rv`: watches and page tokens from before are answered 410.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kubesim_model::{Millis, Text};
 
 use super::World;
-use super::config::{ActorSpec, NodeConfig, WorldConfig};
+use super::config::{ActorSpec, NodeConfig, Staff, WorldConfig};
 use super::hosts::Machine;
 use super::queue::{Due, Queue};
 use super::rules::Rules;
@@ -21,9 +21,17 @@ pub(super) fn kubelet_name(node: &str) -> Text {
 impl World {
     /// A cluster with the configured nodes and everything that Kubernetes brings, about to start.
     pub fn new(config: WorldConfig) -> World {
-        let mut world = World::empty(config, 0);
-        world.add_scheduler();
-        world.add_controllers();
+        World::starting_at(config, 0, &Staff::everybody())
+    }
+
+    /// A cluster that starts at the time `now`, with these built-in actors only.
+    pub fn starting_at(config: WorldConfig, now: Millis, staff: &Staff) -> World {
+        let nodes = if staff.has(Staff::KUBELET) { config.nodes.clone() } else { Vec::new() };
+        let mut world = World::empty(WorldConfig { nodes, ..config }, now);
+        if staff.has(Staff::SCHEDULER) {
+            world.add_scheduler();
+        }
+        world.add_controllers(staff);
         world
     }
 
@@ -31,7 +39,7 @@ impl World {
     pub(super) fn empty(config: WorldConfig, now: Millis) -> World {
         let mut world = World {
             now,
-            api: Api::new(config.seed, ApiConfig::default()),
+            api: Api::starting_at(config.seed, ApiConfig::default(), now),
             slots: Vec::new(),
             names: BTreeMap::new(),
             machines: Vec::new(),
@@ -84,8 +92,8 @@ impl World {
         });
     }
 
-    fn add_controllers(&mut self) {
-        for (name, start) in controllers::all() {
+    fn add_controllers(&mut self, staff: &Staff) {
+        for (name, start) in controllers::all().into_iter().filter(|(name, _)| staff.has(name)) {
             let bug = self.config.bug(name).map(Text::new);
             self.add_actor(ActorSpec {
                 user_agent: Text::new_static("kube-controller-manager/v1.36"),

@@ -57,6 +57,38 @@ impl WorldConfig {
     }
 }
 
+/// Which of the built-in actors a world has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staff(Option<Vec<Text>>);
+
+impl Staff {
+    /// The kubelets, and with them the nodes.
+    pub const KUBELET: &'static str = "kubelet";
+    /// The scheduler.
+    pub const SCHEDULER: &'static str = "scheduler";
+
+    /// All of them.
+    pub fn everybody() -> Staff {
+        Staff(None)
+    }
+
+    /// Those with these names.
+    pub fn only(names: impl IntoIterator<Item = impl Into<Text>>) -> Staff {
+        Staff(Some(names.into_iter().map(Into::into).collect()))
+    }
+
+    /// Whether the actor of this name is one of them.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|names| names.iter().any(|have| have == name))
+    }
+
+    /// All names that there are: the kubelets', the scheduler's and the controllers'.
+    pub fn names() -> Vec<&'static str> {
+        let controllers = crate::controllers::all().into_iter().map(|(name, _)| name);
+        [Staff::KUBELET, Staff::SCHEDULER].into_iter().chain(controllers).collect()
+    }
+}
+
 /// How to start an actor. Each incarnation is made anew by `start`.
 #[derive(Clone)]
 pub struct ActorSpec {
