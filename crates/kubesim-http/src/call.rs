@@ -1,12 +1,14 @@
 //! A whole HTTP request: what it asks for, or the Status that refuses it at the edge.
 
 use http::{HeaderMap, Method, header, request::Parts};
+use kubesim_model::Text;
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::object;
 use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
+use crate::meta::no_page;
 use crate::path::{self, Path};
 use crate::query::{self, Query};
 use crate::{Form, Meta};
@@ -60,17 +62,21 @@ pub struct Watching {
 /// The Status that Kubernetes would answer, or one that names what is not simulated.
 pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let text = head.uri.path();
-    let unknown = || Status::new(404, "NotFound", format!("no API server has the path {text}"));
-    let (version, resource, key, subresource) = match path::read(text).ok_or_else(unknown)? {
+    let accept = text_of(&head.headers, header::ACCEPT);
+    let (version, resource, key, subresource) = match path::read(text).ok_or_else(no_page)? {
         Path::Objects { version, resource, key, subresource } => {
             (version, resource, key, subresource)
         }
-        Path::Server if head.method == Method::GET => return Ok(Call::Meta(Meta::new(text))),
+        Path::Server if head.method == Method::GET => {
+            return Ok(Call::Meta(Meta::new(text, accept)));
+        }
         Path::Server => return Err(not_allowed(&head.method)),
     };
-    let form = Form::accepted(text_of(&head.headers, header::ACCEPT))?;
     let query = query::read(head.uri.query().unwrap_or_default())?;
-    if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
+    let form = Form::accepted(accept, &query.include)?;
+    let applies = media_type(&head.headers).starts_with("application/apply-patch");
+    query.check(&head.method, applies)?;
+    if query.watch && head.method == Method::GET && subresource.is_empty() {
         let watching = Box::new(watching(resource, &key, query)?);
         return Ok(Call::Watch { version, form, watching });
     }
@@ -81,8 +87,8 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
         query.delete.fields().for_each(|(key, value)| request.body.set(&[key.as_str()], value));
     }
-    request.dry_run = query.dry_run || query::dry_run_in(&request.body);
-    request.strict = query.strict;
+    request.dry_run = query.is_dry_run() || query::dry_run_in(&request.body);
+    request.strict = query.is_strict();
     request.list = query.list;
     if verb == Verb::Create {
         name_created(&mut request)?;
@@ -126,7 +132,12 @@ fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watchin
         })?,
     };
     check_watch(&query)?;
-    let field_selector = query.list.field_selector;
+    // Whoever watches one object by its path watches what has its name.
+    let field_selector = match (key.name.as_str(), query.list.field_selector.as_str()) {
+        ("", _) => query.list.field_selector,
+        (name, "") => Text::from(format!("metadata.name={name}")),
+        (name, more) => Text::from(format!("metadata.name={name},{more}")),
+    };
     let spec = WatchSpec {
         resource,
         namespace: key.namespace.clone(),

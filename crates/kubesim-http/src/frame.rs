@@ -19,13 +19,13 @@ pub fn frames(event: &RawEvent, view: &View, initial: bool) -> Bytes {
         RawEvent::Initial { items, rv } => return initial_lines(items, *rv, view, initial),
         RawEvent::Change(begins, WatchEvent::Applied { object, .. }) => {
             let event = if *begins { "ADDED" } else { "MODIFIED" };
-            lines += &text(event, &view.object(object));
+            lines += &text(event, &view.event(object, false));
         }
         RawEvent::Change(_, WatchEvent::Deleted { object, .. }) => {
-            lines += &text("DELETED", &view.object(object));
+            lines += &text("DELETED", &view.event(object, false));
         }
         RawEvent::Change(_, WatchEvent::Listed { items, .. }) => {
-            items.iter().for_each(|item| lines += &text("ADDED", &view.object(item)));
+            items.iter().for_each(|item| lines += &text("ADDED", &view.event(item, false)));
         }
         RawEvent::Error(status) => lines += &text("ERROR", &status.to_tree()),
         RawEvent::Opened | RawEvent::Refused(_) | RawEvent::Closed => {}
@@ -36,7 +36,9 @@ pub fn frames(event: &RawEvent, view: &View, initial: bool) -> Bytes {
 /// The lines of what there was when a watch began; with `ends`, of the bookmark after them.
 pub fn initial_lines(items: &[Tree], rv: u64, view: &View, ends: bool) -> Bytes {
     let mut lines = String::new();
-    items.iter().for_each(|item| lines += &text("ADDED", &view.object(item)));
+    for (at, item) in items.iter().enumerate() {
+        lines += &text("ADDED", &view.event(item, at == 0));
+    }
     if ends {
         lines += &text("BOOKMARK", &view.mark(rv, true));
     }

@@ -5,12 +5,16 @@
 //! name.
 
 mod call;
+mod discovery;
 mod form;
 mod frame;
 mod meta;
+mod names;
+mod openapi;
 mod path;
 mod query;
 mod reply;
+mod table;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -21,4 +25,5 @@ pub use frame::{bookmark, frames, initial_lines, line};
 pub use meta::{Meta, serves};
 pub use path::{Path, read as read_path};
 pub use reply::{Reply, answer, status};
+pub use table::Include;
 pub use view::View;

@@ -6,6 +6,7 @@ use kubesim_model::request::{Answer, Status, Verb};
 use kubesim_model::tree::Tree;
 
 use crate::View;
+use crate::meta::{self, NO_PAGE};
 
 /// An answer with its whole body.
 pub type Reply = Response<Bytes>;
@@ -24,6 +25,9 @@ pub fn answer(verb: Verb, view: &View, answer: &Answer) -> Option<Reply> {
 
 /// A failure.
 pub fn status(status: &Status) -> Reply {
+    if status.message == NO_PAGE {
+        return meta::text(404, "404 page not found\n");
+    }
     let mut reply = json(status.code, &status.to_tree());
     if let Some(seconds) = status.details["retryAfterSeconds"].as_i64() {
         reply.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -1,27 +1,36 @@
 //! How the objects of one request or watch are shown: their form, and what it takes to make it.
 
+use std::sync::Arc;
+
 use kubesim::api::Api;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, Text, map};
+use kubesim_model::{Millis, Text, list, map};
 
 use crate::Form;
+use crate::table::Sheet;
 
 /// The form of the objects of one resource, at one time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct View {
     form: Form,
     /// `apiVersion` and `kind` of the objects.
     kind: Tree,
+    /// The columns, where a table is asked for.
+    sheet: Option<Arc<Sheet>>,
     now: Millis,
 }
 
 impl View {
     /// How objects of `resource`, asked for in `version`, are shown in a form at the time `now`.
     pub fn of(api: &Api, resource: &Resource, version: &str, form: Form, now: Millis) -> View {
-        let kind = api.resources().find(|kind| kind.resource == *resource);
-        let name = kind.map(|kind| kind.kind.clone()).unwrap_or_default();
-        View { form, kind: map! { "apiVersion" => version, "kind" => name }, now }
+        let found = api.resources().find(|kind| kind.resource == *resource);
+        let name = found.map(|kind| kind.kind.clone()).unwrap_or_default();
+        let sheet = match form {
+            Form::Table(_) => found.map(|kind| Arc::new(Sheet::of(api, kind, version))),
+            Form::Whole | Form::Metadata => None,
+        };
+        View { form, kind: map! { "apiVersion" => version, "kind" => name }, sheet, now }
     }
 
     /// The same, as things are shown at another time.
@@ -29,11 +38,26 @@ impl View {
         View { now, ..self.clone() }
     }
 
-    /// An object, or the one of a watch event.
-    pub fn object(&self, object: &Tree) -> Tree {
-        match self.form {
-            Form::Whole => object.clone(),
-            Form::Metadata => partial(object, "PartialObjectMetadata"),
+    /// Whether things look the same in both, whenever they are seen.
+    pub fn looks_like(&self, other: &View) -> bool {
+        self.form == other.form && self.kind == other.kind && self.sheet == other.sheet
+    }
+
+    /// Whether the first event of a watch says more than others do: what columns there are.
+    pub fn has_heads(&self) -> bool {
+        self.sheet.is_some()
+    }
+
+    /// The object of an event; `first` says that it is the first of its watch.
+    pub fn event(&self, object: &Tree, first: bool) -> Tree {
+        match (self.form, &self.sheet) {
+            (Form::Table(include), Some(sheet)) => {
+                let metadata = version_of(object);
+                let one = std::slice::from_ref(object);
+                sheet.table(one, metadata, (include, first), &self.kind, self.now)
+            }
+            (Form::Metadata, _) => partial(object, "PartialObjectMetadata"),
+            _ => object.clone(),
         }
     }
 
@@ -42,15 +66,16 @@ impl View {
         if self.form == Form::Whole || answer["kind"] == "Status" {
             return answer.clone();
         }
-        match answer.get("items") {
-            None => self.object(answer),
-            Some(items) => {
-                let items: Vec<Tree> = items.items().iter().map(|item| self.object(item)).collect();
-                let mut list = partial(answer, "PartialObjectMetadataList");
-                list.set(&["items"], items);
-                list
-            }
+        let Some(items) = answer.get("items") else { return self.event(answer, true) };
+        if let (Form::Table(include), Some(sheet)) = (self.form, &self.sheet) {
+            let metadata = answer["metadata"].clone();
+            return sheet.table(items.items(), metadata, (include, true), &self.kind, self.now);
         }
+        let items = items.items().iter().map(|item| partial(item, "PartialObjectMetadata"));
+        let items: Vec<Tree> = items.collect();
+        let mut list = partial(answer, "PartialObjectMetadataList");
+        list.set(&["items"], if items.is_empty() { list![] } else { items.into() });
+        list
     }
 
     /// The object of a bookmark; with `initial_end` of the one that ends the initial events.
@@ -60,11 +85,16 @@ impl View {
         if initial_end {
             object.set(&["metadata", "annotations", "k8s.io/initial-events-end"], "true");
         }
-        object
+        self.event(&object, false)
     }
 }
 
-fn partial(object: &Tree, kind: &'static str) -> Tree {
+fn version_of(object: &Tree) -> Tree {
+    map! { "resourceVersion" => &object["metadata"]["resourceVersion"] }
+}
+
+/// Nothing of an object but its metadata.
+pub(crate) fn partial(object: &Tree, kind: &'static str) -> Tree {
     map! {
         "apiVersion" => "meta.k8s.io/v1", "kind" => kind, "metadata" => &object["metadata"],
     }

@@ -113,7 +113,9 @@ impl Service {
         });
         let (id, events, view, lasts) = opened.await??;
         let hub = self.hub;
-        let watch = Streaming { hub, resource, id, events, view, bookmarks, initial_events };
+        let nothing_said = true;
+        let watch =
+            Streaming { hub, resource, id, events, view, bookmarks, initial_events, nothing_said };
         let mut response = Response::new(watch.into_body(Duration::from_secs(lasts)));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);

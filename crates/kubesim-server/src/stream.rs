@@ -32,6 +32,8 @@ pub(crate) struct Streaming {
     /// Whether the client takes bookmarks, and whether one ends the initial events.
     pub(crate) bookmarks: bool,
     pub(crate) initial_events: bool,
+    /// Whether nothing was said yet.
+    pub(crate) nothing_said: bool,
 }
 
 impl Streaming {
@@ -63,18 +65,22 @@ impl Streaming {
                     continue;
                 }
             };
+            let first = self.nothing_said;
             let bytes = match told {
                 Told::Initial(items, rv) => {
                     initial_lines(&items, rv, &self.view, self.initial_events)
                 }
-                Told::Missed(lines) => Bytes::from(
-                    lines.iter().map(crate::watchers::Line::bytes).collect::<Vec<_>>().concat(),
-                ),
-                Told::Change(line) => line.bytes(),
+                Told::Missed(lines) => {
+                    let lines = lines.iter().enumerate();
+                    let lines = lines.map(|(at, line)| line.bytes(first && at == 0));
+                    Bytes::from(lines.collect::<Vec<_>>().concat())
+                }
+                Told::Change(line) => line.bytes(first),
                 Told::UpTo(rv) => bookmark(&self.view, rv),
                 Told::Failed(status) => line("ERROR", &status.to_tree()),
             };
             if !bytes.is_empty() {
+                self.nothing_said = false;
                 return Some(bytes);
             }
         }

@@ -46,9 +46,12 @@ impl Line {
         Line { event, object, view: view.at(now), bytes: OnceLock::new() }
     }
 
-    /// The line.
-    pub(crate) fn bytes(&self) -> Bytes {
-        self.bytes.get_or_init(|| line(self.event, &self.view.object(&self.object))).clone()
+    /// The line; that of a watch's first event may say more.
+    pub(crate) fn bytes(&self, first: bool) -> Bytes {
+        if first && self.view.has_heads() {
+            return line(self.event, &self.view.event(&self.object, true));
+        }
+        self.bytes.get_or_init(|| line(self.event, &self.view.event(&self.object, false))).clone()
     }
 }
 
@@ -173,7 +176,8 @@ impl Watchers {
             let Some(seen) = seen(&watcher.selection, write) else {
                 return !watcher.to.is_closed();
             };
-            let alike = lines.iter().find(|(v, line)| line.event == seen.0 && *v == watcher.view);
+            let alike =
+                lines.iter().find(|(v, line)| line.event == seen.0 && v.looks_like(&watcher.view));
             let line = alike.map(|(_, line)| line.clone()).unwrap_or_else(|| {
                 let line = Arc::new(Line::new(seen, &watcher.view, now));
                 lines.push((watcher.view.clone(), line.clone()));

@@ -33,6 +33,7 @@ pub use errors::forbidden_option;
 pub use registry::Type;
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};
+pub use typed::type_schemas;
 pub use window::Write;
 
 #[cfg(test)]
