@@ -310,6 +310,12 @@ pub(crate) struct ServeArgs {
     /// The port on 127.0.0.1; any free one if not given
     #[arg(long, default_value_t = 0, value_name = "P")]
     pub(crate) port: u16,
+    /// Write everything that is stored here when it ends, to go on with later
+    #[arg(long, value_name = "FILE")]
+    pub(crate) snapshot: Option<Utf8PathBuf>,
+    /// Go on with what `--snapshot` has kept, as after all machines were started again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) restore: Option<Utf8PathBuf>,
     /// Write the kubeconfig here; else into a temporary folder. It is taken away at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<Utf8PathBuf>,
@@ -346,6 +352,18 @@ pub(crate) struct BenchArgs {
     /// How many trials run side by side; all cores if not given
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+    /// Measure API servers instead: the simulated one, in this process and over HTTPS
+    #[arg(long)]
+    pub(crate) api: bool,
+    /// With `--api`: measure the one on this machine that this file leads to as well
+    #[arg(long, value_name = "FILE", requires = "api")]
+    pub(crate) against: Option<Utf8PathBuf>,
+    /// With `--api`: how many pods are made, read, changed and deleted
+    #[arg(long, default_value_t = 1_000, value_name = "N", requires = "api")]
+    pub(crate) pods: usize,
+    /// With `--api`: how many watches are open at once
+    #[arg(long, default_value_t = 1_000, value_name = "N", requires = "api")]
+    pub(crate) watchers: usize,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -14,6 +14,7 @@ mod image;
 mod list;
 mod markdown;
 mod measure;
+mod measure_api;
 mod mutants;
 mod new;
 mod progress;

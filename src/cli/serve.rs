@@ -1,13 +1,18 @@
 //! `shakedown serve`: a simulated cluster behind HTTPS on loopback, until it is told to end.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::error::Error as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kubesim::world::{Staff, WorldConfig};
-use kubesim_server::{Options, Recorder, Server, controllers};
+use kubesim::api::Snapshot;
+use kubesim::world::{Staff, World, WorldConfig};
+use kubesim_server::{
+    Options, Recorder, ServeError, Server, SnapshotError, controllers, read_snapshot,
+    write_snapshot,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::ServeArgs;
@@ -23,17 +28,19 @@ pub(super) fn command(args: &ServeArgs) -> Exit {
 
 fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
     let staff = staff(&args.controllers)?;
+    let restore = args.restore.as_deref().map(restored).transpose()?;
     let recording = Shared::default();
     let options = Options {
         world: world(args),
         staff,
         speed: args.speed,
         port: args.port,
+        restore,
         recorder: args.record.as_ref().map(|_| recording.recorder()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(&error, ""))?;
-    let server = Server::start(options).map_err(|error| failed(&error, "give another --port"))?;
+    let server = Server::start(options).map_err(not_started)?;
     if let Some(path) = &args.record {
         let begun = Recording::create(path, args.seed, server.began());
         let cannot = |error| failed(&format!("`{path}` can't be written: {error}"), "");
@@ -43,8 +50,9 @@ fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
     Terminal.print(&told(args, &server, kubeconfig.path()));
     runtime.block_on(told_to_end()).map_err(|error| failed(&error, ""))?;
     drop(kubeconfig);
-    if server.stop().is_none() {
-        return Err(Exit::Internal);
+    let world = server.stop().ok_or(Exit::Internal)?;
+    if let Some(path) = &args.snapshot {
+        keep(path, &world)?;
     }
     let Some(path) = &args.record else { return Ok(Exit::Met) };
     match recording.finish() {
@@ -81,6 +89,28 @@ fn staff(given: &[String]) -> Result<Staff, Exit> {
     Ok(Staff::only(given.iter().map(String::as_str)))
 }
 
+/// What was kept in a file.
+fn restored(path: &Utf8Path) -> Result<Snapshot, Exit> {
+    let file = File::open(path).map_err(SnapshotError::from);
+    let read = file.and_then(|file| read_snapshot(&mut BufReader::new(file)));
+    read.map_err(|error| {
+        Terminal.error(format!("`{path}` can't be restored: {error}"), "");
+        Exit::Invalid
+    })
+}
+
+/// Keeps everything that is stored. What was in the file stays until all is written.
+fn keep(path: &Utf8Path, world: &World) -> Result<(), Exit> {
+    let kept = world.api().snapshot(world.now());
+    let partial = Utf8PathBuf::from(format!("{path}.part"));
+    let written = File::create(&partial)
+        .and_then(|file| write_snapshot(&kept, &mut BufWriter::new(file)))
+        .and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|error| failed(&format!("`{path}` can't be written: {error}"), ""))?;
+    Terminal.note(&format!("wrote {path}: {} objects", kept.objects.len()));
+    Ok(())
+}
+
 /// What is served, and how it is used.
 fn told(args: &ServeArgs, server: &Server, kubeconfig: &Utf8Path) -> String {
     let (nodes, speed) = (args.nodes, args.speed);
@@ -101,6 +131,19 @@ async fn told_to_end() -> io::Result<()> {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         _ = terminate.recv() => Ok(()),
     }
+}
+
+fn not_started(error: ServeError) -> Exit {
+    let exit = match &error {
+        ServeError::Speed(_) => Exit::Usage,
+        _ => Exit::Environment,
+    };
+    let mut text = error.to_string();
+    if let Some(cause) = error.source() {
+        text += &format!(": {cause}");
+    }
+    Terminal.error(text, "");
+    exit
 }
 
 fn failed(error: &dyn std::fmt::Display, help: &str) -> Exit {

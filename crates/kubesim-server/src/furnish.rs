@@ -13,7 +13,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map, object};
 
 /// Who makes the Service of the API (kube-apiserver v1.36).
-const API_SERVER: &str = "system:apiserver";
+pub(crate) const API_SERVER: &str = "system:apiserver";
 /// The controllers of kube-controller-manager v1.36 that furnish namespaces.
 pub(crate) const CONTROLLERS: [&str; 2] =
     ["root-ca-certificate-publisher-controller", "serviceaccount-controller"];

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use hyper::service::service_fn;
+use kubesim::api::Snapshot;
 use kubesim::world::{Record, Staff, World, WorldConfig};
 use kubesim_model::Text;
 use thiserror::Error;
@@ -14,6 +15,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 
+use crate::admittance::MASTERS;
 use crate::certificates::{Authority, Pair};
 use crate::clock::{Clock, wall};
 use crate::door::DoorError;
@@ -26,9 +28,8 @@ use crate::{Admittance, Door, Person};
 /// Takes what happened in the world, in order.
 pub type Recorder = Box<dyn FnMut(Vec<Record>) + Send>;
 
-/// The user of the credentials that a server hands out, and its group (kubeadm v1.36).
+/// The user of the credentials that a server hands out (kubeadm v1.36).
 const ADMINISTRATOR: &str = "kubernetes-admin";
-const MASTERS: &str = "system:masters";
 
 /// The names of the built-in actors that a served cluster may have.
 pub fn controllers() -> Vec<&'static str> {
@@ -45,6 +46,8 @@ pub struct Options {
     pub speed: f64,
     /// The port on 127.0.0.1; any with 0.
     pub port: u16,
+    /// What was kept of a cluster that is to go on.
+    pub restore: Option<Snapshot>,
     /// Who is told what happens in it.
     pub recorder: Option<Recorder>,
 }
@@ -53,10 +56,10 @@ pub struct Options {
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// Time would stand still, or not be one.
-    #[error("time can't go {0} times as fast as the wall clock")]
+    #[error("time can't go {0} times as fast as the wall clock, but 0.001 to 10000 times")]
     Speed(f64),
     /// Somebody has the port.
-    #[error("port {port} of 127.0.0.1 can't be used: {why}")]
+    #[error("port {port} of 127.0.0.1 can't be used")]
     Port {
         /// Which.
         port: u16,
@@ -124,8 +127,12 @@ impl Server {
 
         let (to, acts) = channel();
         let hub = Hub::new(to);
-        let (seed, began) = (options.world.seed, wall());
-        let mut world = World::starting_at(options.world, began, &options.staff);
+        let seed = options.world.seed;
+        let mut world = match &options.restore {
+            None => World::starting_at(options.world, wall(), &options.staff),
+            Some(kept) => World::restored(options.world, wall(), &options.staff, kept),
+        };
+        let began = world.now();
         furnish::add_service(&mut world, address);
         furnish::add_controllers(&mut world, &options.staff, &authority.pem());
         let clock = Clock::starting_at(began, options.speed);
@@ -204,7 +211,7 @@ impl Drop for Server {
 }
 
 fn master() -> Person {
-    let groups = ["system:masters", "system:authenticated"];
+    let groups = [MASTERS, "system:authenticated"];
     Person {
         user: Text::new_static(ADMINISTRATOR),
         groups: groups.iter().map(|group| Text::new_static(group)).collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, UPGRADE, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -12,10 +12,13 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use kubesim_http::{Call, LARGEST_BODY, Reply, View, Watching, serves};
 use kubesim_model::Text;
-use kubesim_model::request::Status;
+use kubesim_model::request::{Request as Wish, Status, Verb};
+use kubesim_model::resource::Resource;
 use tokio::time::timeout;
 
+use crate::admittance::{acting, bearer};
 use crate::hub::{Gone, Hub};
+use crate::logs::Wanted;
 use crate::stream::Streaming;
 use crate::{Admittance, Caller, Person};
 
@@ -40,14 +43,7 @@ impl Service {
         request: Request<Incoming>,
     ) -> Result<Response<Answer>, Gone> {
         let (head, body) = request.into_parts();
-        let Some(person) = self.admittance.of(&caller, &head) else {
-            return Ok(refusal(&Status::new(401, "Unauthorized", "Unauthorized")));
-        };
-        let body = match received(body).await {
-            Ok(body) => body,
-            Err(status) => return Ok(refusal(&status)),
-        };
-        match self.carry_out(person, head, body).await {
+        match self.carry_out(caller, head, body).await {
             Ok(answer) => Ok(answer),
             Err(Refused::With(status)) => Ok(refusal(&status)),
             Err(Refused::Gone(Gone)) => {
@@ -59,17 +55,22 @@ impl Service {
 
     async fn carry_out(
         self,
-        person: Arc<Person>,
+        caller: Caller,
         head: Parts,
-        body: Bytes,
+        body: Incoming,
     ) -> Result<Response<Answer>, Refused> {
-        if head.headers.contains_key(UPGRADE) {
-            let text = "connections that change their protocol are not simulated";
-            return Err(Status::new(400, "BadRequest", text).into());
-        }
+        let person = match self.admittance.of(&caller, &head) {
+            Some(person) => person,
+            None => self.reviewed(&head).await?,
+        };
+        let person = acting(person, &head)?;
+        let body = received(body).await?;
         let agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         let who = (person.user.clone(), agent.unwrap_or_default().to_owned());
         match kubesim_http::read(&head, &body)? {
+            Call::Request { request, .. } if is_stream(&request) => {
+                self.stream(*request, head.uri.query().unwrap_or_default()).await
+            }
             Call::Request { version, form, request } => {
                 let verb = request.verb;
                 let asked = self.hub.on(move |stage| {
@@ -89,6 +90,33 @@ impl Service {
                 Ok(whole(self.hub.on(move |stage| meta.answer(stage.world.api())).await?))
             }
         }
+    }
+
+    /// Who shows a token that the API has handed out.
+    async fn reviewed(&self, head: &Parts) -> Result<Arc<Person>, Refused> {
+        let token = bearer(head).filter(|token| token.matches('.').count() == 2);
+        let person = match token.map(str::to_owned) {
+            Some(token) => self.hub.on(move |stage| stage.review(&token)).await?,
+            None => None,
+        };
+        let unknown = || Status::new(401, "Unauthorized", "Unauthorized");
+        Ok(person.map(Arc::new).ok_or_else(unknown)?)
+    }
+
+    /// Answers with a log, or says that nobody can be reached in a pod.
+    async fn stream(self, request: Wish, query: &str) -> Result<Response<Answer>, Refused> {
+        if request.subresource != "log" || request.verb != Verb::Get {
+            let what = &request.subresource;
+            let text = format!("`{what}` is not possible: nothing runs in simulated containers");
+            return Err(Status::new(501, "", text).into());
+        }
+        let wanted = Wanted::read(&request.key, query);
+        let asked = wanted.clone();
+        let log = self.hub.on(move |stage| asked.log(stage.pod(&request.key))).await??;
+        let mut response = Response::new(wanted.into_body(self.hub, log));
+        let plain = HeaderValue::from_static("text/plain");
+        response.headers_mut().insert(CONTENT_TYPE, plain);
+        Ok(response)
     }
 
     async fn watch(
@@ -121,6 +149,13 @@ impl Service {
         response.headers_mut().insert(CONTENT_TYPE, json);
         Ok(response)
     }
+}
+
+/// Whether a request is for something that streams from a node.
+fn is_stream(request: &Wish) -> bool {
+    let streams = ["log", "exec", "attach", "portforward", "proxy"];
+    let hosts = [Resource::PODS, Resource::NODES, Resource::SERVICES];
+    streams.contains(&request.subresource.as_str()) && hosts.contains(&request.resource)
 }
 
 /// Why a request gets no answer of its own.

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use kubesim::world::World;
 use kubesim_model::request::{Answer, Request};
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
-use kubesim_model::{Millis, Text};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, Text, map};
 
-use crate::Recorder;
 use crate::clock::Clock;
+use crate::furnish::API_SERVER;
 use crate::hub::Act;
+use crate::notes::Notes;
 use crate::watchers::Watchers;
+use crate::{Person, Recorder};
 
 /// How many steps the world goes on, and how many acts are done, before the others have their turn.
 const STEPS: usize = 2_000;
@@ -33,16 +37,22 @@ pub(crate) struct Stage {
     timeouts: Stream,
     clock: Clock,
     clients: BTreeMap<(Text, String), Text>,
+    notes: Notes,
     recorder: Option<Recorder>,
     ends: bool,
 }
 
 impl Stage {
-    pub(crate) fn new(world: World, clock: Clock, seed: u64, recorder: Option<Recorder>) -> Stage {
+    pub(crate) fn new(
+        mut world: World,
+        clock: Clock,
+        seed: u64,
+        recorder: Option<Recorder>,
+    ) -> Stage {
         let watchers = Watchers::following(world.api().version());
         let timeouts = Stream::new(seed, "watch-timeouts");
-        let clients = BTreeMap::new();
-        Stage { world, watchers, timeouts, clock, clients, recorder, ends: false }
+        let (clients, notes) = (BTreeMap::new(), Notes::of(&mut world));
+        Stage { world, watchers, timeouts, clock, clients, notes, recorder, ends: false }
     }
 
     /// Goes on until it is told to end, or nobody is left who could tell it; the world as it is
@@ -82,8 +92,9 @@ impl Stage {
 
     /// Tells watchers and the recorder what happened.
     fn settle(&mut self) {
-        self.watchers.follow(&mut self.world);
         let records = self.world.take_records();
+        self.notes.keep(&mut self.world, &records);
+        self.watchers.follow(&mut self.world);
         if let Some(recorder) = &mut self.recorder {
             recorder(records);
         }
@@ -97,6 +108,23 @@ impl Stage {
     /// The time of the world.
     pub(crate) fn now(&self) -> Millis {
         self.world.now()
+    }
+
+    /// A pod, as it is.
+    pub(crate) fn pod(&self, key: &ObjectKey) -> Option<&Tree> {
+        self.world.api().get(&Resource::PODS, key)
+    }
+
+    /// Whose token this is, if the API has handed it out.
+    pub(crate) fn review(&mut self, token: &str) -> Option<Person> {
+        let review = map! { "metadata" => map! {}, "spec" => map! { "token" => token } };
+        let review = Request::create(Resource::new("tokenreviews.authentication.k8s.io"), review);
+        let answer = self.world.ask(API_SERVER, review)?.ok()?;
+        let (status, user) = (&answer["status"], &answer["status"]["user"]);
+        status["authenticated"].is_true().then(|| Person {
+            user: user["username"].text(),
+            groups: user["groups"].items().iter().map(Tree::text).collect(),
+        })
     }
 
     /// Carries out a request of this user and program.

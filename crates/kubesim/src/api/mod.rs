@@ -22,6 +22,7 @@ mod registry;
 mod router;
 mod selection;
 mod server;
+mod snapshot;
 mod store;
 mod subresource;
 mod typed;
@@ -33,6 +34,7 @@ pub use errors::forbidden_option;
 pub use registry::Type;
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};
+pub use snapshot::Snapshot;
 pub use typed::type_schemas;
 pub use window::Write;
 

@@ -9,7 +9,7 @@ use super::config::{ActorSpec, NodeConfig, Staff, WorldConfig};
 use super::hosts::Machine;
 use super::queue::{Due, Queue};
 use super::rules::Rules;
-use crate::api::{Api, ApiConfig};
+use crate::api::{Api, ApiConfig, Snapshot};
 use crate::node::{Host, KubeletConfig, kubelet, node_address};
 use crate::{controllers, scheduler};
 
@@ -32,6 +32,15 @@ impl World {
             world.add_scheduler();
         }
         world.add_controllers(staff);
+        world
+    }
+
+    /// A cluster that goes on with what was kept of another, as after all its machines were started
+    /// again. Its time is `now`, or that of what was kept if that is later.
+    pub fn restored(config: WorldConfig, now: Millis, staff: &Staff, kept: &Snapshot) -> World {
+        let seed = config.seed;
+        let mut world = World::starting_at(config, now.max(kept.time), staff);
+        world.api = Api::restored(seed, ApiConfig::default(), kept);
         world
     }
 
