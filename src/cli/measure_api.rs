@@ -8,6 +8,7 @@ use kubesim_server::{Options, Server};
 use super::args::BenchArgs;
 use super::exit_code::Exit;
 use super::measure::since_start;
+use super::serve::open_many;
 use super::terminal::Terminal;
 use crate::cluster::{Credentials, Endpoint};
 use crate::explore::api_load::{Load, Rate, in_process, over_http};
@@ -30,6 +31,7 @@ pub(super) fn command(args: &BenchArgs) -> Exit {
 }
 
 fn measured(args: &BenchArgs) -> Result<String, String> {
+    open_many();
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let load =
         Load { pods: args.pods, at_once: AT_ONCE, watchers: args.watchers, clock: since_start };

@@ -13,6 +13,7 @@ use kubesim_server::{
     Options, Recorder, ServeError, Server, SnapshotError, controllers, read_snapshot,
     write_snapshot,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::ServeArgs;
@@ -27,6 +28,7 @@ pub(super) fn command(args: &ServeArgs) -> Exit {
 }
 
 fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
+    open_many();
     let staff = staff(&args.controllers)?;
     let restore = args.restore.as_deref().map(restored).transpose()?;
     let recording = Shared::default();
@@ -62,6 +64,14 @@ fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
         }
         Err(error) => Err(failed(&format!("`{path}` can't be written: {error}"), "")),
     }
+}
+
+/// Lets this process have as many connections as the system allows it.
+pub(super) fn open_many() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, ..limit };
+    // With less it serves fewer at once.
+    let _ = setrlimit(Resource::Nofile, most);
 }
 
 fn world(args: &ServeArgs) -> WorldConfig {

@@ -106,10 +106,14 @@ impl Connection {
         let opened: Opened = self.wait(opens).await?;
         match come.recv().await {
             Some(RawEvent::Opened) => {
+                let warning = opened.view.warning();
                 let stream = Streaming::new(self.hub, self.life, watching, opened, come);
                 let mut response = Response::new(stream.into_body());
                 let json = header::HeaderValue::from_static("application/json");
                 response.headers_mut().insert(header::CONTENT_TYPE, json);
+                if let Some(warning) = warning {
+                    response.headers_mut().insert(header::WARNING, warning);
+                }
                 Ok(response)
             }
             Some(RawEvent::Refused(status)) if status.code != 0 => {

@@ -70,7 +70,7 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
         Path::Server if head.method == Method::GET => {
             return Ok(Call::Meta(Meta::new(text, accept)));
         }
-        Path::Server => return Err(not_allowed(&head.method)),
+        Path::Server => return Err(not_allowed()),
     };
     let query = query::read(head.uri.query().unwrap_or_default())?;
     let form = Form::accepted(accept, &query.include)?;
@@ -107,7 +107,7 @@ fn verb(head: &Parts, key: &ObjectKey, below: bool) -> Result<Verb, Status> {
         (Method::DELETE, true) => Verb::Delete,
         (Method::DELETE, false) => Verb::DeleteCollection,
         (Method::PATCH, true) => return patch(&head.headers),
-        (method, _) => return Err(not_allowed(&method)),
+        _ => return Err(not_allowed()),
     })
 }
 
@@ -119,7 +119,11 @@ fn patch(headers: &HeaderMap) -> Result<Verb, Status> {
         kind if kind.starts_with("application/apply-patch") => Err(unsupported(
             "server-side apply is not simulated; use a merge, strategic or JSON patch".to_owned(),
         )),
-        kind => Err(unsupported(format!("patches of the type `{kind}` are not simulated"))),
+        _ => {
+            let mut status = unsupported("415: Unsupported Media Type".to_owned());
+            status.details = Tree::map();
+            Err(status)
+        }
     }
 }
 
@@ -179,7 +183,9 @@ fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Statu
     }
     let kind = media_type(headers);
     if !verb.is_patch() && !matches!(kind, "" | "application/json" | "*/*") {
-        return Err(unsupported(format!("bodies of the type `{kind}` are not simulated")));
+        let text = "the body of the request was in an unknown format - accepted media types include: \
+                    application/json";
+        return Err(unsupported(text.to_owned()));
     }
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("the body of the request is not JSON: {error}");
@@ -216,7 +222,9 @@ fn unsupported(text: String) -> Status {
     Status::new(415, "UnsupportedMediaType", text)
 }
 
-fn not_allowed(method: &Method) -> Status {
-    let text = format!("the server does not allow {method} on the requested resource");
-    Status::new(405, "MethodNotAllowed", text)
+fn not_allowed() -> Status {
+    let text = "the server does not allow this method on the requested resource";
+    let mut status = Status::new(405, "MethodNotAllowed", text);
+    status.details = Tree::map();
+    status
 }

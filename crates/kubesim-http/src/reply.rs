@@ -13,14 +13,18 @@ pub type Reply = Response<Bytes>;
 
 /// The reply of a request; `None` when the connection was lost.
 pub fn answer(verb: Verb, view: &View, answer: &Answer) -> Option<Reply> {
-    match answer {
+    let mut reply = match answer {
         Ok(object) => {
             let code = if verb == Verb::Create { 201 } else { 200 };
-            Some(json(code, &view.answer(object)))
+            json(code, &view.answer(object))
         }
-        Err(failure) if failure.code == 0 => None,
-        Err(failure) => Some(status(failure)),
+        Err(failure) if failure.code == 0 => return None,
+        Err(failure) => status(failure),
+    };
+    if let Some(warning) = view.warning() {
+        reply.headers_mut().insert(header::WARNING, warning);
     }
+    Some(reply)
 }
 
 /// A failure.

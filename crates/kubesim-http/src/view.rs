@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use kubesim::api::Api;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
@@ -36,6 +37,20 @@ impl View {
     /// The same, as things are shown at another time.
     pub fn at(&self, now: Millis) -> View {
         View { now, ..self.clone() }
+    }
+
+    /// What a client is warned of, whatever it asks of the resource, as the text of a header
+    /// (kube-apiserver v1.36).
+    pub fn warning(&self) -> Option<HeaderValue> {
+        let kind = (self.kind["apiVersion"].str(), self.kind["kind"].str());
+        let text = match kind {
+            ("v1", "Endpoints") => {
+                "299 - \"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice\""
+            }
+            ("v1", "ComponentStatus") => "299 - \"v1 ComponentStatus is deprecated in v1.19+\"",
+            _ => return None,
+        };
+        Some(HeaderValue::from_static(text))
     }
 
     /// Whether things look the same in both, whenever they are seen.

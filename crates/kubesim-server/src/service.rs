@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT, WARNING};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -43,14 +43,17 @@ impl Service {
         request: Request<Incoming>,
     ) -> Result<Response<Answer>, Gone> {
         let (head, body) = request.into_parts();
-        match self.carry_out(caller, head, body).await {
-            Ok(answer) => Ok(answer),
-            Err(Refused::With(status)) => Ok(refusal(&status)),
+        let mut response = match self.carry_out(caller, head, body).await {
+            Ok(answer) => answer,
+            Err(Refused::With(status)) => refusal(&status),
             Err(Refused::Gone(Gone)) => {
                 let text = "the simulated cluster failed over this request";
-                Ok(refusal(&Status::new(500, "InternalError", text)))
+                refusal(&Status::new(500, "InternalError", text))
             }
-        }
+        };
+        let fresh = HeaderValue::from_static("no-cache, private");
+        response.headers_mut().insert(CACHE_CONTROL, fresh);
+        Ok(response)
     }
 
     async fn carry_out(
@@ -108,7 +111,7 @@ impl Service {
         if request.subresource != "log" || request.verb != Verb::Get {
             let what = &request.subresource;
             let text = format!("`{what}` is not possible: nothing runs in simulated containers");
-            return Err(Status::new(501, "", text).into());
+            return Err(Status::new(501, "NotImplemented", text).into());
         }
         let wanted = Wanted::read(&request.key, query);
         let asked = wanted.clone();
@@ -140,6 +143,7 @@ impl Service {
             Ok::<_, Status>((id, events, view, lasts.unwrap_or_else(|| stage.watch_time())))
         });
         let (id, events, view, lasts) = opened.await??;
+        let warning = view.warning();
         let hub = self.hub;
         let nothing_said = true;
         let watch =
@@ -147,6 +151,9 @@ impl Service {
         let mut response = Response::new(watch.into_body(Duration::from_secs(lasts)));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);
+        if let Some(warning) = warning {
+            response.headers_mut().insert(WARNING, warning);
+        }
         Ok(response)
     }
 }
