@@ -1,6 +1,7 @@
 //! A whole HTTP request: what it asks for, or the Status that refuses it at the edge.
 
 use http::{HeaderMap, Method, header, request::Parts};
+use kubesim::api::stored_as;
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::object;
 use kubesim_model::request::{Request, Status, Verb};
@@ -8,6 +9,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
 use crate::path::{self, Path};
+use crate::protobuf;
 use crate::query::{self, Query};
 use crate::{Form, Meta};
 
@@ -68,6 +70,7 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
         Path::Server if head.method == Method::GET => return Ok(Call::Meta(Meta::new(text))),
         Path::Server => return Err(not_allowed(&head.method)),
     };
+    let (resource, spoken) = stored_as(resource, &version);
     let form = Form::accepted(text_of(&head.headers, header::ACCEPT))?;
     let query = query::read(head.uri.query().unwrap_or_default())?;
     if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
@@ -77,6 +80,7 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let verb = verb(head, &key, !subresource.is_empty())?;
     let mut request = Request::new(verb, resource, key);
     request.subresource = subresource;
+    request.version = spoken;
     request.body = read_body(&head.headers, body, verb)?;
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
         query.delete.fields().for_each(|(key, value)| request.body.set(&[key.as_str()], value));
@@ -167,6 +171,9 @@ fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Statu
         return Err(Status::new(413, "RequestEntityTooLarge", text));
     }
     let kind = media_type(headers);
+    if !verb.is_patch() && kind == "application/vnd.kubernetes.protobuf" {
+        return protobuf::read(body);
+    }
     if !verb.is_patch() && !matches!(kind, "" | "application/json" | "*/*") {
         return Err(unsupported(format!("bodies of the type `{kind}` are not simulated")));
     }

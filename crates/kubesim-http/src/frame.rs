@@ -1,6 +1,7 @@
 //! Watch events as they go over the wire: one JSON object a line.
 
 use bytes::Bytes;
+use kubesim::api::in_version;
 use kubesim::world::RawEvent;
 use kubesim_model::actor::WatchEvent;
 use kubesim_model::tree::Tree;
@@ -11,6 +12,8 @@ use crate::Form;
 /// The lines of an event. `initial` asks for the bookmark that ends the initial events.
 pub fn frames(event: &RawEvent, form: Form, kind: &Tree, initial: bool) -> Bytes {
     let mut lines = String::new();
+    let version = kind["apiVersion"].str();
+    let show = |object: &Tree| form.object(&in_version(object, version));
     let mut line = |event: &str, object: Tree| {
         let frame = map! { "type" => event, "object" => object };
         lines.push_str(&frame.to_string());
@@ -18,19 +21,19 @@ pub fn frames(event: &RawEvent, form: Form, kind: &Tree, initial: bool) -> Bytes
     };
     match event {
         RawEvent::Initial { items, rv } => {
-            items.iter().for_each(|item| line("ADDED", form.object(item)));
+            items.iter().for_each(|item| line("ADDED", show(item)));
             if initial {
                 line("BOOKMARK", mark(kind, *rv, true));
             }
         }
         RawEvent::Change(begins, WatchEvent::Applied { object, .. }) => {
-            line(if *begins { "ADDED" } else { "MODIFIED" }, form.object(object));
+            line(if *begins { "ADDED" } else { "MODIFIED" }, show(object));
         }
         RawEvent::Change(_, WatchEvent::Deleted { object, .. }) => {
-            line("DELETED", form.object(object));
+            line("DELETED", show(object));
         }
         RawEvent::Change(_, WatchEvent::Listed { items, .. }) => {
-            items.iter().for_each(|item| line("ADDED", form.object(item)));
+            items.iter().for_each(|item| line("ADDED", show(item)));
         }
         RawEvent::Error(status) => line("ERROR", status.to_tree()),
         RawEvent::Opened | RawEvent::Refused(_) | RawEvent::Closed => {}

@@ -9,6 +9,7 @@ mod form;
 mod frame;
 mod meta;
 mod path;
+mod protobuf;
 mod query;
 mod reply;
 #[cfg(test)]

@@ -128,14 +128,19 @@ fn rows(kind: &Type) -> Vec<Tree> {
             "kind" => kind_name, "verbs" => verbs,
         }
     };
-    let verbs =
-        list!["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",];
+    let verbs = match kind.asked {
+        true => list!["create"],
+        false => list![
+            "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
+        ],
+    };
     let plural = kind.resource.plural();
     let mut rows = vec![row(plural.to_owned(), &kind.kind, verbs)];
     for subresource in &kind.subresources {
         let (shown, verbs) = match subresource.as_str() {
             "eviction" => ("Eviction", list!["create"]),
             "binding" => ("Binding", list!["create"]),
+            "token" => ("TokenRequest", list!["create"]),
             "scale" => ("Scale", list!["get", "patch", "update"]),
             _ => (kind.kind.as_str(), list!["get", "patch", "update"]),
         };

@@ -31,7 +31,10 @@ impl World {
     pub(super) fn empty(config: WorldConfig, now: Millis) -> World {
         let mut world = World {
             now,
-            api: Api::new(config.seed, ApiConfig::default()),
+            api: Api::new(
+                config.seed,
+                ApiConfig { service_accounts: config.clients.is_some(), ..ApiConfig::default() },
+            ),
             slots: Vec::new(),
             names: BTreeMap::new(),
             machines: Vec::new(),
@@ -85,7 +88,20 @@ impl World {
     }
 
     fn add_controllers(&mut self) {
-        for (name, start) in controllers::all() {
+        let clients = self.config.clients.clone();
+        let mut all: BTreeMap<&str, controllers::MakeActor> = controllers::all().into_iter().collect();
+        if let Some(clients) = clients {
+            all.extend(controllers::for_clients());
+            let certificate = clients.root_certificate;
+            self.add_actor(ActorSpec {
+                user_agent: Text::new_static("kube-controller-manager/v1.36"),
+                rate: Some((20, 30)),
+                ..ActorSpec::new("root-ca-cert-publisher", move || {
+                    controllers::furnish::root_certificate(&certificate)
+                })
+            });
+        }
+        for (name, start) in all {
             let bug = self.config.bug(name).map(Text::new);
             self.add_actor(ActorSpec {
                 user_agent: Text::new_static("kube-controller-manager/v1.36"),

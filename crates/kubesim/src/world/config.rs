@@ -21,6 +21,16 @@ pub struct WorldConfig {
     /// How far behind the newest version a watch may resume, in milliseconds. The API server's
     /// etcd compaction interval is five minutes (kube-apiserver v1.36).
     pub window: Millis,
+    /// What programs from outside rely on and simulated controllers do not need; `None` without.
+    pub clients: Option<Clients>,
+}
+
+/// What the cluster has for programs from outside: service accounts and the certificate of the API
+/// server in each namespace, and namespaces and owners of which every built-in type is cleared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clients {
+    /// The certificate by which the API server is known (PEM).
+    pub root_certificate: Text,
 }
 
 /// A node.
@@ -48,6 +58,7 @@ impl WorldConfig {
             bugs: Vec::new(),
             record_deliveries_of: None,
             window: 300_000,
+            clients: None,
         }
     }
 

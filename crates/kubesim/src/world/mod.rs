@@ -16,7 +16,7 @@ mod rules;
 mod watch;
 
 pub use client::RawEvent;
-pub use config::{ActorSpec, NodeConfig, WorldConfig};
+pub use config::{ActorSpec, Clients, NodeConfig, WorldConfig};
 pub use core::World;
 pub use lever::{
     Behaviour, ContainerSelector, Direction, Lever, LeverError, RequestEffect, RequestSelector,
