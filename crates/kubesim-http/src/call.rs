@@ -1,6 +1,7 @@
 //! A whole HTTP request: what it asks for, or the Status that refuses it at the edge.
 
 use http::{HeaderMap, Method, header, request::Parts};
+use kubesim::api::stored_as;
 use kubesim_model::Text;
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::object;
@@ -10,6 +11,7 @@ use kubesim_model::tree::Tree;
 
 use crate::meta::no_page;
 use crate::path::{self, Path};
+use crate::protobuf;
 use crate::query::{self, Query};
 use crate::{Form, Meta};
 
@@ -72,6 +74,7 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
         }
         Path::Server => return Err(not_allowed()),
     };
+    let (resource, spoken) = stored_as(resource, &version);
     let query = query::read(head.uri.query().unwrap_or_default())?;
     let form = Form::accepted(accept, &query.include)?;
     let applies = media_type(&head.headers).starts_with("application/apply-patch");
@@ -83,6 +86,7 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let verb = verb(head, &key, !subresource.is_empty())?;
     let mut request = Request::new(verb, resource, key);
     request.subresource = subresource;
+    request.version = spoken;
     request.body = read_body(&head.headers, body, verb)?;
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
         query.delete.fields().for_each(|(key, value)| request.body.set(&[key.as_str()], value));
@@ -182,6 +186,9 @@ fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Statu
         return Err(Status::new(413, "RequestEntityTooLarge", text));
     }
     let kind = media_type(headers);
+    if !verb.is_patch() && kind == "application/vnd.kubernetes.protobuf" {
+        return protobuf::read(body);
+    }
     if !verb.is_patch() && !matches!(kind, "" | "application/json" | "*/*") {
         let text = "the body of the request was in an unknown format - accepted media types include: \
                     application/json";

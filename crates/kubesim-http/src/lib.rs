@@ -12,6 +12,7 @@ mod meta;
 mod names;
 mod openapi;
 mod path;
+mod protobuf;
 mod query;
 mod reply;
 mod table;

@@ -110,7 +110,7 @@ fn words(text: &str) -> Tree {
 /// The verbs of a type.
 pub(crate) fn verbs(kind: &Type) -> Tree {
     let plural = kind.resource.plural();
-    if !kind.custom && (plural.ends_with("reviews") || plural == "bindings") {
+    if kind.asked {
         return list!["create"];
     }
     if plural == "componentstatuses" && !kind.custom {

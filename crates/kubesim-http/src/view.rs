@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use kubesim::api::Api;
+use kubesim::api::{Api, in_version};
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, list, map};
@@ -63,8 +63,12 @@ impl View {
         self.sheet.is_some()
     }
 
-    /// The object of an event; `first` says that it is the first of its watch.
+    /// The object of a watch's event; `first` says that it is the first of its watch.
     pub fn event(&self, object: &Tree, first: bool) -> Tree {
+        self.shown(&in_version(object, self.kind["apiVersion"].str()), first)
+    }
+
+    fn shown(&self, object: &Tree, first: bool) -> Tree {
         match (self.form, &self.sheet) {
             (Form::Table(include), Some(sheet)) => {
                 let metadata = version_of(object);
@@ -81,7 +85,7 @@ impl View {
         if self.form == Form::Whole || answer["kind"] == "Status" {
             return answer.clone();
         }
-        let Some(items) = answer.get("items") else { return self.event(answer, true) };
+        let Some(items) = answer.get("items") else { return self.shown(answer, true) };
         if let (Form::Table(include), Some(sheet)) = (self.form, &self.sheet) {
             let metadata = answer["metadata"].clone();
             return sheet.table(items.items(), metadata, (include, true), &self.kind, self.now);
@@ -100,7 +104,7 @@ impl View {
         if initial_end {
             object.set(&["metadata", "annotations", "k8s.io/initial-events-end"], "true");
         }
-        self.event(&object, false)
+        self.shown(&object, false)
     }
 }
 

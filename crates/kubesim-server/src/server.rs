@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use hyper::service::service_fn;
 use kubesim::api::Snapshot;
-use kubesim::world::{Record, Staff, World, WorldConfig};
+use kubesim::world::{Clients, Record, Staff, World, WorldConfig};
 use kubesim_model::Text;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -33,7 +33,7 @@ const ADMINISTRATOR: &str = "kubernetes-admin";
 
 /// The names of the built-in actors that a served cluster may have.
 pub fn controllers() -> Vec<&'static str> {
-    Staff::names().into_iter().chain(furnish::CONTROLLERS).collect()
+    Staff::names()
 }
 
 /// How to start a server.
@@ -128,13 +128,14 @@ impl Server {
         let (to, acts) = channel();
         let hub = Hub::new(to);
         let seed = options.world.seed;
+        let clients = Some(Clients { root_certificate: Text::from(authority.pem()) });
+        let config = WorldConfig { clients, ..options.world };
         let mut world = match &options.restore {
-            None => World::starting_at(options.world, wall(), &options.staff),
-            Some(kept) => World::restored(options.world, wall(), &options.staff, kept),
+            None => World::starting_at(config, wall(), &options.staff),
+            Some(kept) => World::restored(config, wall(), &options.staff, kept),
         };
         let began = world.now();
         furnish::add_service(&mut world, address);
-        furnish::add_controllers(&mut world, &options.staff, &authority.pem());
         let clock = Clock::starting_at(began, options.speed);
         let stage = Stage::new(world, clock, seed, options.recorder);
         let thread = std::thread::Builder::new().name("world".to_owned());

@@ -124,6 +124,9 @@ impl Step {
 /// `pods/a?limit=1` stands for the path in the namespace of the case.
 fn absolute(path: &str) -> String {
     const GROUPS: &[(&str, &[&str])] = &[
+        ("/apis/batch/v1", &["jobs", "cronjobs"]),
+        ("/apis/autoscaling/v2", &["horizontalpodautoscalers"]),
+        ("/apis/events.k8s.io/v1", &["newevents"]),
         ("/apis/apps/v1", &["deployments", "replicasets", "statefulsets", "daemonsets"]),
         ("/apis/apps/v1", &["controllerrevisions"]),
         ("/apis/policy/v1", &["poddisruptionbudgets"]),

@@ -18,6 +18,11 @@ pub(super) fn kubelet_name(node: &str) -> Text {
     Text::from(format!("kubelet/{node}"))
 }
 
+/// What the API server needs to know of the cluster.
+fn api_config(config: &WorldConfig) -> ApiConfig {
+    ApiConfig { service_accounts: config.clients.is_some(), ..ApiConfig::default() }
+}
+
 impl World {
     /// A cluster with the configured nodes and everything that Kubernetes brings, about to start.
     pub fn new(config: WorldConfig) -> World {
@@ -40,7 +45,7 @@ impl World {
     pub fn restored(config: WorldConfig, now: Millis, staff: &Staff, kept: &Snapshot) -> World {
         let seed = config.seed;
         let mut world = World::starting_at(config, now.max(kept.time), staff);
-        world.api = Api::restored(seed, ApiConfig::default(), kept);
+        world.api = Api::restored(seed, api_config(&world.config), kept);
         world
     }
 
@@ -48,7 +53,7 @@ impl World {
     pub(super) fn empty(config: WorldConfig, now: Millis) -> World {
         let mut world = World {
             now,
-            api: Api::starting_at(config.seed, ApiConfig::default(), now),
+            api: Api::starting_at(config.seed, api_config(&config), now),
             slots: Vec::new(),
             names: BTreeMap::new(),
             machines: Vec::new(),
@@ -102,7 +107,23 @@ impl World {
     }
 
     fn add_controllers(&mut self, staff: &Staff) {
-        for (name, start) in controllers::all().into_iter().filter(|(name, _)| staff.has(name)) {
+        let clients = self.config.clients.clone();
+        let mut all: BTreeMap<&str, controllers::MakeActor> =
+            controllers::all().into_iter().collect();
+        if let Some(clients) = clients {
+            all.extend(controllers::for_clients());
+            let certificate = clients.root_certificate;
+            if staff.has(Staff::PUBLISHER) {
+                self.add_actor(ActorSpec {
+                    user_agent: Text::new_static("kube-controller-manager/v1.36"),
+                    rate: Some((20, 30)),
+                    ..ActorSpec::new(Staff::PUBLISHER, move || {
+                        controllers::furnish::root_certificate(&certificate)
+                    })
+                });
+            }
+        }
+        for (name, start) in all.into_iter().filter(|(name, _)| staff.has(name)) {
             let bug = self.config.bug(name).map(Text::new);
             self.add_actor(ActorSpec {
                 user_agent: Text::new_static("kube-controller-manager/v1.36"),

@@ -21,6 +21,16 @@ pub struct WorldConfig {
     /// How far behind the newest version a watch may resume, in milliseconds. The API server's
     /// etcd compaction interval is five minutes (kube-apiserver v1.36).
     pub window: Millis,
+    /// What programs from outside rely on and simulated controllers do not need; `None` without.
+    pub clients: Option<Clients>,
+}
+
+/// What the cluster has for programs from outside: service accounts and the certificate of the API
+/// server in each namespace, and namespaces and owners of which every built-in type is cleared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clients {
+    /// The certificate by which the API server is known (PEM).
+    pub root_certificate: Text,
 }
 
 /// A node.
@@ -48,6 +58,7 @@ impl WorldConfig {
             bugs: Vec::new(),
             record_deliveries_of: None,
             window: 300_000,
+            clients: None,
         }
     }
 
@@ -66,6 +77,8 @@ impl Staff {
     pub const KUBELET: &'static str = "kubelet";
     /// The scheduler.
     pub const SCHEDULER: &'static str = "scheduler";
+    /// Who gives each namespace the certificate of the API server.
+    pub const PUBLISHER: &'static str = "root-ca-cert-publisher";
 
     /// All of them.
     pub fn everybody() -> Staff {
@@ -82,10 +95,15 @@ impl Staff {
         self.0.as_ref().is_none_or(|names| names.iter().any(|have| have == name))
     }
 
-    /// All names that there are: the kubelets', the scheduler's and the controllers'.
+    /// All names that there are in a cluster for programs from outside.
     pub fn names() -> Vec<&'static str> {
         let controllers = crate::controllers::all().into_iter().map(|(name, _)| name);
-        [Staff::KUBELET, Staff::SCHEDULER].into_iter().chain(controllers).collect()
+        let others = crate::controllers::for_clients().into_iter().map(|(name, _)| name);
+        let single = [Staff::KUBELET, Staff::PUBLISHER, Staff::SCHEDULER];
+        let mut names: Vec<&str> = single.into_iter().chain(controllers).chain(others).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }
 

@@ -17,7 +17,7 @@ mod rules;
 mod watch;
 
 pub use client::RawEvent;
-pub use config::{ActorSpec, NodeConfig, Staff, WorldConfig};
+pub use config::{ActorSpec, Clients, NodeConfig, Staff, WorldConfig};
 pub use core::World;
 pub use lever::{
     Behaviour, ContainerSelector, Direction, Lever, LeverError, RequestEffect, RequestSelector,

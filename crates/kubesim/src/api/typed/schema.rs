@@ -43,7 +43,7 @@ fn schema(
         Shape::Number => map! { "type" => "number", "format" => "double" },
         Shape::Quantity => map! { "type" => "string" },
         Shape::IntOrText => map! { "type" => "string", "format" => "int-or-string" },
-        Shape::Time => map! { "type" => "string", "format" => "date-time" },
+        Shape::Time | Shape::MicroTime => map! { "type" => "string", "format" => "date-time" },
         Shape::Any => map! { "type" => "object" },
         Shape::Map(inner) => {
             let inner = schema(inner, table, called, open);
