@@ -5,25 +5,33 @@ use http::{Response, StatusCode, header};
 use kubesim_model::request::{Answer, Status, Verb};
 use kubesim_model::tree::Tree;
 
-use crate::Form;
+use crate::View;
+use crate::meta::{self, NO_PAGE};
 
 /// An answer with its whole body.
 pub type Reply = Response<Bytes>;
 
 /// The reply of a request; `None` when the connection was lost.
-pub fn answer(verb: Verb, form: Form, answer: &Answer) -> Option<Reply> {
-    match answer {
+pub fn answer(verb: Verb, view: &View, answer: &Answer) -> Option<Reply> {
+    let mut reply = match answer {
         Ok(object) => {
             let code = if verb == Verb::Create { 201 } else { 200 };
-            Some(json(code, &form.answer(object)))
+            json(code, &view.answer(object))
         }
-        Err(failure) if failure.code == 0 => None,
-        Err(failure) => Some(status(failure)),
+        Err(failure) if failure.code == 0 => return None,
+        Err(failure) => status(failure),
+    };
+    if let Some(warning) = view.warning() {
+        reply.headers_mut().insert(header::WARNING, warning);
     }
+    Some(reply)
 }
 
 /// A failure.
 pub fn status(status: &Status) -> Reply {
+    if status.message == NO_PAGE {
+        return meta::text(404, "404 page not found\n");
+    }
     let mut reply = json(status.code, &status.to_tree());
     if let Some(seconds) = status.details["retryAfterSeconds"].as_i64() {
         reply.headers_mut().insert(header::RETRY_AFTER, seconds.into());

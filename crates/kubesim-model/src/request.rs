@@ -70,6 +70,8 @@ pub struct Request {
     pub key: ObjectKey,
     /// `status`, `scale`, `eviction`, `binding`, …; empty for the object itself.
     pub subresource: Text,
+    /// The version of the type that it speaks, by its name (`v1`); empty for the stored one.
+    pub version: Text,
     /// The object, the patch, or the delete options.
     pub body: Tree,
     /// For lists and `DeleteCollection`.
@@ -88,6 +90,7 @@ impl Request {
             resource,
             key,
             subresource: Text::default(),
+            version: Text::default(),
             body: Tree::Null,
             list: ListOptions::default(),
             dry_run: false,

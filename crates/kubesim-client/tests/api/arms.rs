@@ -52,6 +52,9 @@ impl Arm for Simulated {
         if !request.content_type.is_empty() {
             head = head.header("content-type", request.content_type);
         }
+        if !request.accept.is_empty() {
+            head = head.header("accept", &request.accept);
+        }
         let sent = head.body(Body::from(request.body.clone().into_bytes()));
         let sent = sent.unwrap_or_else(|error| panic!("{}: {error}", request.path));
         self.0.send(sent).await.unwrap_or_else(|error| panic!("{}: {error}", request.path))
@@ -106,6 +109,9 @@ impl Arm for Real {
             quote(request.method),
             quote(&format!("Authorization: Bearer {}", self.token)),
         );
+        if !request.accept.is_empty() {
+            config += &format!("header = {}\n", quote(&format!("Accept: {}", request.accept)));
+        }
         if !request.body.is_empty() {
             let kind = format!("Content-Type: {}", request.content_type);
             config += &format!("header = {}\n", quote(&kind));

@@ -53,6 +53,8 @@ pub(crate) struct Step {
     #[serde(rename = "use")]
     base: Option<String>,
     body: Value,
+    /// The form of the answer: `table`, `metadata`, or what the header `Accept` says.
+    accept: Option<String>,
     /// What later requests refer to as `${name}`: dotted paths into the answer.
     pub(crate) save: BTreeMap<String, String>,
     /// Requests while the watch is open.
@@ -66,6 +68,8 @@ pub(crate) struct HttpRequest {
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
+    /// Empty if nothing is said.
+    pub(crate) accept: String,
     pub(crate) body: String,
 }
 
@@ -108,13 +112,21 @@ impl Step {
         }
         let body = if body.is_null() { String::new() } else { fill(&body.to_string(), saved) };
         let path = fill(&absolute(path), saved);
-        HttpRequest { method, path, content_type, body }
+        let accept = match self.accept.as_deref().unwrap_or_default() {
+            "table" => "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+            "metadata" => "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+            other => other,
+        };
+        HttpRequest { method, path, content_type, accept: accept.to_owned(), body }
     }
 }
 
 /// `pods/a?limit=1` stands for the path in the namespace of the case.
 fn absolute(path: &str) -> String {
     const GROUPS: &[(&str, &[&str])] = &[
+        ("/apis/batch/v1", &["jobs", "cronjobs"]),
+        ("/apis/autoscaling/v2", &["horizontalpodautoscalers"]),
+        ("/apis/events.k8s.io/v1", &["newevents"]),
         ("/apis/apps/v1", &["deployments", "replicasets", "statefulsets", "daemonsets"]),
         ("/apis/apps/v1", &["controllerrevisions"]),
         ("/apis/policy/v1", &["poddisruptionbudgets"]),

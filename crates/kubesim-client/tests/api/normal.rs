@@ -14,6 +14,16 @@ pub(crate) struct Normal {
     names: Vec<(String, String)>,
 }
 
+/// Whether a cell tells how long ago something was: `3s`, `5m20s`.
+fn is_age(text: &str) -> bool {
+    let units = text.bytes().filter(|byte| b"smhdy".contains(byte)).count();
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    units > 0
+        && digits > 0
+        && units + digits == text.len()
+        && !text.starts_with(char::is_alphabetic)
+}
+
 impl Normal {
     /// An answer in the form that is recorded.
     pub(crate) fn answer(&mut self, reply: &HttpReply, is_watch: bool) -> Value {
@@ -60,6 +70,10 @@ impl Normal {
 
     fn object(&mut self, mut map: Map<String, Value>) -> Map<String, Value> {
         map.remove("managedFields");
+        // What columns mean is told to nobody who prints them.
+        if map.contains_key("format") && map.contains_key("priority") {
+            map.remove("description");
+        }
         if map.contains_key("items") && map.get("metadata").is_some_and(Value::is_object) {
             map["metadata"]["resourceVersion"] = json!("rv");
         }
@@ -80,7 +94,9 @@ impl Normal {
             return "time".to_owned();
         }
         match key {
+            "cells" if is_age(&text) => return "age".to_owned(),
             "continue" if !text.is_empty() => return "token".to_owned(),
+            "token" if text.starts_with("eyJ") => return "token".to_owned(),
             "clusterIP" | "clusterIPs" if text.parse::<std::net::Ipv4Addr>().is_ok() => {
                 return "ip".to_owned();
             }

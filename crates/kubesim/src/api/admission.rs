@@ -66,6 +66,7 @@ impl Api {
                     object.set(&["spec", field], &old["spec"][field]);
                 }
             }
+            keep_node_ports(old, object);
         }
     }
 
@@ -115,7 +116,7 @@ impl Api {
 
     /// A cluster address of 10.96.0.0/12 and node ports, as the service asks for them. Numbers are
     /// handed out in order and never again.
-    fn allocate_addresses(&mut self, service: &mut Tree) {
+    pub(super) fn allocate_addresses(&mut self, service: &mut Tree) {
         let kind = service["spec"]["type"].text();
         if kind == "ExternalName" {
             return;
@@ -141,6 +142,25 @@ impl Api {
                     port.set(&["nodePort"], 30_000 + self.addresses % 2_768);
                 }
             }
+        }
+    }
+}
+
+/// Ports of a service keep their node ports, by name, unless it has none any more.
+fn keep_node_ports(old: &Tree, new: &mut Tree) {
+    let has =
+        |service: &Tree| ["NodePort", "LoadBalancer"].contains(&service["spec"]["type"].str());
+    if !has(old) || new["spec"]["ports"].items().is_empty() {
+        return;
+    }
+    let stays = has(new);
+    let had = old["spec"]["ports"].items();
+    for port in new.at_mut(&["spec", "ports"]).items_mut() {
+        let Some(had) = had.iter().find(|had| had["name"] == port["name"]) else { continue };
+        if stays && port["nodePort"].is_null() {
+            port.set(&["nodePort"], &had["nodePort"]);
+        } else if !stays && port["nodePort"] == had["nodePort"] {
+            port.remove(&["nodePort"]);
         }
     }
 }

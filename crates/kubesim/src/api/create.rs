@@ -36,7 +36,11 @@ impl Api {
         }
         self.in_living_namespace(kind, &namespace, object::name(&object))?;
         defaults::fill(kind, &mut object, &Tree::Null);
+        metadata::count_templates(kind, &Tree::Null, &mut object);
         self.admit(call, &mut object)?;
+        if self.config.service_accounts {
+            self.admit_account(call, &mut object)?;
+        }
         let causes = validate::created(kind, &object);
         call.invalid_if(&causes, object::name(&object))?;
         self.finish_create(call, &mut object);
@@ -74,7 +78,10 @@ impl Api {
                 call.kind.kind,
             )));
         }
-        object.set(&["apiVersion"], call.kind.api_version());
+        let version = call
+            .other_form()
+            .map_or_else(|| call.kind.api_version(), |other| Text::new_static(other.api_version()));
+        object.set(&["apiVersion"], version);
         object.set(&["kind"], &call.kind.kind);
         call.typed(&mut object, old)?;
         Ok(object)

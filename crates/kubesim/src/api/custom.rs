@@ -35,6 +35,7 @@ pub(super) fn declared(definition: &Tree) -> Option<Type> {
         versions: std::iter::once(stored).chain(others).map(|v| v["name"].text()).collect(),
         namespaced: spec["scope"] == "Namespaced",
         custom: true,
+        asked: false,
         subresources,
         scale,
         generation: Generation::Content,

@@ -1,11 +1,14 @@
 //! The values of fields that were left out, per type (v1.36, `pkg/apis/*/v1/defaults.go`): of what
 //! controllers, kubelets and the scheduler rely on.
 
+mod autoscaling;
+mod batch;
+mod configuration;
 mod pod;
 mod status;
 mod workload;
 
-pub(super) use status::{complete_status, reset_status};
+pub(super) use status::{complete_status, qos_class, reset_status};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +25,13 @@ fn default(tree: &mut Tree, field: &str, value: impl Into<Tree>) {
     }
 }
 
+/// Sets a field that is not there or an empty text.
+fn default_text(tree: &mut Tree, field: &str, value: &'static str) {
+    if tree[field].str().is_empty() {
+        tree.set(&[field], value);
+    }
+}
+
 /// Fills in what `object` leaves out. What it shares with `old` has its defaults already.
 pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
     if object["spec"].as_map().is_some() && !object["spec"].is_same(&old["spec"]) {
@@ -33,6 +43,8 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
             "statefulsets.apps" => workload::fill_stateful_set(spec),
             "daemonsets.apps" => workload::fill_daemon_set(spec),
             "services" => fill_service(spec),
+            "cronjobs.batch" => batch::fill_cron_job(spec),
+            "horizontalpodautoscalers.autoscaling" => autoscaling::fill(spec),
             _ => {}
         }
         let templated = !kind.custom && kind.resource.group() == "apps";
@@ -42,10 +54,9 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
         }
     }
     match kind.resource.as_str() {
-        "nodes" if !object["status"]["capacity"].is_null() => {
-            let capacity = object["status"]["capacity"].clone();
-            default(object.field_mut("status"), "allocatable", capacity);
-        }
+        "pods" => {}
+        "jobs.batch" => batch::fill_job(object, old),
+        "nodes" => fill_node(object),
         "namespaces" => {
             let name = Text::new(object::name(object));
             object.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
@@ -61,7 +72,20 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
             }
         }
         "persistentvolumeclaims" => default(object.field_mut("spec"), "volumeMode", "Filesystem"),
-        _ => {}
+        _ if kind.custom => {}
+        resource => configuration::fill(resource, object),
+    }
+}
+
+/// What a node can give is what it has; its one range of addresses is its list of them, too.
+fn fill_node(node: &mut Tree) {
+    if !node["status"]["capacity"].is_null() {
+        let capacity = node["status"]["capacity"].clone();
+        default(node.field_mut("status"), "allocatable", capacity);
+    }
+    if !node["spec"]["podCIDR"].str().is_empty() {
+        let range = node["spec"]["podCIDR"].clone();
+        default(node.field_mut("spec"), "podCIDRs", list![range]);
     }
 }
 

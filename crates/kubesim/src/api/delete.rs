@@ -120,7 +120,7 @@ fn plan(kind: &Type, old: &Tree, options: &Options, now: Millis) -> Step {
         return Step::Keep;
     }
     let mut marked = old.clone();
-    set_finalizers(&mut marked, options);
+    set_finalizers(kind, &mut marked, options);
     let held = !marked["metadata"]["finalizers"].items().is_empty()
         || (kind.resource == Resource::NAMESPACES && !old["spec"]["finalizers"].items().is_empty());
     if !is_pod && !held {
@@ -170,14 +170,15 @@ fn raise_generation(marked: &mut Tree) {
 }
 
 /// Sets and takes away the two finalizers of the garbage collector as the policy says.
-fn set_finalizers(marked: &mut Tree, options: &Options) {
+fn set_finalizers(kind: &Type, marked: &mut Tree, options: &Options) {
+    let have = &marked["metadata"]["finalizers"];
     let wanted = match options.propagation.as_str() {
         "Foreground" => Some(FOREGROUND),
         "Orphan" => Some(ORPHAN),
         "Background" => None,
+        _ if orphans(kind) && !have.items().iter().any(|one| *one == FOREGROUND) => Some(ORPHAN),
         _ => return,
     };
-    let have = &marked["metadata"]["finalizers"];
     let mut kept: Vec<Tree> = have
         .items()
         .iter()
@@ -192,6 +193,12 @@ fn set_finalizers(marked: &mut Tree, options: &Options) {
     } else {
         marked.set(&["metadata", "finalizers"], kept);
     }
+}
+
+/// Whether a type leaves its dependents behind unless it is asked not to (for those who have always
+/// known it so).
+fn orphans(kind: &Type) -> bool {
+    ["jobs.batch", "replicationcontrollers"].contains(&kind.resource.as_str())
 }
 
 /// Whether a changed object goes now: it is being deleted, its grace is spent (pods: the kubelet

@@ -55,6 +55,12 @@ impl Cause {
         Cause::new(field, "FieldValueNotSupported", message)
     }
 
+    /// A list has more elements than it may.
+    pub(super) fn too_many(field: impl Into<String>, have: usize, most: usize) -> Self {
+        let message = format!("Too many: {have}: must have at most {most} items");
+        Cause::new(field, "FieldValueTooMany", message)
+    }
+
     fn new(field: impl Into<String>, reason: &'static str, message: String) -> Self {
         Cause { field: field.into(), reason, message }
     }

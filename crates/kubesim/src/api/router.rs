@@ -7,8 +7,9 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, map};
 
+use super::convert::Other;
 use super::registry::Type;
-use super::server::Api;
+use super::server::{Api, Identity};
 use super::{custom, errors, typed};
 
 /// A request on its way, with what was found out about it.
@@ -20,6 +21,8 @@ pub(super) struct Call<'a> {
     pub(super) kind: Arc<Type>,
     /// The request.
     pub(super) request: &'a Request,
+    /// Who asks.
+    pub(super) who: &'a Identity,
 }
 
 impl Call<'_> {
@@ -33,13 +36,25 @@ impl Call<'_> {
         &self.request.resource
     }
 
-    /// Gives an object that came the form of its type.
+    /// The form that the request speaks, if it is not the stored one.
+    pub(super) fn other_form(&self) -> Option<Other> {
+        Other::of(&self.kind, &self.request.version)
+    }
+
+    /// Gives an object that came the form of its type. One in another form than the stored one
+    /// becomes that.
     pub(super) fn typed(&self, object: &mut Tree, old: &Tree) -> Result<(), Status> {
         let kind = &self.kind.kind;
-        let decoded = if self.kind.custom {
-            typed::decode("ObjectMeta", object.field_mut("metadata"), &old["metadata"])
-        } else {
-            typed::decode(kind, object, old)
+        let decoded = match self.other_form() {
+            _ if self.kind.custom => {
+                typed::decode("ObjectMeta", object.field_mut("metadata"), &old["metadata"])
+            }
+            None => typed::decode(kind, object, old),
+            Some(other) => {
+                let decoded = typed::decode(other.type_name(), object, &Tree::Null);
+                *object = other.stored(object, &self.kind);
+                decoded.and_then(|found| typed::decode(kind, object, old).map(|_| found))
+            }
         };
         let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?.unknown;
         if unknown.is_empty() || !self.request.strict {
@@ -59,7 +74,7 @@ impl Call<'_> {
 
 impl Api {
     /// Sends a request to the part that serves it.
-    pub(super) fn route(&mut self, now: Millis, request: &Request) -> Answer {
+    pub(super) fn route(&mut self, now: Millis, who: &Identity, request: &Request) -> Answer {
         let kind = self.types.find(&request.resource)?;
         if !kind.namespaced && !request.key.namespace.is_empty() {
             let text = format!("{} are not namespaced", request.resource);
@@ -74,13 +89,18 @@ impl Api {
         if anywhere && request.verb != Verb::List {
             return Err(errors::bad_request("an empty namespace may not be set here"));
         }
-        let call = Call { now, kind, request };
-        match request.subresource.as_str() {
+        let call = Call { now, kind, request, who };
+        let answer = match request.subresource.as_str() {
+            "" if call.kind.asked => self.answer_question(&call),
             "" => self.route_object(&call),
             name if !call.kind.has_subresource(name) => {
                 Err(errors::no_such_resource(format_args!("{}/{name}", request.resource)))
             }
             _ => self.route_subresource(&call),
+        };
+        match call.other_form() {
+            Some(other) => other.answer(&call.kind, answer?),
+            None => answer,
         }
     }
 
@@ -99,14 +119,19 @@ impl Api {
     fn route_subresource(&mut self, call: &Call<'_>) -> Answer {
         let request = call.request;
         match (request.subresource.as_str(), request.verb) {
-            ("status" | "finalize", Verb::Get) => self.current(call).cloned(),
-            ("status" | "finalize", Verb::Update) => self.update(call),
-            ("status", verb) if verb.is_patch() => self.patch(call),
+            ("status" | "finalize" | "approval", Verb::Get)
+            | ("ephemeralcontainers" | "resize", Verb::Get) => self.current(call).cloned(),
+            ("status" | "finalize" | "approval", Verb::Update)
+            | ("ephemeralcontainers" | "resize", Verb::Update) => self.update(call),
+            ("status" | "approval" | "ephemeralcontainers" | "resize", verb) if verb.is_patch() => {
+                self.patch(call)
+            }
             ("scale", Verb::Get) => self.get_scale(call),
             ("scale", Verb::Update) => self.set_scale(call),
             ("scale", verb) if verb.is_patch() => self.set_scale(call),
             ("binding", Verb::Create) => self.bind(call),
             ("eviction", Verb::Create) => self.evict(call),
+            ("token", Verb::Create) => self.issue_token(call),
             (name, verb) => {
                 Err(errors::method_not_allowed(format_args!("{verb:?} {}/{name}", call.resource())))
             }
@@ -152,10 +177,10 @@ impl Api {
     }
 
     /// Makes what every cluster has from its start.
-    pub(super) fn bootstrap(&mut self) {
+    pub(super) fn bootstrap(&mut self, now: Millis) {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let object = map! { "metadata" => map! { "name" => name } };
-            self.boot(&Request::create(Resource::NAMESPACES, object));
+            self.boot(now, &Request::create(Resource::NAMESPACES, object));
         }
         let classes = [
             ("system-cluster-critical", 2_000_000_000i64),
@@ -163,11 +188,13 @@ impl Api {
         ];
         for (name, value) in classes {
             let object = map! { "metadata" => map! { "name" => name }, "value" => value };
-            self.boot(&Request::create(Resource::PRIORITY_CLASSES, object));
+            self.boot(now, &Request::create(Resource::PRIORITY_CLASSES, object));
         }
     }
 
-    fn boot(&mut self, request: &Request) {
-        self.route(0, request).expect("the objects that every cluster starts with are valid");
+    fn boot(&mut self, now: Millis, request: &Request) {
+        let nobody = Identity::default();
+        let made = self.route(now, &nobody, request);
+        made.expect("the objects that every cluster starts with are valid");
     }
 }

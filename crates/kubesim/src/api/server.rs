@@ -11,6 +11,7 @@ use super::eviction;
 use super::registry::{Registry, Type};
 use super::selection::Selection;
 use super::store::Store;
+use super::token::Secret;
 use super::window::Write;
 
 /// The simulated API server. Copying it copies pointers: objects and history are shared.
@@ -23,6 +24,8 @@ pub struct Api {
     pub(super) config: ApiConfig,
     /// How many cluster addresses were handed out to Services.
     pub(super) addresses: u32,
+    /// What signs the tokens of service accounts.
+    pub(super) secret: Secret,
 }
 
 /// The limits of an API server.
@@ -33,11 +36,14 @@ pub struct ApiConfig {
     /// How many bytes a request's object may have in JSON (etcd: 1.5 MiB). Only counted for
     /// objects that come whole or by a patch that is not to `status`.
     pub object_bytes: usize,
+    /// Whether pods need a service account that is there, and get its token mounted: for clusters
+    /// in which each namespace has the account `default`.
+    pub service_accounts: bool,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        ApiConfig { window: 20_000, object_bytes: 1_572_864 }
+        ApiConfig { window: 20_000, object_bytes: 1_572_864, service_accounts: false }
     }
 }
 
@@ -64,6 +70,11 @@ impl Api {
     /// A server with the namespaces `default`, `kube-node-lease`, `kube-public` and `kube-system`
     /// and the two priority classes of the system.
     pub fn new(seed: u64, config: ApiConfig) -> Self {
+        Api::starting_at(seed, config, 0)
+    }
+
+    /// The same, made at the time `now`.
+    pub fn starting_at(seed: u64, config: ApiConfig, now: Millis) -> Self {
         let mut api = Api {
             store: Store::new(config.window),
             types: Registry::builtin(),
@@ -71,20 +82,22 @@ impl Api {
             uids: Stream::new(seed, "api/uids"),
             config,
             addresses: 0,
+            secret: Secret::default(),
         };
-        api.bootstrap();
+        let mut bits = Stream::new(seed, "api/tokens");
+        api.secret.chunks_mut(8).for_each(|part| part.copy_from_slice(&bits.bits().to_le_bytes()));
+        api.bootstrap(now);
         api
     }
 
     /// Carries a request out at the time `now`. Everyone may do everything: `who` asks
-    /// decides nothing.
+    /// decides nothing but how reviews of oneself are answered.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
-        let _ = who;
         if request.dry_run || eviction::is_dry_run(request) {
-            return Handled { answer: self.rehearse(now, request), writes: Vec::new() };
+            return Handled { answer: self.rehearse(now, who, request), writes: Vec::new() };
         }
         let before = self.version();
-        let answer = self.route(now, request);
+        let answer = self.route(now, who, request);
         let writes = match self.store.after(before) {
             Ok(writes) if request.verb.is_write() => writes.cloned().collect(),
             _ => Vec::new(),
@@ -94,9 +107,9 @@ impl Api {
 
     /// Carries a request out and forgets it. The answer has the version that is stored, if any;
     /// names and uids are drawn as they would be.
-    fn rehearse(&mut self, now: Millis, request: &Request) -> Answer {
+    fn rehearse(&mut self, now: Millis, who: &Identity, request: &Request) -> Answer {
         let mut stage = self.clone();
-        let answer = stage.route(now, request);
+        let answer = stage.route(now, who, request);
         (self.names, self.uids) = (stage.names, stage.uids);
         let mut answer = answer?;
         if request.verb.is_write() && !answer["metadata"]["resourceVersion"].is_null() {
@@ -154,6 +167,14 @@ impl Api {
     ) -> Result<impl Iterator<Item = &'a Write> + use<'a>, Status> {
         let resource = resource.clone();
         Ok(self.store.after(rv)?.filter(move |write| write.resource == resource))
+    }
+
+    /// The writes to everything after the version `rv`, oldest first.
+    ///
+    /// # Errors
+    /// As [`Api::changes_since`].
+    pub fn writes_since(&self, rv: u64) -> Result<impl Iterator<Item = &Write>, Status> {
+        self.store.after(rv)
     }
 
     /// Forgets the history up to `rv`: watches and page tokens from before are answered 410.

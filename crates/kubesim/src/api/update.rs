@@ -9,7 +9,7 @@ use kubesim_model::tree::Tree;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{defaults, delete, errors, metadata, validate};
+use super::{defaults, delete, errors, metadata, parts, validate};
 
 impl Api {
     /// Replaces an object, or a part of it through a subresource.
@@ -36,7 +36,7 @@ impl Api {
         let mut object = object;
         object.field_mut("metadata").remove(&["resourceVersion"]);
         let request = Request { verb: Verb::Create, body: object, ..call.request.clone() };
-        self.create(&Call { now: call.now, kind: call.kind.clone(), request: &request })
+        self.create(&Call { request: &request, ..call.clone() })
     }
 
     /// Stores `new` for `old` as far as the request may (apiserver v0.36, `registry/rest/update.go`
@@ -49,7 +49,12 @@ impl Api {
             "" => keep_status(kind, old, &mut new),
             "status" => keep_all_but_status(kind, old, &mut new),
             "finalize" => keep_all_but_finalizers(old, &mut new),
+            "ephemeralcontainers" => parts::keep_all_but_ephemeral(old, &mut new),
+            "resize" => parts::keep_all_but_resources(old, &mut new),
             _ => {}
+        }
+        if kind.resource.group() == "certificates.k8s.io" {
+            parts::keep_request(old, &mut new, &call.request.subresource, call.now);
         }
         metadata::restore_owned(old, &mut new);
         if kind.resource == Resource::NAMESPACES {
@@ -61,17 +66,24 @@ impl Api {
         if call.request.subresource == "status" && !content_is_same(old, &new) {
             defaults::complete_status(kind, &mut new);
         }
-        if call.request.subresource.is_empty() && !content_is_same(old, &new) {
+        // These change the spec of an object, as a write to the whole of it does.
+        let part = call.request.subresource.as_str();
+        let is_whole = matches!(part, "" | "ephemeralcontainers" | "resize");
+        if is_whole && !content_is_same(old, &new) {
             self.admit_update(call, old, &mut new);
             defaults::fill(kind, &mut new, old);
         }
+        metadata::count_templates(kind, old, &mut new);
         if new == *old {
             return Ok(old.clone());
         }
-        let causes = validate::updated(kind, old, &new, &call.request.subresource);
+        let causes = validate::updated(kind, old, &new, part);
         call.invalid_if(&causes, call.name())?;
-        if matches!(call.request.subresource.as_str(), "" | "scale") {
+        if is_whole || part == "scale" {
             metadata::raise_generation(kind, old, &mut new);
+        }
+        if kind.resource == Resource::SERVICES && is_whole {
+            self.allocate_addresses(&mut new);
         }
         if delete::is_done(kind, &new) {
             self.erase(kind, &call.request.key);

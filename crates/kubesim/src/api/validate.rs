@@ -1,12 +1,19 @@
 //! Which objects and which changes are refused (v1.36, `pkg/apis/*/validation`): the rules that
 //! protect users and controllers from each other.
 
+mod admission;
+mod autoscaling;
 mod budget;
+mod certificate;
+mod configuration;
 mod container;
 mod content;
+mod job;
+mod job_status;
 mod metadata;
 mod names;
 mod pod;
+mod pod_parts;
 mod scheduling;
 mod service;
 mod workload;
@@ -37,8 +44,12 @@ pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, subresource: &str) ->
     if kind.custom {
         return causes;
     }
+    if kind.resource.group() == "certificates.k8s.io" {
+        certificate::check_update(old, new, subresource, &mut causes);
+        return causes;
+    }
     if subresource == "status" {
-        check_status(kind, &new["status"], &mut causes);
+        check_status(kind, old, new, &mut causes);
         let class = &new["status"]["qosClass"];
         if kind.resource == Resource::PODS && *class != old["status"]["qosClass"] {
             causes.push(Cause::invalid("status.qosClass", class, "field is immutable"));
@@ -54,20 +65,34 @@ pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, subresource: &str) ->
         }
         return causes;
     }
-    content::check_update(kind, old, new, &mut causes);
-    if new["spec"].is_same(&old["spec"]) {
-        return causes;
+    match subresource {
+        "ephemeralcontainers" => pod_parts::check_added(old, new, &mut causes),
+        "resize" => pod_parts::check_resize(old, new, &mut causes),
+        _ => check_change(kind, old, new, &mut causes),
     }
-    check_content(kind, new, &mut causes);
+    causes
+}
+
+/// What is wrong with a change to the whole of a built-in object.
+fn check_change(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
+    content::check_update(kind, old, new, causes);
+    if new["spec"].is_same(&old["spec"]) {
+        return;
+    }
+    check_content(kind, new, causes);
     match kind.resource.as_str() {
-        "pods" => pod::check_update(&old["spec"], &new["spec"], &mut causes),
-        "services" => service::check_update(&old["spec"], &new["spec"], &mut causes),
+        "pods" => pod::check_update(&old["spec"], &new["spec"], causes),
+        "services" => service::check_update(&old["spec"], &new["spec"], causes),
+        "jobs.batch" => job::check_job_update(old, new, causes),
+        "cronjobs.batch" => job::check_cron_job(new, old, causes),
+        resource if kind.resource.group() != "apps" => {
+            configuration::check_spec_update(resource, &old["spec"], &new["spec"], causes);
+        }
         _ if kind.resource.group() == "apps" => {
-            workload::check_update(kind, &old["spec"], &new["spec"], &mut causes);
+            workload::check_update(kind, &old["spec"], &new["spec"], causes);
         }
         _ => {}
     }
-    causes
 }
 
 /// A namespace is active until it is deleted.
@@ -80,7 +105,19 @@ fn check_phase(namespace: &Tree, causes: &mut Vec<Cause>) {
 }
 
 /// What is wrong with the status that a write to it leaves.
-fn check_status(kind: &Type, status: &Tree, causes: &mut Vec<Cause>) {
+fn check_status(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
+    let status = &new["status"];
+    match kind.resource.as_str() {
+        "jobs.batch" => job_status::check(old, new, causes),
+        "horizontalpodautoscalers.autoscaling" => autoscaling::check_status(status, causes),
+        "resourcequotas" => {
+            for field in ["hard", "used"] {
+                configuration::check_amounts(&status[field], &format!("status.{field}"), causes);
+            }
+        }
+        "replicationcontrollers" => workload::check_status(kind, status, causes),
+        _ => {}
+    }
     if kind.resource == Resource::POD_DISRUPTION_BUDGETS {
         let counts = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
         for count in counts {
@@ -101,6 +138,13 @@ fn check_content(kind: &Type, object: &Tree, causes: &mut Vec<Cause>) {
         }
         "poddisruptionbudgets.policy" => budget::check(spec, causes),
         "services" => service::check(spec, causes),
+        "jobs.batch" => job::check_job(object, causes),
+        // A change is looked at together with what was before.
+        "cronjobs.batch" if object["metadata"]["resourceVersion"].is_null() => {
+            job::check_cron_job(object, &Tree::Null, causes);
+        }
+        "horizontalpodautoscalers.autoscaling" => autoscaling::check(spec, causes),
+        "certificatesigningrequests.certificates.k8s.io" => certificate::check(object, causes),
         _ if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS => {
             causes.extend(custom::problems(object));
         }

@@ -106,7 +106,7 @@ impl World {
         self.slots[actor].inbox.push_back((id, RawEvent::Refused(status)));
     }
 
-    fn living_client(&self, name: &str) -> Option<ActorId> {
+    pub(super) fn living_client(&self, name: &str) -> Option<ActorId> {
         let actor = self.find(name)?;
         let slot = &self.slots[actor];
         (slot.is_client && slot.is_alive()).then_some(actor)

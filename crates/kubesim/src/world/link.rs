@@ -126,7 +126,12 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, actor: ActorId, incarnation: u32, message: &Message) -> (Answer, u64) {
+    pub(super) fn carry_out(
+        &mut self,
+        actor: ActorId,
+        incarnation: u32,
+        message: &Message,
+    ) -> (Answer, u64) {
         let slot = &self.slots[actor];
         let Handled { answer, writes } =
             self.api.handle(self.now, &slot.identity, &message.request);
@@ -250,7 +255,13 @@ impl World {
     }
 
     /// What an answer tells its actor: the newest state of the objects it read or wrote.
-    fn record_learned(&mut self, actor: ActorId, request: &Request, answer: &Answer, cause: u64) {
+    pub(super) fn record_learned(
+        &mut self,
+        actor: ActorId,
+        request: &Request,
+        answer: &Answer,
+        cause: u64,
+    ) {
         let Ok(object) = answer else { return };
         if request.resource == Resource::LEASES || !self.records_deliveries_of(actor) {
             return;

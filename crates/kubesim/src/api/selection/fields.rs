@@ -2,6 +2,7 @@
 
 use kubesim_model::Text;
 use kubesim_model::request::Status;
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
 use super::super::errors;
@@ -51,6 +52,10 @@ fn supported(kind: &Type) -> &'static [&'static str] {
         "namespaces" => &["status.phase"],
         "services" => &["spec.clusterIP", "spec.type"],
         "secrets" => &["type"],
+        "jobs.batch" => &["status.successful"],
+        "replicationcontrollers" => &["status.replicas"],
+        "replicasets.apps" => &["status.replicas"],
+        "certificatesigningrequests.certificates.k8s.io" => &["spec.signerName"],
         "events" => &[
             "involvedObject.kind",
             "involvedObject.namespace",
@@ -72,6 +77,18 @@ pub(super) fn parse(text: &str, kind: &Type) -> Result<Vec<Requirement>, Status>
     text.split(',').filter(|term| !term.is_empty()).map(|term| parse_term(term, kind)).collect()
 }
 
+/// The name of a field of Events in `events.k8s.io/v1`, as it is stored.
+fn stored_name(kind: &Type, field: String) -> String {
+    if kind.resource != Resource::EVENTS {
+        return field;
+    }
+    match field.strip_prefix("regarding.") {
+        Some(rest) => format!("involvedObject.{rest}"),
+        None if field == "reportingController" => "reportingComponent".to_owned(),
+        None => field,
+    }
+}
+
 fn parse_term(term: &str, kind: &Type) -> Result<Requirement, Status> {
     let split = |operator: &str| {
         term.split_once(operator).map(|(field, value)| (field.to_owned(), Text::new(value)))
@@ -85,6 +102,7 @@ fn parse_term(term: &str, kind: &Type) -> Result<Requirement, Status> {
         let text = format!("invalid selector: '{term}'; can't understand '{term}'");
         return Err(errors::bad_request(text));
     };
+    let field = stored_name(kind, field);
     let in_metadata =
         field == "metadata.name" || (field == "metadata.namespace" && kind.namespaced);
     if !in_metadata && !supported(kind).contains(&field.as_str()) {

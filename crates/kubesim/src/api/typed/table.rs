@@ -27,8 +27,10 @@ pub(super) enum Shape {
     Quantity,
     /// A number or a text.
     IntOrText,
-    /// A time.
+    /// A time in whole seconds.
     Time,
+    /// A time with microseconds.
+    MicroTime,
     /// Anything.
     Any,
     /// A map of texts to such values.
@@ -135,7 +137,8 @@ impl Shape {
             "number" => Shape::Number,
             "quantity" => Shape::Quantity,
             "int-or-string" => Shape::IntOrText,
-            "time" | "microtime" => Shape::Time,
+            "time" => Shape::Time,
+            "microtime" => Shape::MicroTime,
             name => names.get(name).map_or(Shape::Any, |at| Shape::Object(*at)),
         }
     }
