@@ -56,13 +56,17 @@ fn recorded(theme: &str) -> Answers {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn differences_of(theme: &str, real: &Answers, ours: &Answers) -> Vec<compare::Difference> {
+fn differences_of(
+    theme: &str,
+    texts: bool,
+    (real, ours): (&Answers, &Answers),
+) -> Vec<compare::Difference> {
     let mut found = Vec::new();
     let gone: Vec<&String> = real.keys().filter(|name| !ours.contains_key(*name)).collect();
     assert!(gone.is_empty(), "{theme}: recorded, but there are no such cases: {gone:?}");
     for (name, ours) in ours {
         let real = real.get(name).map(Vec::as_slice).unwrap_or_default();
-        compare::answers(&format!("{theme}/{name}"), real, ours, &mut found);
+        compare::answers(&format!("{theme}/{name}"), texts, (real, ours), &mut found);
     }
     found
 }
@@ -76,7 +80,7 @@ fn the_simulated_server_answers_as_the_real_one_did() {
             .iter()
             .map(|case| (case.name.clone(), run::simulated(&theme, case)))
             .collect();
-        found.extend(differences_of(&name, &recorded(&name), &ours));
+        found.extend(differences_of(&name, theme.texts, (&recorded(&name), &ours)));
     }
     let text = fs::read_to_string(folder().join("differences.yaml")).expect("it is readable");
     let rules: Vec<Rule> = serde_saphyr::from_str(&text).expect("the list of differences is valid");
@@ -100,7 +104,7 @@ fn the_real_server_answers_as_recorded() {
             let path = folder().join("recorded").join(format!("{name}.json"));
             fs::write(path, text + "\n").expect("recordings are writable");
         } else {
-            found.extend(differences_of(&name, &recorded(&name), &answers));
+            found.extend(differences_of(&name, theme.texts, (&recorded(&name), &answers)));
         }
     }
     let texts: Vec<String> = found.iter().map(ToString::to_string).collect();

@@ -2,12 +2,11 @@
 
 use http::{HeaderMap, Method, header, request::Parts};
 use kubesim::api::stored_as;
-use kubesim_model::Text;
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::object;
 use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
+use kubesim_model::{Text, object};
 
 use crate::meta::no_page;
 use crate::path::{self, Path};
@@ -80,7 +79,7 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let applies = media_type(&head.headers).starts_with("application/apply-patch");
     query.check(&head.method, applies)?;
     if query.watch && head.method == Method::GET && subresource.is_empty() {
-        let watching = Box::new(watching(resource, &key, query)?);
+        let watching = Box::new(watching(resource, spoken.clone(), &key, query)?);
         return Ok(Call::Watch { version, form, watching });
     }
     let verb = verb(head, &key, !subresource.is_empty())?;
@@ -131,9 +130,13 @@ fn patch(headers: &HeaderMap) -> Result<Verb, Status> {
     }
 }
 
-fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watching, Status> {
-    let version = query.list.resource_version.as_str();
-    let from = match version {
+fn watching(
+    resource: Resource,
+    version: Text,
+    key: &ObjectKey,
+    query: Query,
+) -> Result<Watching, Status> {
+    let from = match query.list.resource_version.as_str() {
         "" => 0,
         number => number.parse().map_err(|_| {
             Status::new(500, "", format!("resourceVersion: Invalid value: \"{number}\""))
@@ -148,6 +151,7 @@ fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watchin
     };
     let spec = WatchSpec {
         resource,
+        version,
         namespace: key.namespace.clone(),
         label_selector: query.list.label_selector,
         field_selector,

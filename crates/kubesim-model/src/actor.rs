@@ -91,6 +91,8 @@ impl WatchEvent {
 pub struct WatchSpec {
     /// Of which resource.
     pub resource: Resource,
+    /// In which version of it objects are shown, as in `v1`; empty for the stored one.
+    pub version: Text,
     /// In which namespace; all with the empty one.
     pub namespace: Text,
     /// A label selector in its text form.
@@ -104,6 +106,7 @@ impl WatchSpec {
     pub fn all(resource: Resource) -> Self {
         WatchSpec {
             resource,
+            version: Text::default(),
             namespace: Text::default(),
             label_selector: Text::default(),
             field_selector: Text::default(),

@@ -11,6 +11,9 @@ use serde_json::Value;
 pub(crate) struct Theme {
     /// What the file is about.
     pub(crate) about: String,
+    /// Whether the texts of causes are compared, too.
+    #[serde(default)]
+    pub(crate) texts: bool,
     /// Objects that bodies are made from.
     #[serde(default)]
     pub(crate) objects: BTreeMap<String, Value>,

@@ -44,12 +44,18 @@ impl Rule {
 }
 
 /// Finds the differences between the answers to a case.
-pub(crate) fn answers(case: &str, real: &[Value], ours: &[Value], found: &mut Vec<Difference>) {
+pub(crate) fn answers(
+    case: &str,
+    texts: bool,
+    (real, ours): (&[Value], &[Value]),
+    found: &mut Vec<Difference>,
+) {
     for step in 0..real.len().max(ours.len()) {
         let place = format!("{case}/{} ", step + 1);
         let (real, ours) = (real.get(step), ours.get(step));
         let code = |answer: Option<&Value>| answer.map(|answer| answer["code"].clone());
         if code(real) == code(ours) {
+            let spoken = |answer| spoken(answer, texts);
             trees(&place, real.map(spoken).as_ref(), ours.map(spoken).as_ref(), found);
         } else {
             // Whatever else differs follows from this.
@@ -59,8 +65,9 @@ pub(crate) fn answers(case: &str, real: &[Value], ours: &[Value], found: &mut Ve
     }
 }
 
-/// An answer without the texts that are for humans. Clients read those of refused evictions.
-fn spoken(answer: &Value) -> Value {
+/// An answer without the texts that are for humans. Clients read those of refused evictions, and
+/// themes may ask for them. Causes have no order: Kubernetes walks through maps to find them.
+fn spoken(answer: &Value, texts: bool) -> Value {
     let mut answer = answer.clone();
     let body = &mut answer["body"];
     if body["kind"] != "Status" || body["reason"] == "TooManyRequests" {
@@ -69,13 +76,18 @@ fn spoken(answer: &Value) -> Value {
         }
         return answer;
     }
-    body.as_object_mut().map(|body| body.remove("message"));
-    for cause in body["details"]["causes"].as_array_mut().into_iter().flatten() {
+    if !texts || body["details"]["causes"].is_array() {
+        body.as_object_mut().map(|body| body.remove("message"));
+    }
+    for cause in body["details"]["causes"].as_array_mut().into_iter().flatten().filter(|_| !texts) {
         cause.as_object_mut().map(|cause| cause.remove("message"));
     }
     // The real server checks some rules twice and says so twice.
     if let Some(causes) = body["details"]["causes"].as_array_mut() {
         let mut seen = Vec::new();
+        if texts {
+            causes.sort_by_key(Value::to_string);
+        }
         causes.retain(|cause| {
             let new = !seen.contains(cause);
             seen.push(cause.clone());

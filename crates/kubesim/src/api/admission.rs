@@ -95,23 +95,6 @@ impl Api {
         if *call.resource() == Resource::SERVICES {
             self.allocate_addresses(object);
         }
-        if *call.resource() == Resource::CUSTOM_RESOURCE_DEFINITIONS {
-            let stored = object["spec"]["versions"]
-                .items()
-                .iter()
-                .find(|version| version["storage"].is_true())
-                .map_or(Tree::Null, |version| version["name"].clone());
-            let mut status = map! {
-                "acceptedNames" => &object["spec"]["names"], "storedVersions" => list![stored],
-            };
-            for (kind, reason) in
-                [("NamesAccepted", "NoConflicts"), ("Established", "InitialNamesAccepted")]
-            {
-                let condition = map! { "type" => kind, "status" => "True", "reason" => reason };
-                object::set_condition(&mut status, condition, call.now);
-            }
-            object.set(&["status"], status);
-        }
     }
 
     /// A cluster address of 10.96.0.0/12 and node ports, as the service asks for them. Numbers are

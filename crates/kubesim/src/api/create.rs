@@ -9,7 +9,7 @@ use kubesim_model::{Text, object};
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{defaults, errors, metadata, validate};
+use super::{custom, defaults, errors, metadata, validate};
 
 /// How often a generated name that is taken is drawn again.
 const DRAWS: usize = 8;
@@ -34,6 +34,10 @@ impl Api {
             let name = self.new_name(&base);
             object.set(&["metadata", "name"], name);
         }
+        if kind.definition.as_ref().is_some_and(|definition| definition.is_ending) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(errors::forbidden(&kind.resource, object::name(&object), why));
+        }
         self.in_living_namespace(kind, &namespace, object::name(&object))?;
         defaults::fill(kind, &mut object, &Tree::Null);
         metadata::count_templates(kind, &Tree::Null, &mut object);
@@ -41,14 +45,18 @@ impl Api {
         if self.config.service_accounts {
             self.admit_account(call, &mut object)?;
         }
-        let causes = validate::created(kind, &object);
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            object.remove(&["status"]);
+            self.accept_names(&mut object, call.now);
+        }
+        let causes = validate::created(kind, &object, call);
         call.invalid_if(&causes, object::name(&object))?;
         self.finish_create(call, &mut object);
         let mut taken = false;
         for _ in 0..if drawn { DRAWS } else { 1 } {
             let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
             let Some(have) = self.store.get(&kind.resource, &key) else {
-                return Ok(self.commit(kind, &key, object));
+                return self.put(kind, &key, object);
             };
             taken = object::is_terminating(have);
             if drawn {
@@ -68,7 +76,9 @@ impl Api {
         }
         self.check_size(&object)?;
         let (version, kind) = (object["apiVersion"].str(), object["kind"].str());
-        if !(version.is_empty() || call.kind.serves(version))
+        if call.kind.custom {
+            custom::check_kind(&call.kind, &object, &call.request.body)?;
+        } else if !(version.is_empty() || call.kind.serves(version))
             || !(kind.is_empty() || call.kind.kind == kind)
         {
             return Err(errors::bad_request(format!(

@@ -16,6 +16,7 @@ use kubesim_model::object;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
+use super::custom;
 use super::registry::Type;
 
 /// Sets a field that is not there.
@@ -65,6 +66,7 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
             default(object, "preemptionPolicy", "PreemptLowerPriority");
         }
         "secrets" => fill_secret(object),
+        "customresourcedefinitions.apiextensions.k8s.io" => custom::complete(object),
         "endpointslices.discovery.k8s.io" if !object["ports"].items().is_empty() => {
             for port in object.field_mut("ports").items_mut() {
                 default(port, "name", "");

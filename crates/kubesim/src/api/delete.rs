@@ -1,11 +1,12 @@
 //! Deleting objects: preconditions, grace, finalizers, propagation.
 
 use kubesim_model::object;
-use kubesim_model::request::{Answer, Status};
+use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
 
+use super::custom;
 use super::errors::{self, Cause};
 use super::registry::Type;
 use super::router::Call;
@@ -39,7 +40,7 @@ enum Step {
 impl Api {
     /// Deletes the object that the request names.
     pub(super) fn delete(&mut self, call: &Call<'_>) -> Answer {
-        let old = self.current(call)?.clone();
+        let old = self.current(call)?;
         let options = Options::read(call)?;
         self.delete_object(call, &call.request.key, &old, &options)
     }
@@ -49,7 +50,10 @@ impl Api {
         let options = Options::read(call)?;
         let listed = self.list_page(call)?;
         for item in listed["items"].items() {
-            self.delete_object(call, &object::key(item), item, &options)?;
+            let key = object::key(item);
+            let Some(old) = self.store.get(call.resource(), &key) else { continue };
+            let old = call.kind.shown(old)?;
+            self.delete_object(call, &key, &old, &options)?;
         }
         Ok(listed)
     }
@@ -68,20 +72,60 @@ impl Api {
             let why = "this namespace may not be deleted";
             return Err(errors::forbidden(&kind.resource, &key.name, why));
         }
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            return self.delete_definition(call, key, old);
+        }
         match plan(kind, old, options, call.now) {
             Step::Keep => Ok(old.clone()),
             Step::Mark(marked) if marked == *old => Ok(marked),
-            Step::Mark(marked) => Ok(self.commit(kind, key, marked)),
+            Step::Mark(marked) => self.put(kind, key, marked),
             Step::MarkAndRemove(marked) => {
-                let marked = self.commit(kind, key, marked);
-                self.erase(kind, key);
+                let marked = self.put(kind, key, marked)?;
+                self.erase(kind, key, call.now);
                 Ok(marked)
             }
             Step::Remove => {
-                self.erase(kind, key);
+                self.erase(kind, key, call.now);
                 Ok(removed(kind, old))
             }
         }
+    }
+
+    /// Deletes a definition: it goes when all objects of its type are gone, which go with it.
+    fn delete_definition(&mut self, call: &Call<'_>, key: &ObjectKey, old: &Tree) -> Answer {
+        if object::is_terminating(old) {
+            return Ok(old.clone());
+        }
+        let marked = custom::mark(old, call.now);
+        let resource = Resource::new(key.name.clone());
+        let held = old["metadata"]["finalizers"].items().len() > 0
+            || self
+                .store
+                .range(&resource, "")
+                .any(|(_, object)| !object["metadata"]["finalizers"].items().is_empty());
+        if !held {
+            self.erase(&call.kind, key, call.now);
+            return Ok(marked);
+        }
+        let marked = self.commit(&call.kind, key, marked);
+        self.delete_instances(&resource, call)?;
+        self.end_definition(&resource, call.now);
+        Ok(marked)
+    }
+
+    /// Deletes all objects of a type whose definition ends.
+    fn delete_instances(&mut self, resource: &Resource, by: &Call<'_>) -> Result<(), Status> {
+        let Ok(kind) = self.types.find(resource) else { return Ok(()) };
+        let keys: Vec<ObjectKey> =
+            self.store.range(resource, "").map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            let request = Request::delete(resource.clone(), key.clone());
+            let call = Call { kind: kind.clone(), ..by.with(&request) };
+            let Some(old) = self.store.get(resource, &key).cloned() else { continue };
+            let options = Options::read(&call)?;
+            self.delete_object(&call, &key, &old, &options)?;
+        }
+        Ok(())
     }
 }
 

@@ -55,13 +55,7 @@ impl Cause {
         Cause::new(field, "FieldValueNotSupported", message)
     }
 
-    /// A list has more elements than it may.
-    pub(super) fn too_many(field: impl Into<String>, have: usize, most: usize) -> Self {
-        let message = format!("Too many: {have}: must have at most {most} items");
-        Cause::new(field, "FieldValueTooMany", message)
-    }
-
-    fn new(field: impl Into<String>, reason: &'static str, message: String) -> Self {
+    pub(super) fn new(field: impl Into<String>, reason: &'static str, message: String) -> Self {
         Cause { field: field.into(), reason, message }
     }
 
@@ -233,6 +227,16 @@ pub(super) fn unknown_fields(kind: &Type, fields: &[String]) -> Status {
         fields.iter().map(|field| format!("unknown field \"{field}\"")).collect();
     let why = format!("strict decoding error: {}", fields.join(", "));
     wrong_shape(kind, &why)
+}
+
+/// 500: the object would have to be converted by a webhook, which nobody calls.
+pub(super) fn no_webhook(kind: &Type, have: &str) -> Status {
+    let (wanted, resource) = (kind.api_version(), &kind.resource);
+    failed(format!(
+        "conversion webhook for {have}, Kind={} failed: {resource} of {have} can't be shown as \
+         {wanted}, for conversion webhooks are not simulated",
+        kind.kind,
+    ))
 }
 
 /// 405: the verb is not for this resource.

@@ -17,7 +17,7 @@ impl Api {
     /// Evicts a pod: takes its share of the budget, marks the pod, deletes it. Each is a write.
     pub(super) fn evict(&mut self, call: &Call<'_>) -> Answer {
         let body = &call.request.body;
-        let pod = self.current(call)?.clone();
+        let pod = self.current(call)?;
         let kind = body["kind"].str();
         if !["", "Eviction"].contains(&kind) {
             let text = format!("{kind} in version \"v1\" cannot be handled as a Eviction");
@@ -82,7 +82,7 @@ impl Api {
             options.set(&["preconditions", "resourceVersion"], version);
         }
         let request = Request::delete(Resource::PODS, call.request.key.clone()).with_body(options);
-        self.delete(&Call { request: &request, ..call.clone() })
+        self.delete(&call.with(&request))
     }
 }
 

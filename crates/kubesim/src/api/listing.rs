@@ -10,6 +10,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Text, map};
 
 use super::errors::{self, Cause};
+use super::registry::Type;
 use super::router::Call;
 use super::selection::Selection;
 use super::server::Api;
@@ -55,7 +56,8 @@ impl Api {
             Page::cut(objects.iter(), &selection, position.as_ref(), limit)
         };
         let items = if call.kind.custom {
-            page.items
+            let shown = page.items.iter().map(|item| call.kind.shown(item));
+            shown.collect::<Result<Vec<Tree>, Status>>()?
         } else {
             page.items.into_iter().map(without_type).collect()
         };
@@ -68,7 +70,7 @@ impl Api {
         }
         Ok(map! {
             "apiVersion" => call.kind.api_version(),
-            "kind" => Text::from(format!("{}List", call.kind.kind)),
+            "kind" => list_kind(&call.kind),
             "metadata" => metadata, "items" => items,
         })
     }
@@ -172,6 +174,14 @@ impl Position {
         let start = format!("{}/{}", self.after.namespace, self.after.name);
         let content = map! { "v" => "meta.k8s.io/v1", "rv" => self.rv, "start" => start };
         Text::from(URL_SAFE_NO_PAD.encode(content.to_string()))
+    }
+}
+
+/// The kind of a list of such objects.
+fn list_kind(kind: &Type) -> Text {
+    match &kind.definition {
+        Some(definition) => definition.list_kind.clone(),
+        None => Text::from(format!("{}List", kind.kind)),
     }
 }
 

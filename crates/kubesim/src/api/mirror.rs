@@ -5,9 +5,9 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
+use super::ApiConfig;
 use super::server::Api;
 use super::window::Write;
-use super::{ApiConfig, custom};
 
 impl Api {
     /// A server that has nothing of its own.
@@ -34,10 +34,8 @@ impl Api {
         }) {
             return None;
         }
-        if *resource == Resource::CUSTOM_RESOURCE_DEFINITIONS
-            && let Some(declared) = custom::declared(object)
-        {
-            self.types.add(declared);
+        if *resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            self.serve_declared(object);
         }
         let object = known.map_or_else(|| object.clone(), |known| sharing(&known, object));
         self.store.mirror(resource, &key, object);

@@ -36,6 +36,9 @@ mod validate;
 mod window;
 
 pub use convert::{in_version, stored_as};
+pub use custom::{
+    Additional, Column, Conversion, Definition, Kind, ListKind, Schema, Version, age,
+};
 pub use errors::forbidden_option;
 pub use registry::Type;
 pub use selection::Selection;

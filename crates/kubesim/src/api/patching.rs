@@ -11,7 +11,7 @@ use super::server::Api;
 impl Api {
     /// Applies the request's patch. Without a resourceVersion in it, it never loses a race.
     pub(super) fn patch(&mut self, call: &Call<'_>) -> Answer {
-        let old = self.current(call)?.clone();
+        let old = self.current(call)?;
         let mut new = match call.other_form() {
             Some(other) => self.patched(call, &other.shown(&old))?,
             None => self.patched(call, &old)?,

@@ -8,6 +8,7 @@ use kubesim_model::request::Status;
 use kubesim_model::resource::Resource;
 
 use super::convert::Other;
+use super::custom::Definition;
 use super::errors;
 
 mod rows;
@@ -50,7 +51,8 @@ pub struct Type {
     pub resource: Resource,
     /// The kind, as in `Deployment`.
     pub kind: Text,
-    /// Served versions, the stored one first: `v1`.
+    /// Served versions, the one in use first, which is the stored one unless another was asked
+    /// for: `v1`.
     pub versions: Vec<Text>,
     /// Whether objects live in namespaces.
     pub namespaced: bool,
@@ -62,18 +64,26 @@ pub struct Type {
     pub subresources: Vec<Text>,
     pub(super) scale: Option<ScalePaths>,
     pub(super) generation: Generation,
+    /// What the definition of a custom type says of it.
+    pub definition: Option<Arc<Definition>>,
 }
 
 impl Type {
-    /// `group/version` of the stored version; `v1` in the core group.
+    /// `group/version` of the version in use; `v1` in the core group.
     pub fn api_version(&self) -> Text {
         self.qualified(self.versions.first().map_or("v1", Text::as_str))
     }
 
     /// Whether `api_version` is one of the served ones.
     pub fn serves(&self, api_version: &str) -> bool {
+        let served = |name: &Text| {
+            self.definition.as_ref().is_none_or(|definition| {
+                definition.versions.iter().any(|version| version.served && version.name == *name)
+            })
+        };
+        let mut versions = self.versions.iter();
         Other::of(self, api_version).is_some()
-            || self.versions.iter().any(|version| self.qualified(version) == api_version)
+            || versions.any(|version| self.qualified(version) == api_version && served(version))
     }
 
     /// Whether `status` can only be written through its subresource.
@@ -127,6 +137,8 @@ impl Type {
 #[derive(Clone)]
 pub(super) struct Registry {
     types: Arc<BTreeMap<Resource, Arc<Type>>>,
+    /// The same types in other versions than the stored one.
+    others: Arc<BTreeMap<(Resource, Text), Arc<Type>>>,
 }
 
 impl Registry {
@@ -136,7 +148,7 @@ impl Registry {
         let types = types.chain(rows::SHOWN.iter().map(|row| builtin(row, false)));
         let types = types.chain(rows::ASKED.iter().map(|row| builtin(row, true)));
         let types = types.map(|kind| (kind.resource.clone(), Arc::new(kind)));
-        Registry { types: Arc::new(types.collect()) }
+        Registry { types: Arc::new(types.collect()), others: Arc::default() }
     }
 
     /// The type of a resource.
@@ -150,19 +162,55 @@ impl Registry {
             .ok_or_else(|| errors::no_such_resource(format_args!("get {resource}")))
     }
 
+    /// The type of a resource in a version; in the stored one, if none is named.
+    ///
+    /// # Errors
+    /// As [`Registry::find`].
+    pub(super) fn in_version(
+        &self,
+        resource: &Resource,
+        version: &Text,
+    ) -> Result<Arc<Type>, Status> {
+        let stored = self.find(resource)?;
+        if version.is_empty() || stored.versions.first() == Some(version) {
+            return Ok(stored);
+        }
+        let other = self.others.get(&(resource.clone(), version.clone()));
+        Ok(other.cloned().unwrap_or(stored))
+    }
+
     /// All types in the order of their names.
     pub(super) fn all(&self) -> impl Iterator<Item = &Type> {
         self.types.values().map(AsRef::as_ref)
     }
 
-    /// Serves a type, or changes how it is served.
-    pub(super) fn add(&mut self, kind: Type) {
-        Arc::make_mut(&mut self.types).insert(kind.resource.clone(), Arc::new(kind));
+    /// Serves a custom type, or changes how it is served: a type for each version, the stored one
+    /// first. Without any, it is served no more.
+    pub(super) fn declare(&mut self, resource: &Resource, versions: Vec<Type>) {
+        let multiple = versions.len() > 1 || self.others.keys().any(|(have, _)| have == resource);
+        let mut versions = versions.into_iter().map(Arc::new);
+        match versions.next() {
+            Some(stored) => {
+                Arc::make_mut(&mut self.types).insert(resource.clone(), stored);
+            }
+            None => self.remove(resource),
+        }
+        if multiple {
+            let others = Arc::make_mut(&mut self.others);
+            others.retain(|(have, _), _| have != resource);
+            for other in versions {
+                let version = other.versions.first().cloned().unwrap_or_default();
+                others.insert((resource.clone(), version), other);
+            }
+        }
     }
 
     /// Serves a type no more.
     pub(super) fn remove(&mut self, resource: &Resource) {
         Arc::make_mut(&mut self.types).remove(resource);
+        if self.others.keys().any(|(have, _)| have == resource) {
+            Arc::make_mut(&mut self.others).retain(|(have, _), _| have != resource);
+        }
     }
 }
 
@@ -184,6 +232,7 @@ fn builtin(row: &Row, asked: bool) -> Type {
         subresources: subresources.iter().map(|name| Text::new_static(name)).collect(),
         scale,
         generation,
+        definition: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which part of the server a request goes to, and what all writes share on the way to the store.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use kubesim_model::request::{Answer, Request, Status, Verb};
@@ -23,6 +24,19 @@ pub(super) struct Call<'a> {
     pub(super) request: &'a Request,
     /// Who asks.
     pub(super) who: &'a Identity,
+    /// What the client is told besides the answer.
+    pub(super) warnings: RefCell<Vec<String>>,
+}
+
+impl<'a> Call<'a> {
+    /// The same call with another request.
+    pub(super) fn with<'b>(&self, request: &'b Request) -> Call<'b>
+    where
+        'a: 'b,
+    {
+        let (kind, warnings) = (self.kind.clone(), RefCell::default());
+        Call { now: self.now, kind, request, who: self.who, warnings }
+    }
 }
 
 impl Call<'_> {
@@ -46,21 +60,34 @@ impl Call<'_> {
     pub(super) fn typed(&self, object: &mut Tree, old: &Tree) -> Result<(), Status> {
         let kind = &self.kind.kind;
         let decoded = match self.other_form() {
-            _ if self.kind.custom => {
-                typed::decode("ObjectMeta", object.field_mut("metadata"), &old["metadata"])
-            }
-            None => typed::decode(kind, object, old),
+            _ if self.kind.custom => custom::decode(&self.kind, object, old),
+            None => typed::decode(kind, object, old).and_then(|decoded| {
+                let mut unknown = decoded.unknown;
+                if self.kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+                    unknown.extend(custom::give_form(object, old)?);
+                }
+                Ok(unknown)
+            }),
             Some(other) => {
                 let decoded = typed::decode(other.type_name(), object, &Tree::Null);
                 *object = other.stored(object, &self.kind);
-                decoded.and_then(|found| typed::decode(kind, object, old).map(|_| found))
+                decoded.and_then(|found| typed::decode(kind, object, old).map(|_| found.unknown))
             }
         };
-        let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?.unknown;
-        if unknown.is_empty() || !self.request.strict {
+        let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?;
+        if unknown.is_empty() {
             return Ok(());
         }
-        Err(errors::unknown_fields(&self.kind, &unknown))
+        if self.request.strict {
+            return Err(errors::unknown_fields(&self.kind, &unknown));
+        }
+        self.warn(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+        Ok(())
+    }
+
+    /// Tells the client something, whatever the answer is.
+    pub(super) fn warn(&self, texts: impl IntoIterator<Item = String>) {
+        self.warnings.borrow_mut().extend(texts);
     }
 
     /// Answers why the object is invalid, if it is.
@@ -75,7 +102,7 @@ impl Call<'_> {
 impl Api {
     /// Sends a request to the part that serves it.
     pub(super) fn route(&mut self, now: Millis, who: &Identity, request: &Request) -> Answer {
-        let kind = self.types.find(&request.resource)?;
+        let kind = self.types.in_version(&request.resource, &request.version)?;
         if !kind.namespaced && !request.key.namespace.is_empty() {
             let text = format!("{} are not namespaced", request.resource);
             return Err(errors::bad_request(text));
@@ -89,7 +116,10 @@ impl Api {
         if anywhere && request.verb != Verb::List {
             return Err(errors::bad_request("an empty namespace may not be set here"));
         }
-        let call = Call { now, kind, request, who };
+        let call = Call { now, kind, request, who, warnings: RefCell::default() };
+        if let Some(text) = call.kind.version().and_then(|version| version.deprecated.as_ref()) {
+            call.warn([text.to_string()]);
+        }
         let answer = match request.subresource.as_str() {
             "" if call.kind.asked => self.answer_question(&call),
             "" => self.route_object(&call),
@@ -98,7 +128,9 @@ impl Api {
             }
             _ => self.route_subresource(&call),
         };
-        match call.other_form() {
+        let other = call.other_form();
+        self.warnings = call.warnings.into_inner();
+        match other {
             Some(other) => other.answer(&call.kind, answer?),
             None => answer,
         }
@@ -120,7 +152,7 @@ impl Api {
         let request = call.request;
         match (request.subresource.as_str(), request.verb) {
             ("status" | "finalize" | "approval", Verb::Get)
-            | ("ephemeralcontainers" | "resize", Verb::Get) => self.current(call).cloned(),
+            | ("ephemeralcontainers" | "resize", Verb::Get) => self.current(call),
             ("status" | "finalize" | "approval", Verb::Update)
             | ("ephemeralcontainers" | "resize", Verb::Update) => self.update(call),
             ("status" | "approval" | "ephemeralcontainers" | "resize", verb) if verb.is_patch() => {
@@ -143,37 +175,45 @@ impl Api {
         let wanted = call.request.list.resource_version.as_str();
         match wanted.parse() {
             Ok(wanted) if wanted > self.version() => Err(errors::too_new(wanted, self.version())),
-            _ => self.current(call).cloned(),
+            _ => self.current(call),
         }
     }
 
-    /// The newest state of the object that a request names.
-    pub(super) fn current(&self, call: &Call<'_>) -> Result<&Tree, Status> {
-        self.store
-            .get(call.resource(), &call.request.key)
-            .ok_or_else(|| errors::not_found(call.resource(), call.name()))
+    /// The newest state of the object that a request names, in the version that it asks for.
+    pub(super) fn current(&self, call: &Call<'_>) -> Answer {
+        let stored = self.store.get(call.resource(), &call.request.key);
+        let stored = stored.ok_or_else(|| errors::not_found(call.resource(), call.name()))?;
+        call.kind.shown(stored)
     }
 
     /// Stores an object, and serves what it declares if it is a CustomResourceDefinition.
     pub(super) fn commit(&mut self, kind: &Type, key: &ObjectKey, object: Tree) -> Tree {
-        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS
-            && let Some(declared) = custom::declared(&object)
-        {
-            self.types.add(declared);
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            self.serve_declared(&object);
         }
         self.store.put(&kind.resource, key, object)
     }
 
-    /// Takes an object out. With a CustomResourceDefinition go its type and all objects of it.
-    pub(super) fn erase(&mut self, kind: &Type, key: &ObjectKey) {
+    /// Stores an object of the version in use, and answers it as that version shows it.
+    pub(super) fn put(&mut self, kind: &Type, key: &ObjectKey, object: Tree) -> Answer {
+        let stored = kind.stored(object)?;
+        kind.shown(&self.commit(kind, key, stored))
+    }
+
+    /// Takes an object out. With a CustomResourceDefinition go its type and all objects of it, and
+    /// with the last object of a type goes its definition, if that is being deleted.
+    pub(super) fn erase(&mut self, kind: &Type, key: &ObjectKey, now: Millis) {
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
-            let resource = Resource::new(key.name.clone());
-            let keys: Vec<ObjectKey> =
-                self.store.range(&resource, "").map(|(key, _)| key.clone()).collect();
-            keys.iter().for_each(|key| self.store.remove(&resource, key));
-            self.types.remove(&resource);
+            let definition = self.store.get(&kind.resource, key).cloned();
+            self.erase_declared(key);
+            self.store.remove(&kind.resource, key);
+            self.free_names(&definition.unwrap_or_default(), now);
+            return;
         }
         self.store.remove(&kind.resource, key);
+        if kind.definition.as_ref().is_some_and(|definition| definition.is_ending) {
+            self.end_definition(&kind.resource, now);
+        }
     }
 
     /// Makes what every cluster has from its start.

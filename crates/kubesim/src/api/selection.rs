@@ -3,6 +3,8 @@
 mod fields;
 mod labels;
 
+use std::sync::Arc;
+
 use kubesim_model::actor::WatchEvent;
 use kubesim_model::request::Status;
 use kubesim_model::resource::Resource;
@@ -19,12 +21,14 @@ pub struct Selection {
     namespace: Text,
     labels: Vec<labels::Requirement>,
     fields: Vec<fields::Requirement>,
+    /// The type in the version that is asked for, if objects may be stored in another form.
+    shown: Option<Arc<Type>>,
 }
 
 impl Selection {
     /// Compiles the selectors of a type in a namespace (in all with the empty one).
     pub(super) fn new(
-        kind: &Type,
+        kind: &Arc<Type>,
         namespace: &Text,
         label_selector: &str,
         field_selector: &str,
@@ -34,6 +38,7 @@ impl Selection {
             namespace: namespace.clone(),
             labels: labels::parse(label_selector)?,
             fields: fields::parse(field_selector, kind)?,
+            shown: kind.definition.is_some().then(|| kind.clone()),
         })
     }
 
@@ -42,6 +47,14 @@ impl Selection {
         (self.namespace.is_empty() || object::namespace(object) == self.namespace)
             && self.labels.iter().all(|wanted| wanted.holds(&object["metadata"]["labels"]))
             && self.fields.iter().all(|wanted| wanted.holds(object))
+    }
+
+    /// A stored object as it is shown here. One that can't be converted is shown as it is.
+    pub fn show(&self, object: &Tree) -> Tree {
+        match &self.shown {
+            Some(kind) => kind.shown(object).unwrap_or_else(|_| object.clone()),
+            None => object.clone(),
+        }
     }
 
     /// Whether all objects of the namespace are selected.
@@ -62,9 +75,10 @@ impl Selection {
         }
         let resource = self.resource.clone();
         if let Some(object) = write.after.as_ref().filter(|object| self.matches(object)) {
-            return Some(WatchEvent::Applied { resource, object: object.clone() });
+            return Some(WatchEvent::Applied { resource, object: self.show(object) });
         }
-        let mut object = write.before.as_ref().filter(|object| self.matches(object))?.clone();
+        let object = write.before.as_ref().filter(|object| self.matches(object))?;
+        let mut object = self.show(object);
         object.set(&["metadata", "resourceVersion"], Text::from(write.rv.to_string()));
         Some(WatchEvent::Deleted { resource, object })
     }

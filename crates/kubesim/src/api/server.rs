@@ -26,6 +26,8 @@ pub struct Api {
     pub(super) addresses: u32,
     /// What signs the tokens of service accounts.
     pub(super) secret: Secret,
+    /// What the client of the last request is told besides the answer.
+    pub(super) warnings: Vec<String>,
 }
 
 /// The limits of an API server.
@@ -64,6 +66,8 @@ pub struct Handled {
     /// What changed in the store; a failed request may have changed something too (an eviction
     /// that took its share of the budget and then lost a race).
     pub writes: Vec<Write>,
+    /// What the requester is told besides the answer (`Warning` headers).
+    pub warnings: Vec<String>,
 }
 
 impl Api {
@@ -83,6 +87,7 @@ impl Api {
             config,
             addresses: 0,
             secret: Secret::default(),
+            warnings: Vec::new(),
         };
         let mut bits = Stream::new(seed, "api/tokens");
         api.secret.chunks_mut(8).for_each(|part| part.copy_from_slice(&bits.bits().to_le_bytes()));
@@ -94,7 +99,9 @@ impl Api {
     /// decides nothing but how reviews of oneself are answered.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
         if request.dry_run || eviction::is_dry_run(request) {
-            return Handled { answer: self.rehearse(now, who, request), writes: Vec::new() };
+            let answer = self.rehearse(now, who, request);
+            let warnings = std::mem::take(&mut self.warnings);
+            return Handled { answer, writes: Vec::new(), warnings };
         }
         let before = self.version();
         let answer = self.route(now, who, request);
@@ -102,7 +109,7 @@ impl Api {
             Ok(writes) if request.verb.is_write() => writes.cloned().collect(),
             _ => Vec::new(),
         };
-        Handled { answer, writes }
+        Handled { answer, writes, warnings: std::mem::take(&mut self.warnings) }
     }
 
     /// Carries a request out and forgets it. The answer has the version that is stored, if any;
@@ -111,6 +118,7 @@ impl Api {
         let mut stage = self.clone();
         let answer = stage.route(now, who, request);
         (self.names, self.uids) = (stage.names, stage.uids);
+        self.warnings = stage.warnings;
         let mut answer = answer?;
         if request.verb.is_write() && !answer["metadata"]["resourceVersion"].is_null() {
             match self.store.get(&request.resource, &request.key) {
@@ -141,7 +149,7 @@ impl Api {
             .store
             .range(&spec.resource, &spec.namespace)
             .filter(|(_, object)| selection.matches(object))
-            .map(|(_, object)| object.clone())
+            .map(|(_, object)| selection.show(object))
             .collect();
         Ok((items, self.version()))
     }
@@ -151,7 +159,7 @@ impl Api {
     /// # Errors
     /// As [`Api::list`].
     pub fn select(&self, spec: &WatchSpec) -> Result<Selection, Status> {
-        let kind = self.types.find(&spec.resource)?;
+        let kind = self.types.in_version(&spec.resource, &spec.version)?;
         Selection::new(&kind, &spec.namespace, &spec.label_selector, &spec.field_selector)
     }
 
@@ -185,6 +193,20 @@ impl Api {
     /// The newest state of an object, past all links. For drivers and tests, never for actors.
     pub fn get(&self, resource: &Resource, key: &ObjectKey) -> Option<&Tree> {
         self.store.get(resource, key)
+    }
+
+    /// An object as it is shown in a version of its type, `v1`; other versions than the stored one
+    /// exist for custom types.
+    ///
+    /// # Errors
+    /// 404 for an unknown resource; 500 when a conversion webhook would have to be asked.
+    pub fn shown(
+        &self,
+        resource: &Resource,
+        version: &Text,
+        object: &Tree,
+    ) -> Result<Tree, Status> {
+        self.types.in_version(resource, version)?.shown(object)
     }
 
     /// The served types in the order of their resources.

@@ -22,13 +22,13 @@ pub(super) fn success() -> Tree {
 impl Api {
     /// The `Scale` of an object.
     pub(super) fn get_scale(&self, call: &Call<'_>) -> Answer {
-        Ok(scale_of(self.current(call)?, paths(call)?))
+        Ok(scale_of(&self.current(call)?, paths(call)?))
     }
 
     /// Sets an object's replicas through its `Scale`, by replacement or patch.
     pub(super) fn set_scale(&mut self, call: &Call<'_>) -> Answer {
         let paths = paths(call)?;
-        let old = self.current(call)?.clone();
+        let old = self.current(call)?;
         let before = scale_of(&old, paths);
         let after = match call.request.verb {
             Verb::Update => call.request.body.clone(),
@@ -65,7 +65,7 @@ impl Api {
     /// Binds a pod to a node (v1.36, `pkg/registry/core/pod/storage` `assignPod`).
     pub(super) fn bind(&mut self, call: &Call<'_>) -> Answer {
         let body = &call.request.body;
-        let pod = self.current(call)?.clone();
+        let pod = self.current(call)?;
         let target = &body["target"];
         let node = target["name"].text();
         if object::name(body) != call.name() {

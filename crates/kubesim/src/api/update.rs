@@ -3,7 +3,7 @@
 use kubesim_model::Text;
 use kubesim_model::object;
 use kubesim_model::request::{Answer, Request, Status, Verb};
-use kubesim_model::resource::Resource;
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
 use super::registry::Type;
@@ -14,7 +14,8 @@ use super::{defaults, delete, errors, metadata, parts, validate};
 impl Api {
     /// Replaces an object, or a part of it through a subresource.
     pub(super) fn update(&mut self, call: &Call<'_>) -> Answer {
-        let old = self.store.get(call.resource(), &call.request.key).cloned();
+        let old = self.store.get(call.resource(), &call.request.key);
+        let old = old.map(|old| call.kind.shown(old)).transpose()?;
         let new = self.received(call, old.as_ref().unwrap_or(&Tree::Null))?;
         check_names(call, &new)?;
         let Some(old) = old else {
@@ -36,7 +37,7 @@ impl Api {
         let mut object = object;
         object.field_mut("metadata").remove(&["resourceVersion"]);
         let request = Request { verb: Verb::Create, body: object, ..call.request.clone() };
-        self.create(&Call { request: &request, ..call.clone() })
+        self.create(&call.with(&request))
     }
 
     /// Stores `new` for `old` as far as the request may (apiserver v0.36, `registry/rest/update.go`
@@ -74,10 +75,13 @@ impl Api {
             defaults::fill(kind, &mut new, old);
         }
         metadata::count_templates(kind, old, &mut new);
-        if new == *old {
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS && is_whole {
+            self.accept_names(&mut new, call.now);
+        }
+        if new == *old && self.is_stored_so(kind, &call.request.key, old) {
             return Ok(old.clone());
         }
-        let causes = validate::updated(kind, old, &new, part);
+        let causes = validate::updated(kind, old, &new, call);
         call.invalid_if(&causes, call.name())?;
         if is_whole || part == "scale" {
             metadata::raise_generation(kind, old, &mut new);
@@ -86,10 +90,17 @@ impl Api {
             self.allocate_addresses(&mut new);
         }
         if delete::is_done(kind, &new) {
-            self.erase(kind, &call.request.key);
+            self.erase(kind, &call.request.key, call.now);
             return Ok(new);
         }
-        Ok(self.commit(kind, &call.request.key, new))
+        self.put(kind, &call.request.key, new)
+    }
+
+    /// Whether an object is stored as the version in use shows it: else writing it unchanged brings
+    /// it to the stored version and schema.
+    fn is_stored_so(&self, kind: &Type, key: &ObjectKey, shown: &Tree) -> bool {
+        kind.definition.is_none()
+            || kind.stored(shown.clone()).ok().as_ref() == self.store.get(&kind.resource, key)
     }
 
     fn check_identity(&self, call: &Call<'_>, old: &Tree, new: &Tree) -> Result<(), Status> {

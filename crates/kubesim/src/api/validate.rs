@@ -26,22 +26,49 @@ use kubesim_model::tree::Tree;
 use super::custom;
 use super::errors::Cause;
 use super::registry::Type;
+use super::router::Call;
+
+/// What is wrong with the metadata of an object inside of another.
+pub(super) fn check_embedded_metadata(metadata: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    metadata::check_embedded(metadata, field, causes);
+}
 
 /// What is wrong with a new object.
-pub(super) fn created(kind: &Type, object: &Tree) -> Vec<Cause> {
+pub(super) fn created(kind: &Type, object: &Tree, call: &Call<'_>) -> Vec<Cause> {
     let mut causes = metadata::check(kind, object);
+    if kind.custom {
+        let found = custom::created(kind, object);
+        causes.extend(found.causes);
+        call.warn(found.warnings);
+        return causes;
+    }
+    if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+        warn_of_formats(&Tree::Null, object, call);
+    }
     check_content(kind, object, &mut causes);
     causes
 }
 
 /// What is wrong with a change. What both share was checked before.
-pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, subresource: &str) -> Vec<Cause> {
+pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, call: &Call<'_>) -> Vec<Cause> {
+    let subresource = call.request.subresource.as_str();
     let mut causes = Vec::new();
     if !new["metadata"].is_same(&old["metadata"]) {
         causes = metadata::check(kind, new);
         metadata::check_update(old, new, &mut causes);
     }
     if kind.custom {
+        let found = custom::updated(kind, old, new, subresource);
+        causes.extend(found.causes);
+        call.warn(found.warnings);
+        return causes;
+    }
+    if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+        warn_of_formats(old, new, call);
+        causes.extend(match subresource {
+            "status" => custom::status_problems(new),
+            _ => custom::problems(new, old),
+        });
         return causes;
     }
     if kind.resource.group() == "certificates.k8s.io" {
@@ -95,6 +122,17 @@ fn check_change(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
     }
 }
 
+/// Tells of formats in a definition that will be ignored, and were not there before.
+fn warn_of_formats(old: &Tree, new: &Tree, call: &Call<'_>) {
+    let known = custom::unknown_formats(&old["spec"]);
+    let found = custom::unknown_formats(&new["spec"]).into_iter();
+    call.warn(
+        found
+            .filter(|format| !known.contains(format))
+            .map(|format| format!("unrecognized format \"{format}\"")),
+    );
+}
+
 /// A namespace is active until it is deleted.
 fn check_phase(namespace: &Tree, causes: &mut Vec<Cause>) {
     let phase = &namespace["status"]["phase"];
@@ -146,7 +184,7 @@ fn check_content(kind: &Type, object: &Tree, causes: &mut Vec<Cause>) {
         "horizontalpodautoscalers.autoscaling" => autoscaling::check(spec, causes),
         "certificatesigningrequests.certificates.k8s.io" => certificate::check(object, causes),
         _ if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS => {
-            causes.extend(custom::problems(object));
+            causes.extend(custom::problems(object, &Tree::Null));
         }
         _ => content::check(kind, object, causes),
     }

@@ -133,7 +133,7 @@ impl World {
         message: &Message,
     ) -> (Answer, u64) {
         let slot = &self.slots[actor];
-        let Handled { answer, writes } =
+        let Handled { answer, writes, .. } =
             self.api.handle(self.now, &slot.identity, &message.request);
         for write in &writes {
             self.fan_out(write);

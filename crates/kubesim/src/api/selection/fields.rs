@@ -105,7 +105,9 @@ fn parse_term(term: &str, kind: &Type) -> Result<Requirement, Status> {
     let field = stored_name(kind, field);
     let in_metadata =
         field == "metadata.name" || (field == "metadata.namespace" && kind.namespaced);
-    if !in_metadata && !supported(kind).contains(&field.as_str()) {
+    let declared =
+        kind.version().is_some_and(|version| version.selectable.iter().any(|have| *have == field));
+    if !in_metadata && !declared && !supported(kind).contains(&field.as_str()) {
         let text = format!("field label not supported: {field} ({})", kind.resource);
         return Err(errors::bad_request(text));
     }

@@ -13,7 +13,7 @@ use crate::api::errors::Cause;
 const POLICIES: [&str; 2] = ["Fail", "Ignore"];
 const MATCHES: [&str; 2] = ["Equivalent", "Exact"];
 /// The most conditions of a webhook or policy.
-const MOST_CONDITIONS: usize = 64;
+const MOST_CONDITIONS: i64 = 64;
 
 /// What is wrong with the webhooks of a configuration.
 pub(super) fn check_webhooks(configuration: &Tree, causes: &mut Vec<Cause>) {
@@ -203,8 +203,9 @@ fn check_resources(resources: &Tree, field: &str, causes: &mut Vec<Cause>) {
 }
 
 fn check_conditions(conditions: &Tree, field: &str, causes: &mut Vec<Cause>) {
-    if conditions.items().len() > MOST_CONDITIONS {
-        causes.push(Cause::too_many(field, conditions.items().len(), MOST_CONDITIONS));
+    let count = conditions.items().len() as i64;
+    if count > MOST_CONDITIONS {
+        causes.push(Cause::too_many(field, count, MOST_CONDITIONS));
     }
     let mut names = BTreeSet::new();
     for (at, condition) in conditions.items().iter().enumerate() {

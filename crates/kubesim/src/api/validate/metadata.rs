@@ -32,6 +32,21 @@ pub(super) fn check(kind: &Type, object: &Tree) -> Vec<Cause> {
     causes
 }
 
+/// What is wrong with the metadata of an object inside of another, which needs no name.
+pub(super) fn check_embedded(metadata: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    let name = &metadata["name"];
+    let text = name.str();
+    if text == "." || text == ".." || text.contains(['/', '%']) {
+        let detail = match text {
+            "." | ".." => format!("may not be '{text}'"),
+            _ => format!("may not contain '{}'", if text.contains('/') { '/' } else { '%' }),
+        };
+        causes.push(Cause::invalid(format!("{field}.name"), name, &detail));
+    }
+    check_labels(&metadata["labels"], &format!("{field}.labels"), causes);
+    check_annotations(&metadata["annotations"], &format!("{field}.annotations"), causes);
+}
+
 /// The finalizers of Kubernetes itself have no domain.
 fn is_finalizer(name: &str) -> bool {
     name.contains('/') || ["foregroundDeletion", "kubernetes", "orphan"].contains(&name)

@@ -1,0 +1,81 @@
+//! Defaults of a schema (apiextensions-apiserver v0.36, `schema/defaulting/algorithm.go`).
+
+use kubesim_model::Text;
+use kubesim_model::tree::{Map, Tree};
+
+use super::node::{Additional, Schema};
+
+impl Schema {
+    /// Fills in the defaults of fields that are left out, or are `null` where that is no value.
+    /// What the object shares with `old` has its defaults already.
+    pub(in crate::api) fn fill(&self, object: &mut Tree, old: &Tree) {
+        if let Some(new) = filled(object, old, self) {
+            *object = new;
+        }
+    }
+
+    fn stands_for_null(&self, value: &Tree) -> bool {
+        value.is_null() && !self.nullable && !self.default.is_null()
+    }
+}
+
+/// The tree with its defaults, or `None` if nothing changes.
+fn filled(tree: &Tree, old: &Tree, schema: &Schema) -> Option<Tree> {
+    if !schema.has_defaults || tree.is_same(old) {
+        return None;
+    }
+    match tree {
+        Tree::Map(map) => {
+            let mut changed: Option<Map> = None;
+            for (name, property) in &schema.properties {
+                let missing = match map.get(name) {
+                    None => !property.default.is_null(),
+                    Some(value) => property.stands_for_null(value),
+                };
+                if missing {
+                    changed.get_or_insert_with(|| map.clone()).insert(name, &property.default);
+                }
+            }
+            fill_fields(map, changed, old, schema).map(Tree::Map)
+        }
+        Tree::List(items) => {
+            let of = schema.items.as_deref()?;
+            let mut changed: Option<Vec<Tree>> = None;
+            for (at, item) in items.iter().enumerate() {
+                let before = old.items().get(at).unwrap_or(&Tree::Null);
+                if let Some(new) = filled_or_default(item, before, of) {
+                    changed.get_or_insert_with(|| items.to_vec())[at] = new;
+                }
+            }
+            changed.map(Tree::from)
+        }
+        _ => None,
+    }
+}
+
+/// Defaults inside of the fields, those that were just filled in among them.
+fn fill_fields(map: &Map, changed: Option<Map>, old: &Tree, schema: &Schema) -> Option<Map> {
+    let mut changed = changed;
+    let now = changed.clone();
+    for (key, value) in now.as_ref().unwrap_or(map).iter() {
+        let key: &Text = key;
+        let before = &old[key.as_str()];
+        let new = match (schema.properties.get(key), &schema.additional) {
+            (Some(of), _) => filled(value, before, of),
+            (None, Some(Additional::Of(of))) => filled_or_default(value, before, of),
+            _ => None,
+        };
+        if let Some(new) = new {
+            changed.get_or_insert_with(|| map.clone()).insert(key, new);
+        }
+    }
+    changed
+}
+
+fn filled_or_default(value: &Tree, old: &Tree, schema: &Schema) -> Option<Tree> {
+    if schema.stands_for_null(value) {
+        let default = schema.default.clone();
+        return Some(filled(&default, &Tree::Null, schema).unwrap_or(default));
+    }
+    filled(value, old, schema)
+}
