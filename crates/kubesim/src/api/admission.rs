@@ -7,7 +7,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
-use super::errors;
+use super::{defaults, errors};
 use super::router::Call;
 use super::server::Api;
 
@@ -94,6 +94,9 @@ impl Api {
     pub(super) fn finish_create(&mut self, call: &Call<'_>, object: &mut Tree) {
         if *call.resource() == Resource::SERVICES {
             self.allocate_addresses(object);
+        }
+        if call.kind.kind == "Job" && !call.kind.custom {
+            defaults::label_job(object);
         }
         if *call.resource() == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             let stored = object["spec"]["versions"]
