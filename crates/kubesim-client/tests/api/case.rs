@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -53,6 +55,8 @@ pub(crate) struct Step {
     #[serde(rename = "use")]
     base: Option<String>,
     body: Value,
+    /// The body as Kubernetes' protobuf, in base64, instead of `body`.
+    protobuf: Option<String>,
     /// What later requests refer to as `${name}`: dotted paths into the answer.
     pub(crate) save: BTreeMap<String, String>,
     /// Requests while the watch is open.
@@ -66,7 +70,7 @@ pub(crate) struct HttpRequest {
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Theme {
@@ -108,6 +112,12 @@ impl Step {
         }
         let body = if body.is_null() { String::new() } else { fill(&body.to_string(), saved) };
         let path = fill(&absolute(path), saved);
+        if let Some(text) = &self.protobuf {
+            let body = STANDARD.decode(text).expect("`protobuf` is base64");
+            let content_type = "application/vnd.kubernetes.protobuf";
+            return HttpRequest { method, path, content_type, body };
+        }
+        let body = body.into_bytes();
         HttpRequest { method, path, content_type, body }
     }
 }
