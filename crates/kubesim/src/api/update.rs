@@ -6,6 +6,7 @@ use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
+use super::convert::Other;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
@@ -75,13 +76,19 @@ impl Api {
             defaults::fill(kind, &mut new, old);
         }
         metadata::count_templates(kind, old, &mut new);
+        if kind.kind == "Job" && !kind.custom {
+            defaults::label_job(&mut new);
+        }
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS && is_whole {
             self.accept_names(&mut new, call.now);
         }
         if new == *old && self.is_stored_so(kind, &call.request.key, old) {
             return Ok(old.clone());
         }
-        let causes = validate::updated(kind, old, &new, call);
+        let mut causes = validate::updated(kind, old, &new, call);
+        if call.other_form() == Some(Other::Event) {
+            validate::check_strictly(old, &new, &mut causes);
+        }
         call.invalid_if(&causes, call.name())?;
         if is_whole || part == "scale" {
             metadata::raise_generation(kind, old, &mut new);

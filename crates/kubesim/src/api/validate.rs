@@ -8,6 +8,7 @@ mod certificate;
 mod configuration;
 mod container;
 mod content;
+mod event;
 mod job;
 mod job_status;
 mod metadata;
@@ -18,6 +19,7 @@ mod scheduling;
 mod service;
 mod workload;
 
+pub(super) use event::check_strictly;
 pub(super) use names::{is_label_value, is_qualified_name};
 
 use kubesim_model::resource::Resource;
@@ -46,6 +48,9 @@ pub(super) fn created(kind: &Type, object: &Tree, call: &Call<'_>) -> Vec<Cause>
         warn_of_formats(&Tree::Null, object, call);
     }
     check_content(kind, object, &mut causes);
+    if kind.resource == Resource::PODS && !object["spec"]["ephemeralContainers"].is_null() {
+        causes.push(Cause::forbidden("spec.ephemeralContainers", "cannot be set on create"));
+    }
     causes
 }
 

@@ -163,6 +163,11 @@ pub(super) fn shown(stored: &Tree) -> Tree {
     {
         old.set(&["status", "currentCPUUtilizationPercentage"], seen);
     }
+    for count in ["currentReplicas", "desiredReplicas"] {
+        if old["status"][count].is_null() && !stored["status"].is_null() {
+            old.set(&["status", count], 0);
+        }
+    }
     forget(&mut old);
     let others: Vec<Tree> =
         spec["metrics"].items().iter().filter(|metric| !is_share(metric)).cloned().collect();
