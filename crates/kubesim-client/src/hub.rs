@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use kubesim::world::RawEvent;
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::request::{Answer, Request};
+use kubesim_model::request::{Answer, Remarks, Request};
 use kubesim_model::tree::Tree;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -39,7 +39,7 @@ pub(crate) enum Ask {
         version: Version,
         request: Box<Request>,
         /// Where the answer goes.
-        answer: oneshot::Sender<Answer>,
+        answer: oneshot::Sender<(Answer, Remarks)>,
     },
     /// A watch from a version on.
     Watch {

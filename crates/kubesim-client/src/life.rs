@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use kubesim::world::{RawEvent, World};
 use kubesim_model::actor::RequestId;
-use kubesim_model::request::Answer;
+use kubesim_model::request::{Answer, Remarks};
 use kubesim_model::{Millis, Text};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -34,7 +34,7 @@ pub(crate) struct Program {
     ends: u32,
     /// When a program that ended of itself is started again.
     pub(crate) restart: Option<Millis>,
-    pub(crate) answers: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    pub(crate) answers: BTreeMap<RequestId, oneshot::Sender<(Answer, Remarks)>>,
     pub(crate) events: BTreeMap<usize, mpsc::UnboundedSender<RawEvent>>,
 }
 

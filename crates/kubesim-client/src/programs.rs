@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kubesim::world::{Lever, World};
 use kubesim_model::actor::WatchSpec;
+use kubesim_model::request::Remarks;
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
@@ -133,7 +134,7 @@ impl Stage {
             Ask::Request { version, request, answer, .. } => {
                 if let Err(status) = kubesim_http::serves(world.api(), &request.resource, &version)
                 {
-                    let _ = answer.send(Err(status));
+                    let _ = answer.send((Err(status), Remarks::default()));
                 } else if let Some(id) = world.submit(&program.name, *request) {
                     program.answers.insert(id, answer);
                 }

@@ -73,8 +73,8 @@ impl Connection {
                 let verb = request.verb;
                 let (answer, comes) = oneshot::channel();
                 self.hub.ask(Ask::Request { life, version, request, answer });
-                let answer = self.wait(comes).await?;
-                Ok(kubesim_http::answer(verb, form, &answer).map(whole).ok_or(Lost)?)
+                let (answer, remarks) = self.wait(comes).await?;
+                Ok(kubesim_http::answer(verb, form, &answer, &remarks).map(whole).ok_or(Lost)?)
             }
             Ok(Call::Watch { version, form, watching }) => {
                 self.watch(version, form, *watching).await

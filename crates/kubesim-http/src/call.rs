@@ -7,6 +7,7 @@ use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
+use crate::config;
 use crate::path::{self, Path};
 use crate::query::{self, Query};
 use crate::{Form, Meta};
@@ -83,6 +84,9 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     }
     request.dry_run = query.dry_run || query::dry_run_in(&request.body);
     request.strict = query.strict;
+    request.lenient = query.lenient;
+    request.field_manager = query.field_manager;
+    request.force = query.force;
     request.list = query.list;
     if verb == Verb::Create {
         name_created(&mut request)?;
@@ -110,9 +114,7 @@ fn patch(headers: &HeaderMap) -> Result<Verb, Status> {
         "application/json-patch+json" => Ok(Verb::JsonPatch),
         "application/merge-patch+json" => Ok(Verb::MergePatch),
         "application/strategic-merge-patch+json" => Ok(Verb::StrategicPatch),
-        kind if kind.starts_with("application/apply-patch") => Err(unsupported(
-            "server-side apply is not simulated; use a merge, strategic or JSON patch".to_owned(),
-        )),
+        "application/apply-patch+yaml" => Ok(Verb::Apply),
         kind => Err(unsupported(format!("patches of the type `{kind}` are not simulated"))),
     }
 }
@@ -169,6 +171,9 @@ fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Statu
     let kind = media_type(headers);
     if !verb.is_patch() && !matches!(kind, "" | "application/json" | "*/*") {
         return Err(unsupported(format!("bodies of the type `{kind}` are not simulated")));
+    }
+    if verb == Verb::Apply {
+        return config::read(body);
     }
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("the body of the request is not JSON: {error}");

@@ -5,6 +5,7 @@
 //! name.
 
 mod call;
+mod config;
 mod form;
 mod frame;
 mod meta;

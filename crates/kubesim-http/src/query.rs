@@ -17,6 +17,12 @@ pub(crate) struct Query {
     pub(crate) dry_run: bool,
     /// `fieldValidation=Strict`.
     pub(crate) strict: bool,
+    /// `fieldValidation=Ignore`.
+    pub(crate) lenient: bool,
+    /// Who owns the fields that are written.
+    pub(crate) field_manager: Text,
+    /// Whether an apply takes what others own.
+    pub(crate) force: Option<bool>,
     /// Delete options that came in the URL.
     pub(crate) delete: Tree,
 }
@@ -57,11 +63,12 @@ impl Query {
                 self.delete.set(&["gracePeriodSeconds"], number(key, value)?);
             }
             "propagationPolicy" => self.delete.set(&["propagationPolicy"], value),
-            // Who owns which field is not kept.
-            "fieldManager" | "pretty" => {}
-            "fieldValidation" if matches!(value, "" | "Ignore" | "Warn") => {}
+            "fieldManager" => self.field_manager = Text::new(value),
+            "pretty" => {}
+            "fieldValidation" if matches!(value, "" | "Warn") => {}
+            "fieldValidation" if value == "Ignore" => self.lenient = true,
             "fieldValidation" if value == "Strict" => self.strict = true,
-            "force" if !flag(key, value)? => {}
+            "force" => self.force = Some(flag(key, value)?),
             _ => return Err(refused(key, value)),
         }
         Ok(())

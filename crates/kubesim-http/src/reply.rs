@@ -1,8 +1,8 @@
 //! Answers as HTTP: codes, JSON bodies, `Retry-After`.
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
-use kubesim_model::request::{Answer, Status, Verb};
+use http::{HeaderValue, Response, StatusCode, header};
+use kubesim_model::request::{Answer, Remarks, Status, Verb};
 use kubesim_model::tree::Tree;
 
 use crate::Form;
@@ -10,16 +10,26 @@ use crate::Form;
 /// An answer with its whole body.
 pub type Reply = Response<Bytes>;
 
-/// The reply of a request; `None` when the connection was lost.
-pub fn answer(verb: Verb, form: Form, answer: &Answer) -> Option<Reply> {
-    match answer {
+/// The reply of a request, with what the server remarked; `None` when the connection was lost.
+pub fn answer(verb: Verb, form: Form, answer: &Answer, remarks: &Remarks) -> Option<Reply> {
+    let mut reply = match answer {
         Ok(object) => {
-            let code = if verb == Verb::Create { 201 } else { 200 };
-            Some(json(code, &form.answer(object)))
+            let code = if verb == Verb::Create || remarks.created { 201 } else { 200 };
+            json(code, &form.answer(object))
         }
-        Err(failure) if failure.code == 0 => None,
-        Err(failure) => Some(status(failure)),
+        Err(failure) if failure.code == 0 => return None,
+        Err(failure) => status(failure),
+    };
+    for value in remarks.warnings.iter().filter_map(|text| warning(text)) {
+        reply.headers_mut().append(header::WARNING, value);
     }
+    Some(reply)
+}
+
+/// The header of a warning (RFC 7234, as Kubernetes uses it).
+fn warning(text: &str) -> Option<HeaderValue> {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::from_str(&format!("299 - \"{text}\"")).ok()
 }
 
 /// A failure.

@@ -39,16 +39,14 @@ var roots = []any{
 
 // Types whose JSON is not what their fields say.
 var special = map[reflect.Type]string{
-	reflect.TypeOf(meta.Time{}):                               "time",
-	reflect.TypeOf(meta.MicroTime{}):                          "microtime",
-	reflect.TypeOf(resource.Quantity{}):                       "quantity",
-	reflect.TypeOf(intstr.IntOrString{}):                      "int-or-string",
-	reflect.TypeOf(runtime.RawExtension{}):                    "any",
-	reflect.TypeOf(meta.FieldsV1{}):                           "any",
-	reflect.TypeOf(extensions.JSON{}):                         "any",
-	reflect.TypeOf(extensions.JSONSchemaPropsOrArray{}):       "any",
-	reflect.TypeOf(extensions.JSONSchemaPropsOrBool{}):        "any",
-	reflect.TypeOf(extensions.JSONSchemaPropsOrStringArray{}): "any",
+	reflect.TypeOf(meta.Time{}):                  "time",
+	reflect.TypeOf(meta.MicroTime{}):             "microtime",
+	reflect.TypeOf(resource.Quantity{}):          "quantity",
+	reflect.TypeOf(intstr.IntOrString{}):         "int-or-string",
+	reflect.TypeOf(runtime.RawExtension{}):       "any",
+	reflect.TypeOf(meta.FieldsV1{}):              "any",
+	reflect.TypeOf(extensions.JSON{}):            "any",
+	reflect.TypeOf(extensions.JSONSchemaProps{}): "any",
 }
 
 var names = map[reflect.Type]string{}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,8 @@ type marked map[string][]string
 var sources = map[string]map[string]marked{}
 
 // How server-side apply takes a field apart, as the markers in Kubernetes' sources have it: lists
-// whose elements are told apart, maps and structs that are one value, and defaults.
+// whose elements are told apart, maps and structs that are one value, and defaults; and whether it
+// is null where it is not there.
 func merging(owner reflect.Type, field reflect.StructField) string {
 	own := source(owner.PkgPath())[owner.Name()][field.Name]
 	held := field.Type
@@ -40,13 +42,31 @@ func merging(owner reflect.Type, field reflect.StructField) string {
 			words += " list="
 		}
 	}
+	inner := held
+	if held.Kind() == reflect.Slice || held.Kind() == reflect.Map {
+		inner = held.Elem()
+	}
 	atomic := marker(own, "mapType") == "atomic" || marker(own, "structType") == "atomic"
-	if held.Kind() == reflect.Struct && special[held] == "" {
-		whole := source(held.PkgPath())[held.Name()][""]
+	if inner.Kind() == reflect.Struct && special[inner] == "" {
+		whole := source(inner.PkgPath())[inner.Name()][""]
 		atomic = atomic || marker(whole, "mapType") == "atomic" || marker(whole, "structType") == "atomic"
 	}
 	if atomic || held.Name() == "RawExtension" {
 		words += " atomic"
+	}
+	// What an encoder writes as null where it is not there.
+	options := strings.Split(field.Tag.Get("json"), ",")[1:]
+	omitted := slices.Contains(options, "omitzero")
+	switch field.Type.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		omitted = omitted || slices.Contains(options, "omitempty")
+	case reflect.Struct:
+		omitted = omitted || special[field.Type] != "time" && special[field.Type] != "microtime"
+	default:
+		omitted = true
+	}
+	if !omitted {
+		words += " null"
 	}
 	if value := marker(own, "default"); strings.HasPrefix(value, `"`) {
 		words += " default=" + strings.Trim(value, `"`)

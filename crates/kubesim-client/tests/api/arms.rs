@@ -101,7 +101,7 @@ impl Arm for Real {
     async fn start(&self, request: &HttpRequest) -> Child {
         let quote = |text: &str| serde_json::Value::from(text).to_string();
         let mut config = format!(
-            "url = {}\nrequest = {}\nheader = {}\nheader = \"Expect:\"\n",
+            "url = {}\nrequest = {}\nheader = {}\nheader = \"Expect:\"\nuser-agent = tester\n",
             quote(&format!("{}{}", self.url, request.path)),
             quote(request.method),
             quote(&format!("Authorization: Bearer {}", self.token)),

@@ -11,6 +11,9 @@ use serde_json::Value;
 pub(crate) struct Theme {
     /// What the file is about.
     pub(crate) about: String,
+    /// Whether it is compared who owns which fields (`metadata.managedFields`).
+    #[serde(default)]
+    pub(crate) owners: bool,
     /// Objects that bodies are made from.
     #[serde(default)]
     pub(crate) objects: BTreeMap<String, Value>,
@@ -53,6 +56,8 @@ pub(crate) struct Step {
     #[serde(rename = "use")]
     base: Option<String>,
     body: Value,
+    /// A body as it is, instead.
+    text: Option<String>,
     /// What later requests refer to as `${name}`: dotted paths into the answer.
     pub(crate) save: BTreeMap<String, String>,
     /// Requests while the watch is open.
@@ -106,7 +111,11 @@ impl Step {
             merge(&mut object, &body);
             body = object;
         }
-        let body = if body.is_null() { String::new() } else { fill(&body.to_string(), saved) };
+        let body = match &self.text {
+            Some(text) => fill(text, saved),
+            None if body.is_null() => String::new(),
+            None => fill(&body.to_string(), saved),
+        };
         let path = fill(&absolute(path), saved);
         HttpRequest { method, path, content_type, body }
     }

@@ -59,10 +59,18 @@ pub(crate) fn answers(case: &str, real: &[Value], ours: &[Value], found: &mut Ve
     }
 }
 
-/// An answer without the texts that are for humans. Clients read those of refused evictions.
+/// An answer without the texts that are for humans. Clients read those of refused evictions and
+/// applies.
 fn spoken(answer: &Value) -> Value {
     let mut answer = answer.clone();
     let body = &mut answer["body"];
+    if let Some(causes) = body["details"]["causes"].as_array_mut()
+        && causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict")
+    {
+        // The real server tells them in any order.
+        causes.sort_by_key(ToString::to_string);
+        return answer;
+    }
     if body["kind"] != "Status" || body["reason"] == "TooManyRequests" {
         if body.is_null() {
             answer.as_object_mut().map(|answer| answer.remove("body"));

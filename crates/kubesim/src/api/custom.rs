@@ -3,11 +3,14 @@
 //! Objects of such types are stored as they come: schemas are neither checked nor used for
 //! defaults.
 
+use std::sync::Arc;
+
 use kubesim_model::Text;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
 use super::errors::Cause;
+use super::fields::Structural;
 use super::registry::{Generation, ScalePaths, Type};
 
 /// The type that a valid definition declares.
@@ -38,6 +41,7 @@ pub(super) fn declared(definition: &Tree) -> Option<Type> {
         subresources,
         scale,
         generation: Generation::Content,
+        structural: Some(Arc::new(Structural::of(&stored["schema"]["openAPIV3Schema"]))),
     })
 }
 

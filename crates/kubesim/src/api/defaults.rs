@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kubesim_model::object;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Text, list, map};
+use kubesim_model::{Text, map};
 
 use super::registry::Type;
 
@@ -79,8 +79,6 @@ fn fill_service(spec: &mut Tree) {
     default(spec, "sessionAffinity", "None");
     if spec["type"] != "ExternalName" {
         default(spec, "internalTrafficPolicy", "Cluster");
-        default(spec, "ipFamilies", list!["IPv4"]);
-        default(spec, "ipFamilyPolicy", "SingleStack");
     }
     if spec["type"] == "NodePort" || spec["type"] == "LoadBalancer" {
         default(spec, "externalTrafficPolicy", "Cluster");

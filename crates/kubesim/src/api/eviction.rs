@@ -82,7 +82,7 @@ impl Api {
             options.set(&["preconditions", "resourceVersion"], version);
         }
         let request = Request::delete(Resource::PODS, call.request.key.clone()).with_body(options);
-        self.delete(&Call { now: call.now, kind: call.kind.clone(), request: &request })
+        self.delete(&Call { request: &request, ..call.clone() })
     }
 }
 

@@ -7,6 +7,7 @@
 //! the watch's [`Selection`]. Everyone may do everything; there is no authorisation.
 
 mod admission;
+mod applying;
 mod budget;
 mod create;
 mod custom;
@@ -14,6 +15,7 @@ mod defaults;
 mod delete;
 mod errors;
 mod eviction;
+mod fields;
 mod listing;
 mod metadata;
 mod mirror;

@@ -8,6 +8,7 @@ use kubesim_model::request::Status;
 use kubesim_model::resource::Resource;
 
 use super::errors;
+use super::fields::Structural;
 
 /// What a change must touch to raise `metadata.generation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Type {
     pub subresources: Vec<Text>,
     pub(super) scale: Option<ScalePaths>,
     pub(super) generation: Generation,
+    /// How objects of a custom type are taken apart when they are applied.
+    pub(super) structural: Option<Arc<Structural>>,
 }
 
 impl Type {
@@ -211,5 +214,6 @@ fn builtin(row: &Row) -> Type {
         subresources: subresources.iter().map(|name| Text::new_static(name)).collect(),
         scale,
         generation,
+        structural: None,
     }
 }

@@ -1,15 +1,16 @@
 //! Which part of the server a request goes to, and what all writes share on the way to the store.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::request::{Answer, Remarks, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, map};
+use kubesim_model::{Millis, Text, map};
 
 use super::registry::Type;
-use super::server::Api;
-use super::{custom, errors, typed};
+use super::server::{Api, Identity};
+use super::{custom, errors, fields, typed};
 
 /// A request on its way, with what was found out about it.
 #[derive(Clone)]
@@ -18,8 +19,14 @@ pub(super) struct Call<'a> {
     pub(super) now: Millis,
     /// The type that it is about.
     pub(super) kind: Arc<Type>,
+    /// Who sent it.
+    pub(super) who: &'a Identity,
     /// The request.
     pub(super) request: &'a Request,
+    /// What the requester is told besides the answer.
+    pub(super) remarks: &'a RefCell<Remarks>,
+    /// Who owns which fields afterwards, where an apply has worked that out.
+    pub(super) owners: Option<Tree>,
 }
 
 impl Call<'_> {
@@ -36,16 +43,25 @@ impl Call<'_> {
     /// Gives an object that came the form of its type.
     pub(super) fn typed(&self, object: &mut Tree, old: &Tree) -> Result<(), Status> {
         let kind = &self.kind.kind;
+        fields::name_resets(object);
         let decoded = if self.kind.custom {
             typed::decode("ObjectMeta", object.field_mut("metadata"), &old["metadata"])
         } else {
             typed::decode(kind, object, old)
         };
         let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?.unknown;
-        if unknown.is_empty() || !self.request.strict {
-            return Ok(());
+        if self.request.strict && !unknown.is_empty() {
+            return Err(errors::unknown_fields(&self.kind, &unknown));
         }
-        Err(errors::unknown_fields(&self.kind, &unknown))
+        for field in unknown.iter().filter(|_| !self.request.lenient) {
+            self.warn(format!("unknown field \"{field}\""));
+        }
+        Ok(())
+    }
+
+    /// Tells the requester something besides the answer.
+    pub(super) fn warn(&self, text: String) {
+        self.remarks.borrow_mut().warnings.push(Text::from(text));
     }
 
     /// Answers why the object is invalid, if it is.
@@ -59,7 +75,13 @@ impl Call<'_> {
 
 impl Api {
     /// Sends a request to the part that serves it.
-    pub(super) fn route(&mut self, now: Millis, request: &Request) -> Answer {
+    pub(super) fn route(
+        &mut self,
+        now: Millis,
+        who: &Identity,
+        request: &Request,
+        remarks: &RefCell<Remarks>,
+    ) -> Answer {
         let kind = self.types.find(&request.resource)?;
         if !kind.namespaced && !request.key.namespace.is_empty() {
             let text = format!("{} are not namespaced", request.resource);
@@ -74,7 +96,8 @@ impl Api {
         if anywhere && request.verb != Verb::List {
             return Err(errors::bad_request("an empty namespace may not be set here"));
         }
-        let call = Call { now, kind, request };
+        fields::check_options(request)?;
+        let call = Call { now, kind, who, request, remarks, owners: None };
         match request.subresource.as_str() {
             "" => self.route_object(&call),
             name if !call.kind.has_subresource(name) => {
@@ -91,6 +114,7 @@ impl Api {
             Verb::Create => self.create(call),
             Verb::Update => self.update(call),
             Verb::JsonPatch | Verb::MergePatch | Verb::StrategicPatch => self.patch(call),
+            Verb::Apply => self.apply(call),
             Verb::Delete => self.delete(call),
             Verb::DeleteCollection => self.delete_collection(call),
         }
@@ -101,6 +125,7 @@ impl Api {
         match (request.subresource.as_str(), request.verb) {
             ("status" | "finalize", Verb::Get) => self.current(call).cloned(),
             ("status" | "finalize", Verb::Update) => self.update(call),
+            ("status", Verb::Apply) => self.apply(call),
             ("status", verb) if verb.is_patch() => self.patch(call),
             ("scale", Verb::Get) => self.get_scale(call),
             ("scale", Verb::Update) => self.set_scale(call),
@@ -168,6 +193,8 @@ impl Api {
     }
 
     fn boot(&mut self, request: &Request) {
-        self.route(0, request).expect("the objects that every cluster starts with are valid");
+        let (nobody, remarks) = (Identity::default(), RefCell::default());
+        self.route(0, &nobody, request, &remarks)
+            .expect("the objects that every cluster starts with are valid");
     }
 }

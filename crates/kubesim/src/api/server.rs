@@ -1,7 +1,9 @@
 //! The API server's state, and what drivers and tests ask of it besides requests.
 
+use std::cell::RefCell;
+
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::request::{Answer, Remarks, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
@@ -33,11 +35,14 @@ pub struct ApiConfig {
     /// How many bytes a request's object may have in JSON (etcd: 1.5 MiB). Only counted for
     /// objects that come whole or by a patch that is not to `status`.
     pub object_bytes: usize,
+    /// Whether it is kept who owns which fields of an object from its creation on, as Kubernetes
+    /// does; else from the first apply on.
+    pub tracks_from_creation: bool,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        ApiConfig { window: 20_000, object_bytes: 1_572_864 }
+        ApiConfig { window: 20_000, object_bytes: 1_572_864, tracks_from_creation: false }
     }
 }
 
@@ -58,6 +63,8 @@ pub struct Handled {
     /// What changed in the store; a failed request may have changed something too (an eviction
     /// that took its share of the budget and then lost a race).
     pub writes: Vec<Write>,
+    /// What the requester is told besides.
+    pub remarks: Remarks,
 }
 
 impl Api {
@@ -76,27 +83,34 @@ impl Api {
         api
     }
 
-    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks
-    /// decides nothing.
+    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks only names
+    /// the owner of what is written.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
-        let _ = who;
+        let remarks = RefCell::default();
         if request.dry_run || eviction::is_dry_run(request) {
-            return Handled { answer: self.rehearse(now, request), writes: Vec::new() };
+            let answer = self.rehearse(now, who, request, &remarks);
+            return Handled { answer, writes: Vec::new(), remarks: remarks.into_inner() };
         }
         let before = self.version();
-        let answer = self.route(now, request);
+        let answer = self.route(now, who, request, &remarks);
         let writes = match self.store.after(before) {
             Ok(writes) if request.verb.is_write() => writes.cloned().collect(),
             _ => Vec::new(),
         };
-        Handled { answer, writes }
+        Handled { answer, writes, remarks: remarks.into_inner() }
     }
 
     /// Carries a request out and forgets it. The answer has the version that is stored, if any;
     /// names and uids are drawn as they would be.
-    fn rehearse(&mut self, now: Millis, request: &Request) -> Answer {
+    fn rehearse(
+        &mut self,
+        now: Millis,
+        who: &Identity,
+        request: &Request,
+        remarks: &RefCell<Remarks>,
+    ) -> Answer {
         let mut stage = self.clone();
-        let answer = stage.route(now, request);
+        let answer = stage.route(now, who, request, remarks);
         (self.names, self.uids) = (stage.names, stage.uids);
         let mut answer = answer?;
         if request.verb.is_write() && !answer["metadata"]["resourceVersion"].is_null() {

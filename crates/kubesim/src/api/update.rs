@@ -36,7 +36,7 @@ impl Api {
         let mut object = object;
         object.field_mut("metadata").remove(&["resourceVersion"]);
         let request = Request { verb: Verb::Create, body: object, ..call.request.clone() };
-        self.create(&Call { now: call.now, kind: call.kind.clone(), request: &request })
+        self.create(&Call { request: &request, ..call.clone() })
     }
 
     /// Stores `new` for `old` as far as the request may (apiserver v0.36, `registry/rest/update.go`
@@ -44,6 +44,7 @@ impl Api {
     pub(super) fn replace(&mut self, call: &Call<'_>, old: &Tree, new: Tree) -> Answer {
         let mut new = new;
         self.check_identity(call, old, &new)?;
+        let owners = new["metadata"]["managedFields"].clone();
         let kind = &call.kind;
         match call.request.subresource.as_str() {
             "" => keep_status(kind, old, &mut new),
@@ -62,8 +63,11 @@ impl Api {
             defaults::complete_status(kind, &mut new);
         }
         if call.request.subresource.is_empty() && !content_is_same(old, &new) {
-            self.admit_update(call, old, &mut new);
             defaults::fill(kind, &mut new, old);
+        }
+        call.track(old, &mut new, &owners);
+        if call.request.subresource.is_empty() && !content_is_same(old, &new) {
+            self.admit_update(call, old, &mut new);
         }
         if new == *old {
             return Ok(old.clone());

@@ -29,9 +29,11 @@ impl World {
 
     /// A world with nothing but its nodes.
     pub(super) fn empty(config: WorldConfig, now: Millis) -> World {
+        let tracks_from_creation = config.tracks_from_creation;
+        let api = ApiConfig { tracks_from_creation, ..ApiConfig::default() };
         let mut world = World {
             now,
-            api: Api::new(config.seed, ApiConfig::default()),
+            api: Api::new(config.seed, api),
             slots: Vec::new(),
             names: BTreeMap::new(),
             machines: Vec::new(),
@@ -39,6 +41,7 @@ impl World {
             rules: Rules::default(),
             queue: Queue::default(),
             answers: BTreeMap::new(),
+            remarks: Default::default(),
             records: Vec::new(),
             next_record: 0,
             cause: None,

@@ -21,6 +21,9 @@ pub struct WorldConfig {
     /// How far behind the newest version a watch may resume, in milliseconds. The API server's
     /// etcd compaction interval is five minutes (kube-apiserver v1.36).
     pub window: Millis,
+    /// Whether the API keeps who owns which fields of an object from its creation on, for clients
+    /// that look at it; else from the first apply on.
+    pub tracks_from_creation: bool,
 }
 
 /// A node.
@@ -48,6 +51,7 @@ impl WorldConfig {
             bugs: Vec::new(),
             record_deliveries_of: None,
             window: 300_000,
+            tracks_from_creation: false,
         }
     }
 

@@ -5,3 +5,4 @@ mod form;
 mod table;
 
 pub(super) use form::decode;
+pub(super) use table::{Presence, Shape, Table};
