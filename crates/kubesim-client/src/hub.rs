@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use kubesim::world::RawEvent;
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::request::{Answer, Request};
+use kubesim_model::request::{Answer, Remarks, Request};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use kubesim_http::{Form, Meta, Reply, View};
@@ -38,8 +38,8 @@ pub(crate) enum Ask {
         version: Version,
         form: Form,
         request: Box<Request>,
-        /// Where the answer goes, with how it is shown.
-        answer: oneshot::Sender<(Answer, View)>,
+        /// Where the answer goes, with how it is shown and what was remarked.
+        answer: oneshot::Sender<(Answer, Remarks, View)>,
     },
     /// A watch from a version on.
     Watch {

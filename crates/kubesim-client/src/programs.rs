@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kubesim::world::{Lever, World};
 use kubesim_http::View;
+use kubesim_model::request::Remarks;
 use kubesim_model::stream::Stream;
 use kubesim_model::{Millis, Text};
 use tokio::runtime::{Builder, Runtime};
@@ -133,7 +134,7 @@ impl Stage {
                 let (api, now) = (world.api(), world.now());
                 let view = View::of(api, &request.resource, &version, form, now);
                 if let Err(status) = kubesim_http::serves(api, &request.resource, &version) {
-                    let _ = answer.send((Err(status), view));
+                    let _ = answer.send((Err(status), Remarks::default(), view));
                 } else if let Some(id) = world.submit(&program.name, *request) {
                     program.answers.insert(id, (answer, view));
                 }

@@ -73,8 +73,9 @@ impl Connection {
                 let verb = request.verb;
                 let (answer, comes) = oneshot::channel();
                 self.hub.ask(Ask::Request { life, version, form, request, answer });
-                let (answer, view) = self.wait(comes).await?;
-                Ok(kubesim_http::answer(verb, &view, &answer).map(whole).ok_or(Lost)?)
+                let (answer, remarks, view) = self.wait(comes).await?;
+                let reply = kubesim_http::answer(verb, &view, &answer, &remarks);
+                Ok(reply.map(whole).ok_or(Lost)?)
             }
             Ok(Call::Watch { version, form, watching }) => {
                 self.watch(version, form, *watching).await

@@ -8,6 +8,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
+use crate::config;
 use crate::meta::no_page;
 use crate::path::{self, Path};
 use crate::protobuf;
@@ -76,8 +77,7 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let (resource, spoken) = stored_as(resource, &version);
     let query = query::read(head.uri.query().unwrap_or_default())?;
     let form = Form::accepted(accept, &query.include)?;
-    let applies = media_type(&head.headers).starts_with("application/apply-patch");
-    query.check(&head.method, applies)?;
+    query.check(&head.method)?;
     if query.watch && head.method == Method::GET && subresource.is_empty() {
         let watching = Box::new(watching(resource, spoken.clone(), &key, query)?);
         return Ok(Call::Watch { version, form, watching });
@@ -92,6 +92,9 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     }
     request.dry_run = query.is_dry_run() || query::dry_run_in(&request.body);
     request.strict = query.is_strict();
+    request.lenient = query.is_lenient();
+    request.field_manager = query.field_manager;
+    request.force = query.force.filter(|_| verb.is_patch());
     request.list = query.list;
     if verb == Verb::Create {
         name_created(&mut request)?;
@@ -119,9 +122,7 @@ fn patch(headers: &HeaderMap) -> Result<Verb, Status> {
         "application/json-patch+json" => Ok(Verb::JsonPatch),
         "application/merge-patch+json" => Ok(Verb::MergePatch),
         "application/strategic-merge-patch+json" => Ok(Verb::StrategicPatch),
-        kind if kind.starts_with("application/apply-patch") => Err(unsupported(
-            "server-side apply is not simulated; use a merge, strategic or JSON patch".to_owned(),
-        )),
+        "application/apply-patch+yaml" => Ok(Verb::Apply),
         _ => {
             let mut status = unsupported("415: Unsupported Media Type".to_owned());
             status.details = Tree::map();
@@ -197,6 +198,9 @@ fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Statu
         let text = "the body of the request was in an unknown format - accepted media types include: \
                     application/json";
         return Err(unsupported(text.to_owned()));
+    }
+    if verb == Verb::Apply {
+        return config::read(body);
     }
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("the body of the request is not JSON: {error}");

@@ -5,6 +5,7 @@
 //! name.
 
 mod call;
+mod config;
 mod discovery;
 mod form;
 mod frame;

@@ -6,9 +6,6 @@ use kubesim_model::request::{ListOptions, Status};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
-/// How long the name of a field manager may be, in bytes.
-const LONGEST_MANAGER: usize = 128;
-
 /// What a query says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Query {
@@ -21,8 +18,10 @@ pub(crate) struct Query {
     pub(crate) timeout_seconds: Option<u64>,
     dry_run: Vec<String>,
     validation: String,
-    manager: String,
-    force: Option<bool>,
+    /// Who owns the fields that are written.
+    pub(crate) field_manager: Text,
+    /// Whether an apply takes what others own.
+    pub(crate) force: Option<bool>,
     /// `includeObject`, which says how much of objects goes with the rows of a table.
     pub(crate) include: String,
     /// Delete options that came in the URL.
@@ -61,7 +60,7 @@ impl Query {
             "gracePeriodSeconds" => self.delete.set(&["gracePeriodSeconds"], number(value)?),
             "propagationPolicy" => self.delete.set(&["propagationPolicy"], value),
             "orphanDependents" => self.delete.set(&["orphanDependents"], flag(value)),
-            "fieldManager" => value.clone_into(&mut self.manager),
+            "fieldManager" => self.field_manager = Text::new(value),
             "fieldValidation" => value.clone_into(&mut self.validation),
             "includeObject" => value.clone_into(&mut self.include),
             "force" => self.force = Some(flag(value)),
@@ -80,11 +79,16 @@ impl Query {
         self.validation == "Strict"
     }
 
-    /// Checks what goes with a method; `applies` says that a patch is a server-side apply.
+    /// Whether fields that nobody knows are dropped without a word.
+    pub(crate) fn is_lenient(&self) -> bool {
+        self.validation == "Ignore"
+    }
+
+    /// Checks what goes with a method, but for who writes and whether he takes what others own.
     ///
     /// # Errors
     /// 422 for values that there are not, 400 for what does not go together.
-    pub(crate) fn check(&self, method: &Method, applies: bool) -> Result<(), Status> {
+    pub(crate) fn check(&self, method: &Method) -> Result<(), Status> {
         match *method {
             Method::GET if self.sends_initial_events && !self.watch => {
                 let why = "Forbidden: sendInitialEvents is forbidden for list";
@@ -92,13 +96,7 @@ impl Query {
             }
             Method::POST => self.check_write("CreateOptions"),
             Method::PUT => self.check_write("UpdateOptions"),
-            Method::PATCH => {
-                if self.force.is_some() && !applies {
-                    let why = "Forbidden: may not be specified for non-apply patch";
-                    return Err(invalid("PatchOptions", "force", "FieldValueForbidden", why));
-                }
-                self.check_write("PatchOptions")
-            }
+            Method::PATCH => self.check_write("PatchOptions"),
             Method::DELETE => self.check_delete(),
             _ => Ok(()),
         }
@@ -110,10 +108,6 @@ impl Query {
         if !known.contains(&self.validation.as_str()) {
             let value = Tree::from(self.validation.as_str());
             return Err(not_supported(kind, "fieldValidation", &value, &known));
-        }
-        if self.manager.len() > LONGEST_MANAGER {
-            let why = "Too long: may not be more than 128 bytes";
-            return Err(invalid(kind, "fieldManager", "FieldValueTooLong", why));
         }
         Ok(())
     }

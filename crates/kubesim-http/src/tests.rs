@@ -60,14 +60,6 @@ fn methods_and_media_types_become_verbs() {
 }
 
 #[test]
-fn server_side_apply_is_refused_with_what_to_use_instead() {
-    let kind = "application/apply-patch+yaml";
-    let refused = call(Method::PATCH, "/api/v1/nodes/a?fieldManager=x", kind, "{}").unwrap_err();
-    assert_eq!((refused.code, refused.reason.as_str()), (415, "UnsupportedMediaType"));
-    assert!(refused.message.contains("merge"), "{refused}");
-}
-
-#[test]
 fn list_options_are_read_and_unknown_ones_are_nobodys() {
     let uri = "/api/v1/pods?labelSelector=app%3Dweb,tier%20in%20(a,b)&limit=5&resourceVersion=7";
     let list = request(Method::GET, uri, "", "").list;
@@ -255,5 +247,31 @@ fn every_document_of_openapi_that_the_index_names_is_there_and_whole() {
             assert!(!schemas[wanted].is_null(), "{name} lacks {wanted}");
         }
         assert!(document.contains("fieldValidation"), "{name}");
+    }
+}
+
+#[test]
+fn configurations_are_read_as_json_and_as_yaml() {
+    let uri = "/api/v1/namespaces/shop/configmaps/a?fieldManager=me&force=true";
+    let apply = |body: &str| call(Method::PATCH, uri, "application/apply-patch+yaml", body);
+    let read = |body: &str| match apply(body) {
+        Ok(Call::Request { request, .. }) => *request,
+        other => panic!("{other:?}"),
+    };
+    let json = read(r#"{"kind":"ConfigMap","data":{"a":"1","b":null}}"#);
+    assert_eq!(
+        (json.verb, json.field_manager.as_str(), json.force),
+        (Verb::Apply, "me", Some(true))
+    );
+    assert!(json.body["data"].get("b").is_some(), "what is null is kept");
+    let yaml = read("# a note\nkind: ConfigMap\ndata: {a: '1', b: ~}\nmode: 0644\n");
+    assert_eq!(yaml.body["data"], json.body["data"]);
+    assert_eq!(yaml.body["mode"].as_i64(), Some(0o644));
+    for body in ["a: [b", "[]", "text", "\t"] {
+        let refused = apply(body).unwrap_err();
+        assert!(
+            refused.code == 400 && refused.message.starts_with("error decoding YAML"),
+            "{body}"
+        );
     }
 }

@@ -54,14 +54,16 @@ impl Notes {
             *count += 1;
             let patch = map! { "count" => *count, "lastTimestamp" => &now };
             let patch = Request::merge_patch(Resource::EVENTS, key.clone(), patch);
-            if world.ask(RECORDER, patch).is_some_and(|answer| answer.is_ok()) {
+            if world.ask(RECORDER, patch).is_some_and(|(answer, _)| answer.is_ok()) {
                 return;
             }
         }
         let Some(event) = event(world, actor, &told, &now) else { return };
         let key = object::key(&event);
         // A namespace that ends takes no more of them.
-        if world.ask(RECORDER, Request::create(Resource::EVENTS, event)).is_some_and(|a| a.is_ok())
+        if world
+            .ask(RECORDER, Request::create(Resource::EVENTS, event))
+            .is_some_and(|(a, _)| a.is_ok())
         {
             if self.counted.len() >= COUNTED {
                 self.counted.clear();

@@ -83,7 +83,8 @@ impl Service {
                     Ok::<_, Status>((view, stage.ask(&who.0, &who.1, *request)))
                 });
                 let (view, answer) = asked.await??;
-                let reply = kubesim_http::answer(verb, &view, &answer.ok_or(Gone)?);
+                let (answer, remarks) = answer.ok_or(Gone)?;
+                let reply = kubesim_http::answer(verb, &view, &answer, &remarks);
                 Ok(whole(reply.ok_or(Gone)?))
             }
             Call::Watch { version, form, watching } => {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use kubesim::world::World;
-use kubesim_model::request::{Answer, Request};
+use kubesim_model::request::{Answer, Remarks, Request};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
@@ -119,7 +119,7 @@ impl Stage {
     pub(crate) fn review(&mut self, token: &str) -> Option<Person> {
         let review = map! { "metadata" => map! {}, "spec" => map! { "token" => token } };
         let review = Request::create(Resource::new("tokenreviews.authentication.k8s.io"), review);
-        let answer = self.world.ask(API_SERVER, review)?.ok()?;
+        let answer = self.world.ask(API_SERVER, review)?.0.ok()?;
         let (status, user) = (&answer["status"], &answer["status"]["user"]);
         status["authenticated"].is_true().then(|| Person {
             user: user["username"].text(),
@@ -128,7 +128,12 @@ impl Stage {
     }
 
     /// Carries out a request of this user and program.
-    pub(crate) fn ask(&mut self, user: &Text, agent: &str, request: Request) -> Option<Answer> {
+    pub(crate) fn ask(
+        &mut self,
+        user: &Text,
+        agent: &str,
+        request: Request,
+    ) -> Option<(Answer, Remarks)> {
         let client = self.client(user, agent);
         self.world.ask(&client, request)
     }

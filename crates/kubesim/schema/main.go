@@ -69,13 +69,13 @@ var roots = []any{
 
 // Types whose JSON is not what their fields say.
 var special = map[reflect.Type]string{
-	reflect.TypeOf(meta.Time{}):               "time",
-	reflect.TypeOf(meta.MicroTime{}):          "microtime",
-	reflect.TypeOf(resource.Quantity{}):       "quantity",
-	reflect.TypeOf(intstr.IntOrString{}):      "int-or-string",
-	reflect.TypeOf(runtime.RawExtension{}):    "any",
-	reflect.TypeOf(meta.FieldsV1{}):           "any",
-	reflect.TypeOf(extensions.JSON{}):         "any",
+	reflect.TypeOf(meta.Time{}):                  "time",
+	reflect.TypeOf(meta.MicroTime{}):             "microtime",
+	reflect.TypeOf(resource.Quantity{}):          "quantity",
+	reflect.TypeOf(intstr.IntOrString{}):         "int-or-string",
+	reflect.TypeOf(runtime.RawExtension{}):       "any",
+	reflect.TypeOf(meta.FieldsV1{}):              "any",
+	reflect.TypeOf(extensions.JSON{}):            "any",
 	reflect.TypeOf(extensions.JSONSchemaProps{}): "any",
 }
 
@@ -163,6 +163,7 @@ func fields(t reflect.Type) []string {
 		if strings.Contains(strategy, "replace") {
 			line += " replace"
 		}
+		line += merging(t, field)
 		lines = append(lines, line)
 	}
 	return lines

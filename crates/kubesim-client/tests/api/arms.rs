@@ -105,6 +105,7 @@ impl Arm for Real {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--insecure", "--include", "--globoff"]);
         curl.args(["--http1.1", "--no-buffer", "--max-time", "60", "--header", "Expect:"]);
+        curl.args(["--user-agent", "tester"]);
         curl.args(["--header", &format!("Authorization: Bearer {}", self.token)]);
         curl.args(["--request", request.method, "--url", &format!("{}{}", self.url, request.path)]);
         if !request.accept.is_empty() {

@@ -16,6 +16,9 @@ pub(crate) struct Theme {
     /// Whether the texts of causes are compared, too.
     #[serde(default)]
     pub(crate) texts: bool,
+    /// Whether it is compared who owns which fields (`metadata.managedFields`).
+    #[serde(default)]
+    pub(crate) owners: bool,
     /// Objects that bodies are made from.
     #[serde(default)]
     pub(crate) objects: BTreeMap<String, Value>,
@@ -62,6 +65,8 @@ pub(crate) struct Step {
     accept: Option<String>,
     /// The body as Kubernetes' protobuf, in base64, instead of `body`.
     protobuf: Option<String>,
+    /// A body as it is, instead.
+    text: Option<String>,
     /// What later requests refer to as `${name}`: dotted paths into the answer.
     pub(crate) save: BTreeMap<String, String>,
     /// Requests while the watch is open.
@@ -117,7 +122,11 @@ impl Step {
             merge(&mut object, &body);
             body = object;
         }
-        let body = if body.is_null() { String::new() } else { fill(&body.to_string(), saved) };
+        let body = match &self.text {
+            Some(text) => fill(text, saved),
+            None if body.is_null() => String::new(),
+            None => fill(&body.to_string(), saved),
+        };
         let path = fill(&absolute(path), saved);
         let accept = match self.accept.as_deref().unwrap_or_default() {
             "table" => "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",

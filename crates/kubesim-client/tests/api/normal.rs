@@ -8,6 +8,8 @@ use crate::arms::HttpReply;
 /// The names of what has appeared in a case.
 #[derive(Default)]
 pub(crate) struct Normal {
+    /// Whether it is kept who owns which fields.
+    owners: bool,
     uids: Vec<String>,
     versions: Vec<String>,
     /// Generated names, and the base of each.
@@ -25,6 +27,11 @@ fn is_age(text: &str) -> bool {
 }
 
 impl Normal {
+    /// Nothing has appeared yet.
+    pub(crate) fn new(owners: bool) -> Normal {
+        Normal { owners, ..Normal::default() }
+    }
+
     /// An answer in the form that is recorded.
     pub(crate) fn answer(&mut self, reply: &HttpReply, is_watch: bool) -> Value {
         let mut told = json!({ "code": reply.code });
@@ -69,7 +76,9 @@ impl Normal {
     }
 
     fn object(&mut self, mut map: Map<String, Value>) -> Map<String, Value> {
-        map.remove("managedFields");
+        if !self.owners {
+            map.remove("managedFields");
+        }
         // What columns mean is told to nobody who prints them.
         if map.contains_key("format") && map.contains_key("priority") {
             map.remove("description");
@@ -83,6 +92,13 @@ impl Normal {
             if new && !base.is_empty() && name.len() > base.len() && name.starts_with(&base) {
                 self.names.push((name, base));
             }
+        }
+        if let Some(Value::Array(owners)) = map.get_mut("managedFields") {
+            // They are ordered by time, which varies.
+            owners.sort_by_key(|owner| {
+                let part = |key: &str| text_of(&owner[key]);
+                ["operation", "manager", "apiVersion", "subresource"].map(part)
+            });
         }
         // To every client, what is null is what is not there.
         let there = map.into_iter().filter(|(_, value)| !value.is_null());

@@ -58,7 +58,7 @@ pub(crate) fn real(server: &Real, theme: &Theme, case: &Case) -> Vec<Value> {
 
 async fn carry_out<A: Arm>(arm: &A, theme: &Theme, case: &Case) -> Vec<Value> {
     let mut saved = BTreeMap::from([("ns".to_owned(), case.name.clone())]);
-    let mut normal = Normal::default();
+    let mut normal = Normal::new(theme.owners);
     for step in Step::namespace().iter().chain(&case.given) {
         let reply = given(arm, &step.request(theme, &saved)).await;
         let fine = (200..300).contains(&reply.code);

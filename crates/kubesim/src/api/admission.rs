@@ -61,7 +61,7 @@ impl Api {
         }
         let named = |service: &Tree| service["spec"]["type"] == "ExternalName";
         if *call.resource() == Resource::SERVICES && !named(old) && !named(object) {
-            for field in ["clusterIP", "clusterIPs"] {
+            for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
                 if object["spec"][field].is_null() && !old["spec"][field].is_null() {
                     object.set(&["spec", field], &old["spec"][field]);
                 }
@@ -106,6 +106,19 @@ impl Api {
         let kind = service["spec"]["type"].text();
         if kind == "ExternalName" {
             return;
+        }
+        let spec = service.field_mut("spec");
+        // Who sends headless traffic elsewhere may send it to both families.
+        let elsewhere = spec["clusterIP"] == "None" && spec["selector"].fields().next().is_none();
+        let (families, policy) = match elsewhere {
+            true => (list!["IPv4", "IPv6"], "RequireDualStack"),
+            false => (list!["IPv4"], "SingleStack"),
+        };
+        if spec["ipFamilies"].is_null() {
+            spec.set(&["ipFamilies"], families);
+        }
+        if spec["ipFamilyPolicy"].is_null() {
+            spec.set(&["ipFamilyPolicy"], policy);
         }
         if service["spec"]["clusterIP"].str().is_empty() {
             self.addresses += 1;

@@ -18,7 +18,14 @@ const DRAWS: usize = 8;
 impl Api {
     /// Makes an object (apiserver v0.36, `registry/rest/create.go` `BeforeCreate`).
     pub(super) fn create(&mut self, call: &Call<'_>) -> Answer {
-        let mut object = self.received(call, &Tree::Null)?;
+        let object = self.received(call, &Tree::Null)?;
+        self.make(call, object)
+    }
+
+    /// Stores a new object of the right form.
+    pub(super) fn make(&mut self, call: &Call<'_>, object: Tree) -> Answer {
+        let mut object = object;
+        let owners = object["metadata"]["managedFields"].clone();
         let namespace = self.creation_namespace(call, &mut object)?;
         let kind = &call.kind;
         if !object["metadata"]["resourceVersion"].str().is_empty() {
@@ -44,6 +51,7 @@ impl Api {
         }
         self.in_living_namespace(kind, &namespace, object::name(&object))?;
         defaults::fill(kind, &mut object, &Tree::Null);
+        call.track_new(self, &mut object, &owners);
         metadata::count_templates(kind, &Tree::Null, &mut object);
         self.admit(call, &mut object)?;
         if self.config.service_accounts {
@@ -63,6 +71,7 @@ impl Api {
         for _ in 0..if drawn { DRAWS } else { 1 } {
             let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
             let Some(have) = self.store.get(&kind.resource, &key) else {
+                call.remarks.borrow_mut().created = true;
                 return self.put(kind, &key, object);
             };
             taken = object::is_terminating(have);

@@ -113,8 +113,6 @@ fn fill_service(spec: &mut Tree) {
     default(spec, "sessionAffinity", "None");
     if spec["type"] != "ExternalName" {
         default(spec, "internalTrafficPolicy", "Cluster");
-        default(spec, "ipFamilies", list!["IPv4"]);
-        default(spec, "ipFamilyPolicy", "SingleStack");
     }
     if spec["type"] == "NodePort" || spec["type"] == "LoadBalancer" {
         default(spec, "externalTrafficPolicy", "Cluster");

@@ -281,17 +281,17 @@ impl Options {
             _ => {
                 let detail = "orphanDependents and deletionPropagation cannot be both set";
                 let cause = Cause::invalid("propagationPolicy", &body["propagationPolicy"], detail);
-                return Err(errors::invalid_options("DeleteOptions", &cause));
+                return Err(errors::invalid_options("DeleteOptions", &[cause]));
             }
         };
         if !["", "Foreground", "Background", "Orphan"].contains(&propagation.as_str()) {
             let allowed = ["Background", "Foreground", "Orphan"];
             let cause = Cause::not_supported("propagationPolicy", &propagation.into(), &allowed);
-            return Err(errors::invalid_options("DeleteOptions", &cause));
+            return Err(errors::invalid_options("DeleteOptions", &[cause]));
         }
         if body["dryRun"].items().iter().any(|stage| *stage != "All") {
             let cause = Cause::not_supported("dryRun", &body["dryRun"], &["All"]);
-            return Err(errors::invalid_options("DeleteOptions", &cause));
+            return Err(errors::invalid_options("DeleteOptions", &[cause]));
         }
         let grace = body["gracePeriodSeconds"].as_i64();
         if grace.is_none() && !body["gracePeriodSeconds"].is_null() {

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod admission;
+mod applying;
 mod budget;
 mod convert;
 mod create;
@@ -16,6 +17,7 @@ mod defaults;
 mod delete;
 mod errors;
 mod eviction;
+mod fields;
 mod listing;
 mod metadata;
 mod mirror;

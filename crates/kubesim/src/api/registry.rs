@@ -10,6 +10,7 @@ use kubesim_model::resource::Resource;
 use super::convert::Other;
 use super::custom::Definition;
 use super::errors;
+use super::fields::Structural;
 
 mod rows;
 
@@ -68,6 +69,8 @@ pub struct Type {
     pub(super) generation: Generation,
     /// What the definition of a custom type says of it.
     pub definition: Option<Arc<Definition>>,
+    /// How objects of a custom type are taken apart when they are applied.
+    pub(super) structural: Option<Arc<Structural>>,
 }
 
 impl Type {
@@ -235,6 +238,7 @@ fn builtin(row: &Row, asked: bool) -> Type {
         scale,
         generation,
         definition: None,
+        structural: None,
     }
 }
 

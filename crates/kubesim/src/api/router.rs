@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::request::{Answer, Remarks, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, map};
+use kubesim_model::{Millis, Text, map};
 
 use super::convert::Other;
 use super::registry::Type;
 use super::server::{Api, Identity};
-use super::{custom, errors, typed};
+use super::{custom, errors, fields, typed};
 
 /// A request on its way, with what was found out about it.
 #[derive(Clone)]
@@ -20,12 +20,14 @@ pub(super) struct Call<'a> {
     pub(super) now: Millis,
     /// The type that it is about.
     pub(super) kind: Arc<Type>,
+    /// Who sent it.
+    pub(super) who: &'a Identity,
     /// The request.
     pub(super) request: &'a Request,
-    /// Who asks.
-    pub(super) who: &'a Identity,
-    /// What the client is told besides the answer.
-    pub(super) warnings: RefCell<Vec<String>>,
+    /// What the requester is told besides the answer.
+    pub(super) remarks: &'a RefCell<Remarks>,
+    /// Who owns which fields afterwards, where an apply has worked that out.
+    pub(super) owners: Option<Tree>,
 }
 
 impl<'a> Call<'a> {
@@ -34,8 +36,7 @@ impl<'a> Call<'a> {
     where
         'a: 'b,
     {
-        let (kind, warnings) = (self.kind.clone(), RefCell::default());
-        Call { now: self.now, kind, request, who: self.who, warnings }
+        Call { request, ..self.clone() }
     }
 }
 
@@ -59,6 +60,7 @@ impl Call<'_> {
     /// becomes that.
     pub(super) fn typed(&self, object: &mut Tree, old: &Tree) -> Result<(), Status> {
         let kind = &self.kind.kind;
+        fields::name_resets(object);
         let decoded = match self.other_form() {
             _ if self.kind.custom => custom::decode(&self.kind, object, old),
             None => typed::decode(kind, object, old).and_then(|decoded| {
@@ -75,19 +77,18 @@ impl Call<'_> {
             }
         };
         let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?;
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        if self.request.strict {
+        if self.request.strict && !unknown.is_empty() {
             return Err(errors::unknown_fields(&self.kind, &unknown));
         }
-        self.warn(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+        if !self.request.lenient {
+            self.warn(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+        }
         Ok(())
     }
 
-    /// Tells the client something, whatever the answer is.
+    /// Tells the requester something besides the answer.
     pub(super) fn warn(&self, texts: impl IntoIterator<Item = String>) {
-        self.warnings.borrow_mut().extend(texts);
+        self.remarks.borrow_mut().warnings.extend(texts.into_iter().map(Text::from));
     }
 
     /// Answers why the object is invalid, if it is.
@@ -101,7 +102,13 @@ impl Call<'_> {
 
 impl Api {
     /// Sends a request to the part that serves it.
-    pub(super) fn route(&mut self, now: Millis, who: &Identity, request: &Request) -> Answer {
+    pub(super) fn route(
+        &mut self,
+        now: Millis,
+        who: &Identity,
+        request: &Request,
+        remarks: &RefCell<Remarks>,
+    ) -> Answer {
         let kind = self.types.in_version(&request.resource, &request.version)?;
         if !kind.namespaced && !request.key.namespace.is_empty() {
             let text = format!("{} are not namespaced", request.resource);
@@ -116,7 +123,8 @@ impl Api {
         if anywhere && request.verb != Verb::List {
             return Err(errors::bad_request("an empty namespace may not be set here"));
         }
-        let call = Call { now, kind, request, who, warnings: RefCell::default() };
+        fields::check_options(request)?;
+        let call = Call { now, kind, who, request, remarks, owners: None };
         if let Some(text) = call.kind.version().and_then(|version| version.deprecated.as_ref()) {
             call.warn([text.to_string()]);
         }
@@ -129,7 +137,6 @@ impl Api {
             _ => self.route_subresource(&call),
         };
         let other = call.other_form();
-        self.warnings = call.warnings.into_inner();
         match other {
             Some(other) => other.answer(&call.kind, answer?),
             None => answer,
@@ -143,6 +150,7 @@ impl Api {
             Verb::Create => self.create(call),
             Verb::Update => self.update(call),
             Verb::JsonPatch | Verb::MergePatch | Verb::StrategicPatch => self.patch(call),
+            Verb::Apply => self.apply(call),
             Verb::Delete => self.delete(call),
             Verb::DeleteCollection => self.delete_collection(call),
         }
@@ -155,6 +163,9 @@ impl Api {
             | ("ephemeralcontainers" | "resize", Verb::Get) => self.current(call),
             ("status" | "finalize" | "approval", Verb::Update)
             | ("ephemeralcontainers" | "resize", Verb::Update) => self.update(call),
+            ("status" | "approval" | "ephemeralcontainers" | "resize", Verb::Apply) => {
+                self.apply(call)
+            }
             ("status" | "approval" | "ephemeralcontainers" | "resize", verb) if verb.is_patch() => {
                 self.patch(call)
             }
@@ -233,8 +244,8 @@ impl Api {
     }
 
     fn boot(&mut self, now: Millis, request: &Request) {
-        let nobody = Identity::default();
-        let made = self.route(now, &nobody, request);
+        let (nobody, remarks) = (Identity::default(), RefCell::default());
+        let made = self.route(now, &nobody, request, &remarks);
         made.expect("the objects that every cluster starts with are valid");
     }
 }

@@ -1,7 +1,9 @@
 //! The API server's state, and what drivers and tests ask of it besides requests.
 
+use std::cell::RefCell;
+
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::request::{Answer, Remarks, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
@@ -26,8 +28,6 @@ pub struct Api {
     pub(super) addresses: u32,
     /// What signs the tokens of service accounts.
     pub(super) secret: Secret,
-    /// What the client of the last request is told besides the answer.
-    pub(super) warnings: Vec<String>,
 }
 
 /// The limits of an API server.
@@ -41,11 +41,16 @@ pub struct ApiConfig {
     /// Whether pods need a service account that is there, and get its token mounted: for clusters
     /// in which each namespace has the account `default`.
     pub service_accounts: bool,
+    /// Whether it is kept who owns which fields of an object from its creation on, as Kubernetes
+    /// does; else from the first apply on.
+    pub tracks_from_creation: bool,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        ApiConfig { window: 20_000, object_bytes: 1_572_864, service_accounts: false }
+        let (window, object_bytes) = (20_000, 1_572_864);
+        let (service_accounts, tracks_from_creation) = (false, false);
+        ApiConfig { window, object_bytes, service_accounts, tracks_from_creation }
     }
 }
 
@@ -66,8 +71,8 @@ pub struct Handled {
     /// What changed in the store; a failed request may have changed something too (an eviction
     /// that took its share of the budget and then lost a race).
     pub writes: Vec<Write>,
-    /// What the requester is told besides the answer (`Warning` headers).
-    pub warnings: Vec<String>,
+    /// What the requester is told besides.
+    pub remarks: Remarks,
 }
 
 impl Api {
@@ -87,7 +92,6 @@ impl Api {
             config,
             addresses: 0,
             secret: Secret::default(),
-            warnings: Vec::new(),
         };
         let mut bits = Stream::new(seed, "api/tokens");
         api.secret.chunks_mut(8).for_each(|part| part.copy_from_slice(&bits.bits().to_le_bytes()));
@@ -95,30 +99,35 @@ impl Api {
         api
     }
 
-    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks
-    /// decides nothing but how reviews of oneself are answered.
+    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks decides how
+    /// reviews of oneself are answered, and names the owner of what is written.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
+        let remarks = RefCell::default();
         if request.dry_run || eviction::is_dry_run(request) {
-            let answer = self.rehearse(now, who, request);
-            let warnings = std::mem::take(&mut self.warnings);
-            return Handled { answer, writes: Vec::new(), warnings };
+            let answer = self.rehearse(now, who, request, &remarks);
+            return Handled { answer, writes: Vec::new(), remarks: remarks.into_inner() };
         }
         let before = self.version();
-        let answer = self.route(now, who, request);
+        let answer = self.route(now, who, request, &remarks);
         let writes = match self.store.after(before) {
             Ok(writes) if request.verb.is_write() => writes.cloned().collect(),
             _ => Vec::new(),
         };
-        Handled { answer, writes, warnings: std::mem::take(&mut self.warnings) }
+        Handled { answer, writes, remarks: remarks.into_inner() }
     }
 
     /// Carries a request out and forgets it. The answer has the version that is stored, if any;
     /// names and uids are drawn as they would be.
-    fn rehearse(&mut self, now: Millis, who: &Identity, request: &Request) -> Answer {
+    fn rehearse(
+        &mut self,
+        now: Millis,
+        who: &Identity,
+        request: &Request,
+        remarks: &RefCell<Remarks>,
+    ) -> Answer {
         let mut stage = self.clone();
-        let answer = stage.route(now, who, request);
+        let answer = stage.route(now, who, request, remarks);
         (self.names, self.uids) = (stage.names, stage.uids);
-        self.warnings = stage.warnings;
         let mut answer = answer?;
         if request.verb.is_write() && !answer["metadata"]["resourceVersion"].is_null() {
             match self.store.get(&request.resource, &request.key) {

@@ -46,6 +46,7 @@ impl Api {
     pub(super) fn replace(&mut self, call: &Call<'_>, old: &Tree, new: Tree) -> Answer {
         let mut new = new;
         self.check_identity(call, old, &new)?;
+        let owners = new["metadata"]["managedFields"].clone();
         let kind = &call.kind;
         match call.request.subresource.as_str() {
             "" => keep_status(kind, old, &mut new),
@@ -72,8 +73,11 @@ impl Api {
         let part = call.request.subresource.as_str();
         let is_whole = matches!(part, "" | "ephemeralcontainers" | "resize");
         if is_whole && !content_is_same(old, &new) {
-            self.admit_update(call, old, &mut new);
             defaults::fill(kind, &mut new, old);
+        }
+        call.track(old, &mut new, &owners);
+        if is_whole && !content_is_same(old, &new) {
+            self.admit_update(call, old, &mut new);
         }
         metadata::count_templates(kind, old, &mut new);
         if kind.kind == "Job" && !kind.custom {

@@ -20,7 +20,12 @@ pub(super) fn kubelet_name(node: &str) -> Text {
 
 /// What the API server needs to know of the cluster.
 fn api_config(config: &WorldConfig) -> ApiConfig {
-    ApiConfig { service_accounts: config.clients.is_some(), ..ApiConfig::default() }
+    let has_clients = config.clients.is_some();
+    ApiConfig {
+        service_accounts: has_clients,
+        tracks_from_creation: has_clients,
+        ..ApiConfig::default()
+    }
 }
 
 impl World {
@@ -61,6 +66,7 @@ impl World {
             rules: Rules::default(),
             queue: Queue::default(),
             answers: BTreeMap::new(),
+            remarks: Default::default(),
             records: Vec::new(),
             next_record: 0,
             cause: None,

@@ -26,7 +26,8 @@ pub struct WorldConfig {
 }
 
 /// What the cluster has for programs from outside: service accounts and the certificate of the API
-/// server in each namespace, and namespaces and owners of which every built-in type is cleared.
+/// server in each namespace, and namespaces and owners of which every built-in type is cleared. It
+/// is kept from their creation on who owns which fields of objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clients {
     /// The certificate by which the API server is known (PEM).

@@ -2,7 +2,7 @@
 //! them out at once and no link delays them. What they watch they follow in the API's history.
 
 use kubesim_model::actor::RequestId;
-use kubesim_model::request::{Answer, Request};
+use kubesim_model::request::{Answer, Remarks, Request};
 use kubesim_model::resource::{ObjectKey, Resource};
 
 use super::World;
@@ -13,16 +13,16 @@ use super::record::What;
 const NO_NUMBER: RequestId = 0;
 
 impl World {
-    /// Carries out a request of a client at this moment. `None` if there is no such client, or it
+    /// Carries out a request of a client at this moment; also answers what it is told besides. `None` if there is no such client, or it
     /// does not live.
-    pub fn ask(&mut self, client: &str, request: Request) -> Option<Answer> {
+    pub fn ask(&mut self, client: &str, request: Request) -> Option<(Answer, Remarks)> {
         let actor = self.living_client(client)?;
         let incarnation = self.slots[actor].incarnation;
         self.cause = None;
         let message = Message { id: NO_NUMBER, request, rule: None, cause: None };
         let (answer, cause) = self.carry_out(actor, incarnation, &message);
         self.record_learned(actor, &message.request, &answer, cause);
-        Some(answer)
+        Some((answer, std::mem::take(&mut self.remarks)))
     }
 
     /// A client was told of an object by a watch, or, with a key without a name, of all up to `rv`.

@@ -7,3 +7,4 @@ mod table;
 
 pub(super) use form::decode;
 pub use schema::type_schemas;
+pub(super) use table::{Presence, Shape, Table};
