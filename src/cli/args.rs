@@ -99,6 +99,12 @@ pub(crate) enum Command {
         shakedown image                       (the reference controller beside this program)\n  \
         shakedown image my-controller --name localhost/my-controller:v1 --output mine.tar")]
     Image(ImageArgs),
+    /// Serve a simulated cluster to kubectl and to controllers of any language
+    #[command(after_help = "Examples:\n  \
+        shakedown serve                          (then KUBECONFIG=... kubectl get nodes)\n  \
+        shakedown serve --nodes 20 --speed 10 --kubeconfig serve.kubeconfig\n  \
+        shakedown serve --controllers kubelet    (with a real kube-controller-manager)")]
+    Serve(ServeArgs),
     /// Take away what killed runs have left behind, and heal what they left broken
     Cleanup,
 }
@@ -284,6 +290,38 @@ pub(crate) struct ImageArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// How many nodes it has
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=5_000))]
+    pub(crate) nodes: u16,
+    /// How many times as fast as the wall clock its time goes
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    pub(crate) speed: f64,
+    /// Which parts of Kubernetes are simulated besides the API: `all`, `none`, or a list of them;
+    /// without `kubelet` there are no nodes
+    #[arg(long, default_value = "all", value_name = "LIST", value_delimiter = ',')]
+    pub(crate) controllers: Vec<String>,
+    /// Write what happens as a history, which `shakedown check --scenario` judges
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<Utf8PathBuf>,
+    /// The seed of names, uids and of everything else that is left to chance
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// The port on 127.0.0.1; any free one if not given
+    #[arg(long, default_value_t = 0, value_name = "P")]
+    pub(crate) port: u16,
+    /// Write everything that is stored here when it ends, to go on with later
+    #[arg(long, value_name = "FILE")]
+    pub(crate) snapshot: Option<Utf8PathBuf>,
+    /// Go on with what `--snapshot` has kept, as after all machines were started again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) restore: Option<Utf8PathBuf>,
+    /// Write the kubeconfig here; else into a temporary folder. It is taken away at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<Utf8PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct DocsArgs {
     /// The folder to write to
     #[arg(default_value = "docs", value_name = "DIR")]
@@ -314,6 +352,18 @@ pub(crate) struct BenchArgs {
     /// How many trials run side by side; all cores if not given
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+    /// Measure API servers instead: the simulated one, in this process and over HTTPS
+    #[arg(long)]
+    pub(crate) api: bool,
+    /// With `--api`: measure the one on this machine that this file leads to as well
+    #[arg(long, value_name = "FILE", requires = "api")]
+    pub(crate) against: Option<Utf8PathBuf>,
+    /// With `--api`: how many pods are made, read, changed and deleted
+    #[arg(long, default_value_t = 1_000, value_name = "N", requires = "api")]
+    pub(crate) pods: usize,
+    /// With `--api`: how many watches are open at once
+    #[arg(long, default_value_t = 1_000, value_name = "N", requires = "api")]
+    pub(crate) watchers: usize,
 }
 
 #[derive(Clone, Debug, Args)]

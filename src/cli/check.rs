@@ -111,6 +111,11 @@ fn scenario(path: &Utf8Path) -> Result<(Workspace, Scenario), Exit> {
 fn judged(path: &Utf8Path, over: Option<&(Workspace, Scenario)>) -> Result<TrialReport, Exit> {
     let history = read(path)?;
     let trial = match over {
+        None if history.header.scenario.text.is_empty() => {
+            let message = format!("no scenario was run when `{path}` was recorded");
+            Terminal.error(message, "name the one to judge it by with --scenario");
+            return Err(Exit::Usage);
+        }
         None => trial_of(&history.header).map_err(|found| {
             Terminal.error(
                 format!("the scenario or subject in `{path}` does not fit this version"),
@@ -137,10 +142,10 @@ fn by(
     history: &History,
     path: &Utf8Path,
 ) -> Result<Trial, Exit> {
-    let own = trial_of(&history.header);
-    let name = own.as_ref().map(|trial| trial.subject.name.value.clone()).unwrap_or_default();
-    let known = workspace.subject(&name).cloned();
-    let Some(subject) = own.ok().map(|trial| trial.subject).or(known) else {
+    let own = trial_of(&history.header).ok().map(|trial| trial.subject);
+    // What was recorded without a scenario is judged as the first subject of this one.
+    let first = scenario.subjects.first().and_then(|name| workspace.subject(name));
+    let Some(subject) = own.or_else(|| first.cloned()) else {
         Terminal.error(format!("the subject of `{path}` can't be read"), "");
         return Err(Exit::Invalid);
     };

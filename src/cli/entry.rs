@@ -9,7 +9,7 @@ use super::exit_code::Exit;
 use super::terminal::Terminal;
 use super::{
     check, cleanup, docs, explain, fidelity, image, list, measure, mutants, new, replay, run,
-    schema, soak, validate,
+    schema, serve, soak, validate,
 };
 use crate::report::table::Detail;
 
@@ -54,6 +54,7 @@ fn command(cli: &Cli) -> Exit {
         Command::Soak(args) => soak::command(args, cli.quiet),
         Command::Fidelity(args) => fidelity::command(args, cli.quiet),
         Command::Image(args) => image::command(args),
+        Command::Serve(args) => serve::command(args),
         Command::Cleanup => cleanup::command(),
         Command::Docs(args) => docs::command(args),
     }

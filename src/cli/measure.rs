@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::args::BenchArgs;
 use super::catalogue;
 use super::exit_code::Exit;
+use super::measure_api;
 use super::terminal::Terminal;
 use crate::cluster::Sim;
 use crate::explore::bench::{Bench, BenchOptions, bench};
@@ -26,6 +27,9 @@ pub(super) fn jobs(asked: Option<usize>) -> usize {
 
 /// Measures and prints.
 pub(super) fn command(args: &BenchArgs) -> Exit {
+    if args.api {
+        return measure_api::command(args);
+    }
     let options = BenchOptions {
         jobs: jobs(args.jobs),
         span: Duration::from_secs(args.seconds),

@@ -10,6 +10,7 @@ mod local;
 pub(crate) mod process;
 mod provider;
 mod real;
+mod served;
 mod sim;
 mod sim_record;
 
@@ -29,4 +30,6 @@ pub use provider::{
     ProgramLog, Provider, Ticket,
 };
 pub use real::sweep_folders;
+pub(crate) use real::{Credentials, Endpoint, Folder};
+pub(crate) use served::Recording;
 pub use sim::Sim;

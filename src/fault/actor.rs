@@ -82,7 +82,7 @@ fn verbs_named(word: &str) -> Result<Vec<Verb>, Missed> {
         "list" => vec![Verb::List],
         "create" => vec![Verb::Create],
         "update" => vec![Verb::Update],
-        "patch" => vec![Verb::JsonPatch, Verb::MergePatch, Verb::StrategicPatch],
+        "patch" => vec![Verb::JsonPatch, Verb::MergePatch, Verb::StrategicPatch, Verb::Apply],
         "delete" => vec![Verb::Delete, Verb::DeleteCollection],
         _ => return Err(Missed::Senseless(format!("there is no verb `{word}`"))),
     })

@@ -21,7 +21,8 @@ pub(super) const FAULT: Fault = Fault {
 
 fn inject(scene: &mut Scene<'_>) -> Result<Injection, Missed> {
     let mut requests = actor::requests(scene)?;
-    requests.verbs = vec![Verb::Update, Verb::JsonPatch, Verb::MergePatch, Verb::StrategicPatch];
+    requests.verbs =
+        vec![Verb::Update, Verb::JsonPatch, Verb::MergePatch, Verb::StrategicPatch, Verb::Apply];
     let (actors, injection) = actor::ruled(scene, &requests, &RequestEffect::Conflict)?;
     Ok(injection.proved_by(move |moment| match &moment.event?.body {
         Body::Request(request)

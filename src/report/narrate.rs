@@ -135,6 +135,7 @@ impl Story<'_> {
             Verb::Update => "update",
             Verb::Delete => "delete",
             Verb::DeleteCollection => "delete all",
+            Verb::Apply => "apply",
             _ => "patch",
         };
         let sub = match request.subresource.is_empty() {

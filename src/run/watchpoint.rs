@@ -112,7 +112,7 @@ fn event_tree(event: &Event, request: &RequestEvent) -> Tree {
         Verb::List => "list",
         Verb::Create => "create",
         Verb::Update => "update",
-        Verb::JsonPatch | Verb::MergePatch | Verb::StrategicPatch => "patch",
+        Verb::JsonPatch | Verb::MergePatch | Verb::StrategicPatch | Verb::Apply => "patch",
         Verb::Delete => "delete",
         Verb::DeleteCollection => "deletecollection",
     };

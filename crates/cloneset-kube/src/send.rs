@@ -16,6 +16,7 @@ pub(crate) async fn send(client: &Client, request: &Request) -> Answer {
         Verb::JsonPatch => (Method::PATCH, "application/json-patch+json"),
         Verb::MergePatch => (Method::PATCH, "application/merge-patch+json"),
         Verb::StrategicPatch => (Method::PATCH, "application/strategic-merge-patch+json"),
+        Verb::Apply => (Method::PATCH, "application/apply-patch+yaml"),
         Verb::Delete | Verb::DeleteCollection => (Method::DELETE, "application/json"),
     };
     let body = match request.body.is_null() {

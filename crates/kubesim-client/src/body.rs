@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::hub::{Ask, Hub, Life, Opened};
 use crate::service::ResponseBody;
-use kubesim_http::{Form, Watching};
+use kubesim_http::Watching;
 
 /// How often bookmarks come, and how long before its end a watch gets its last one
 /// (kube-apiserver v1.36, `storage/cacher`).
@@ -24,7 +24,6 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 pub(crate) struct Streaming {
     hub: Hub,
     life: Life,
-    form: Form,
     watching: Watching,
     opened: Opened,
     events: mpsc::UnboundedReceiver<RawEvent>,
@@ -37,7 +36,7 @@ impl Streaming {
     pub(crate) fn new(
         hub: Hub,
         life: Life,
-        (form, watching): (Form, Watching),
+        watching: Watching,
         opened: Opened,
         events: mpsc::UnboundedReceiver<RawEvent>,
     ) -> Self {
@@ -45,7 +44,7 @@ impl Streaming {
         let ends = now + Duration::from_secs(watching.timeout_seconds.unwrap_or(opened.timeout));
         let next_bookmark = (now + BOOKMARKS).min(ends - LAST_BOOKMARK.min(ends - now));
         let over = false;
-        Streaming { hub, life, form, watching, opened, events, ends, next_bookmark, over }
+        Streaming { hub, life, watching, opened, events, ends, next_bookmark, over }
     }
 
     /// The stream as a body of one frame for each event.
@@ -66,7 +65,7 @@ impl Streaming {
                     let event = event?;
                     self.over = matches!(event, RawEvent::Error(_) | RawEvent::Closed);
                     let initial = self.watching.initial_events;
-                    let bytes = kubesim_http::frames(&event, self.form, &self.opened.kind, initial);
+                    let bytes = kubesim_http::frames(&event, &self.opened.view, initial);
                     if !bytes.is_empty() {
                         return Some(bytes);
                     }
@@ -89,7 +88,7 @@ impl Streaming {
         let (answer, comes) = oneshot::channel();
         self.hub.ask(Ask::Bookmark { life: self.life, watch: self.opened.watch, answer });
         let rv = comes.await.ok()?;
-        Some(kubesim_http::bookmark(&self.opened.kind, rv))
+        Some(kubesim_http::bookmark(&self.opened.view, rv))
     }
 }
 

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use kubesim::world::RawEvent;
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::request::{Answer, Request};
-use kubesim_model::tree::Tree;
+use kubesim_model::request::{Answer, Remarks, Request};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use kubesim_http::{Meta, Reply};
+use kubesim_http::{Form, Meta, Reply, View};
 
 /// Which life of which program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +24,8 @@ pub(crate) struct Life {
 pub(crate) struct Opened {
     /// Its number in the world.
     pub(crate) watch: usize,
-    /// `apiVersion` and `kind` of its objects, for bookmarks.
-    pub(crate) kind: Tree,
+    /// How its objects are shown.
+    pub(crate) view: View,
     /// For how many seconds the server keeps it if the client names no time.
     pub(crate) timeout: u64,
 }
@@ -37,14 +36,16 @@ pub(crate) enum Ask {
     Request {
         life: Life,
         version: Version,
+        form: Form,
         request: Box<Request>,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Answer>,
+        /// Where the answer goes, with how it is shown and what was remarked.
+        answer: oneshot::Sender<(Answer, Remarks, View)>,
     },
     /// A watch from a version on.
     Watch {
         life: Life,
         version: Version,
+        form: Form,
         spec: WatchSpec,
         from: u64,
         opened: oneshot::Sender<Opened>,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use kubesim::world::{RawEvent, World};
+use kubesim_http::View;
 use kubesim_model::actor::RequestId;
-use kubesim_model::request::Answer;
+use kubesim_model::request::{Answer, Remarks};
 use kubesim_model::{Millis, Text};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -34,7 +35,7 @@ pub(crate) struct Program {
     ends: u32,
     /// When a program that ended of itself is started again.
     pub(crate) restart: Option<Millis>,
-    pub(crate) answers: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    pub(crate) answers: BTreeMap<RequestId, (oneshot::Sender<(Answer, Remarks, View)>, View)>,
     pub(crate) events: BTreeMap<usize, mpsc::UnboundedSender<RawEvent>>,
 }
 
@@ -97,10 +98,10 @@ impl Program {
 
     /// Hands over what has come for the program.
     pub(crate) fn hand_over(&mut self, world: &mut World) {
-        for (id, answer) in world.take_answers(&self.name) {
-            if let Some(waiting) = self.answers.remove(&id) {
+        for (id, (answer, remarks)) in world.take_answers(&self.name) {
+            if let Some((waiting, view)) = self.answers.remove(&id) {
                 // Who gave up waiting does not need it.
-                let _ = waiting.send(answer);
+                let _ = waiting.send((answer, remarks, view.at(world.now())));
             }
         }
         for (watch, event) in world.take_raw_events(&self.name) {

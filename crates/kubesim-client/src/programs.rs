@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use kubesim::world::{Lever, World};
-use kubesim_model::actor::WatchSpec;
+use kubesim_http::View;
+use kubesim_model::request::Remarks;
 use kubesim_model::stream::Stream;
-use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, Text, map};
+use kubesim_model::{Millis, Text};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep_until};
 
@@ -130,21 +130,22 @@ impl Stage {
     fn carry_out(&mut self, at: usize, ask: Ask, world: &mut World) {
         let program = &mut self.programs[at];
         match ask {
-            Ask::Request { version, request, answer, .. } => {
-                if let Err(status) = kubesim_http::serves(world.api(), &request.resource, &version)
-                {
-                    let _ = answer.send(Err(status));
+            Ask::Request { version, form, request, answer, .. } => {
+                let (api, now) = (world.api(), world.now());
+                let view = View::of(api, &request.resource, &version, form, now);
+                if let Err(status) = kubesim_http::serves(api, &request.resource, &version) {
+                    let _ = answer.send((Err(status), Remarks::default(), view));
                 } else if let Some(id) = world.submit(&program.name, *request) {
-                    program.answers.insert(id, answer);
+                    program.answers.insert(id, (answer, view));
                 }
             }
-            Ask::Watch { version, spec, from, opened, events, .. } => {
-                let kind = kind_of(world, &spec, version);
+            Ask::Watch { version, form, spec, from, opened, events, .. } => {
+                let view = View::of(world.api(), &spec.resource, &version, form, world.now());
                 if let Some(watch) = world.watch_from(&program.name, spec, from) {
                     // The API server's minimum is 1800 s, and up to twice that is drawn.
                     let timeout = self.timeouts.between(1_800, 3_599);
                     program.events.insert(watch, events);
-                    let _ = opened.send(Opened { watch, kind, timeout });
+                    let _ = opened.send(Opened { watch, view, timeout });
                 }
             }
             Ask::Meta { meta, answer, .. } => {
@@ -179,13 +180,5 @@ impl Stage {
             program.follow(at, world, &self.hub);
             program.hand_over(world);
         }
-    }
-}
-
-/// `apiVersion` and `kind` of what a watch tells of.
-fn kind_of(world: &World, spec: &WatchSpec, version: String) -> Tree {
-    let kind = world.api().resources().find(|kind| kind.resource == spec.resource);
-    map! {
-        "apiVersion" => version, "kind" => kind.map(|kind| kind.kind.clone()).unwrap_or_default(),
     }
 }

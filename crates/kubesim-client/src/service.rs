@@ -72,9 +72,10 @@ impl Connection {
             Ok(Call::Request { version, form, request }) => {
                 let verb = request.verb;
                 let (answer, comes) = oneshot::channel();
-                self.hub.ask(Ask::Request { life, version, request, answer });
-                let answer = self.wait(comes).await?;
-                Ok(kubesim_http::answer(verb, form, &answer).map(whole).ok_or(Lost)?)
+                self.hub.ask(Ask::Request { life, version, form, request, answer });
+                let (answer, remarks, view) = self.wait(comes).await?;
+                let reply = kubesim_http::answer(verb, &view, &answer, &remarks);
+                Ok(reply.map(whole).ok_or(Lost)?)
             }
             Ok(Call::Watch { version, form, watching }) => {
                 self.watch(version, form, *watching).await
@@ -102,14 +103,18 @@ impl Connection {
         let (opened, opens) = oneshot::channel();
         let (events, mut come) = mpsc::unbounded_channel();
         let (spec, from) = (watching.spec.clone(), watching.from);
-        self.hub.ask(Ask::Watch { life: self.life, version, spec, from, opened, events });
+        self.hub.ask(Ask::Watch { life: self.life, version, form, spec, from, opened, events });
         let opened: Opened = self.wait(opens).await?;
         match come.recv().await {
             Some(RawEvent::Opened) => {
-                let stream = Streaming::new(self.hub, self.life, (form, watching), opened, come);
+                let warning = opened.view.warning();
+                let stream = Streaming::new(self.hub, self.life, watching, opened, come);
                 let mut response = Response::new(stream.into_body());
                 let json = header::HeaderValue::from_static("application/json");
                 response.headers_mut().insert(header::CONTENT_TYPE, json);
+                if let Some(warning) = warning {
+                    response.headers_mut().insert(header::WARNING, warning);
+                }
                 Ok(response)
             }
             Some(RawEvent::Refused(status)) if status.code != 0 => {

@@ -105,6 +105,41 @@ fn a_kube_rs_controller_reconciles_on_the_world() {
     });
 }
 
+#[test]
+fn a_program_applies_and_takes_what_others_own_only_by_force() {
+    exactly(1, || {
+        let notes = Notes::default();
+        let told = notes.clone();
+        let mut bench = Bench::new(
+            1,
+            start(move |client| {
+                let told = told.clone();
+                async move {
+                    let maps: Api<ConfigMap> = Api::namespaced(client, "default");
+                    let wanted = |want: &str| {
+                        Patch::Apply(serde_json::json!({
+                            "apiVersion": "v1", "kind": "ConfigMap", "data": { "want": want },
+                            "metadata": { "name": "a" },
+                        }))
+                    };
+                    let (one, two) = (PatchParams::apply("one"), PatchParams::apply("two"));
+                    maps.patch("a", &one, &wanted("1")).await.unwrap();
+                    let refused = maps.patch("a", &two, &wanted("2")).await.unwrap_err();
+                    let taken = maps.patch("a", &two.force(), &wanted("2")).await.unwrap();
+                    let owners: Vec<String> =
+                        taken.managed_fields().iter().flat_map(|one| one.manager.clone()).collect();
+                    told.lock().unwrap().push(format!("{refused}; {owners:?}"));
+                    std::future::pending::<()>().await;
+                }
+            }),
+        );
+        bench.run(2_000);
+        let notes = notes.lock().unwrap().join("\n");
+        assert!(notes.contains("conflict with \"one\": .data.want"), "{notes}");
+        assert!(notes.ends_with("[\"two\"]"), "{notes}");
+    });
+}
+
 fn records(seed: u64) -> Vec<String> {
     exactly(seed, move || {
         let mut bench = Bench::new(seed, start(copier));

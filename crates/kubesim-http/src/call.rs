@@ -1,18 +1,22 @@
 //! A whole HTTP request: what it asks for, or the Status that refuses it at the edge.
 
 use http::{HeaderMap, Method, header, request::Parts};
+use kubesim::api::stored_as;
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
+use crate::config;
+use crate::meta::no_page;
 use crate::path::{self, Path};
+use crate::protobuf;
 use crate::query::{self, Query};
 use crate::{Form, Meta};
 
 /// The largest body (kube-apiserver v1.36 limits requests to 3 MiB).
-const LARGEST_BODY: usize = 3 << 20;
+pub const LARGEST_BODY: usize = 3 << 20;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,30 +64,37 @@ pub struct Watching {
 /// The Status that Kubernetes would answer, or one that names what is not simulated.
 pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let text = head.uri.path();
-    let unknown = || Status::new(404, "NotFound", format!("no API server has the path {text}"));
-    let (version, resource, key, subresource) = match path::read(text).ok_or_else(unknown)? {
+    let accept = text_of(&head.headers, header::ACCEPT);
+    let (version, resource, key, subresource) = match path::read(text).ok_or_else(no_page)? {
         Path::Objects { version, resource, key, subresource } => {
             (version, resource, key, subresource)
         }
-        Path::Server if head.method == Method::GET => return Ok(Call::Meta(Meta::new(text))),
-        Path::Server => return Err(not_allowed(&head.method)),
+        Path::Server if head.method == Method::GET => {
+            return Ok(Call::Meta(Meta::new(text, accept)));
+        }
+        Path::Server => return Err(not_allowed()),
     };
-    let form = Form::accepted(text_of(&head.headers, header::ACCEPT))?;
+    let (resource, spoken) = stored_as(resource, &version);
     let query = query::read(head.uri.query().unwrap_or_default())?;
-    if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
-        let watching = Box::new(watching(resource, &version, &key, query)?);
+    let form = Form::accepted(accept, &query.include)?;
+    query.check(&head.method)?;
+    if query.watch && head.method == Method::GET && subresource.is_empty() {
+        let watching = Box::new(watching(resource, spoken.clone(), &key, query)?);
         return Ok(Call::Watch { version, form, watching });
     }
     let verb = verb(head, &key, !subresource.is_empty())?;
     let mut request = Request::new(verb, resource, key);
-    request.version = own_version(&version);
     request.subresource = subresource;
+    request.version = spoken;
     request.body = read_body(&head.headers, body, verb)?;
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
         query.delete.fields().for_each(|(key, value)| request.body.set(&[key.as_str()], value));
     }
-    request.dry_run = query.dry_run || query::dry_run_in(&request.body);
-    request.strict = query.strict;
+    request.dry_run = query.is_dry_run() || query::dry_run_in(&request.body);
+    request.strict = query.is_strict();
+    request.lenient = query.is_lenient();
+    request.field_manager = query.field_manager;
+    request.force = query.force.filter(|_| verb.is_patch());
     request.list = query.list;
     if verb == Verb::Create {
         name_created(&mut request)?;
@@ -102,7 +113,7 @@ fn verb(head: &Parts, key: &ObjectKey, below: bool) -> Result<Verb, Status> {
         (Method::DELETE, true) => Verb::Delete,
         (Method::DELETE, false) => Verb::DeleteCollection,
         (Method::PATCH, true) => return patch(&head.headers),
-        (method, _) => return Err(not_allowed(&method)),
+        _ => return Err(not_allowed()),
     })
 }
 
@@ -111,16 +122,18 @@ fn patch(headers: &HeaderMap) -> Result<Verb, Status> {
         "application/json-patch+json" => Ok(Verb::JsonPatch),
         "application/merge-patch+json" => Ok(Verb::MergePatch),
         "application/strategic-merge-patch+json" => Ok(Verb::StrategicPatch),
-        kind if kind.starts_with("application/apply-patch") => Err(unsupported(
-            "server-side apply is not simulated; use a merge, strategic or JSON patch".to_owned(),
-        )),
-        kind => Err(unsupported(format!("patches of the type `{kind}` are not simulated"))),
+        "application/apply-patch+yaml" => Ok(Verb::Apply),
+        _ => {
+            let mut status = unsupported("415: Unsupported Media Type".to_owned());
+            status.details = Tree::map();
+            Err(status)
+        }
     }
 }
 
 fn watching(
     resource: Resource,
-    version: &str,
+    version: Text,
     key: &ObjectKey,
     query: Query,
 ) -> Result<Watching, Status> {
@@ -131,10 +144,15 @@ fn watching(
         })?,
     };
     check_watch(&query)?;
-    let field_selector = query.list.field_selector;
+    // Whoever watches one object by its path watches what has its name.
+    let field_selector = match (key.name.as_str(), query.list.field_selector.as_str()) {
+        ("", _) => query.list.field_selector,
+        (name, "") => Text::from(format!("metadata.name={name}")),
+        (name, more) => Text::from(format!("metadata.name={name},{more}")),
+    };
     let spec = WatchSpec {
         resource,
-        version: own_version(version),
+        version,
         namespace: key.namespace.clone(),
         label_selector: query.list.label_selector,
         field_selector,
@@ -173,8 +191,16 @@ fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Statu
         return Err(Status::new(413, "RequestEntityTooLarge", text));
     }
     let kind = media_type(headers);
+    if !verb.is_patch() && kind == "application/vnd.kubernetes.protobuf" {
+        return protobuf::read(body);
+    }
     if !verb.is_patch() && !matches!(kind, "" | "application/json" | "*/*") {
-        return Err(unsupported(format!("bodies of the type `{kind}` are not simulated")));
+        let text = "the body of the request was in an unknown format - accepted media types include: \
+                    application/json";
+        return Err(unsupported(text.to_owned()));
+    }
+    if verb == Verb::Apply {
+        return config::read(body);
     }
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("the body of the request is not JSON: {error}");
@@ -203,11 +229,6 @@ fn media_type(headers: &HeaderMap) -> &str {
     text.split(';').next().unwrap_or_default().trim()
 }
 
-/// The version in `group/version`.
-fn own_version(version: &str) -> Text {
-    Text::new(version.rsplit('/').next().unwrap_or(version))
-}
-
 fn text_of(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
@@ -216,7 +237,9 @@ fn unsupported(text: String) -> Status {
     Status::new(415, "UnsupportedMediaType", text)
 }
 
-fn not_allowed(method: &Method) -> Status {
-    let text = format!("the server does not allow {method} on the requested resource");
-    Status::new(405, "MethodNotAllowed", text)
+fn not_allowed() -> Status {
+    let text = "the server does not allow this method on the requested resource";
+    let mut status = Status::new(405, "MethodNotAllowed", text);
+    status.details = Tree::map();
+    status
 }

@@ -1,9 +1,10 @@
-//! The form of objects in answers: whole, or their metadata alone
-//! (`PartialObjectMetadata`, asked for by the `Accept` header).
+//! The form of objects in answers, asked for by the `Accept` header: whole, their metadata alone
+//! (`PartialObjectMetadata`), or as the rows of a table.
 
-use kubesim_model::map;
 use kubesim_model::request::Status;
 use kubesim_model::tree::Tree;
+
+use crate::table::Include;
 
 /// How objects are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,16 +13,19 @@ pub enum Form {
     Whole,
     /// Their metadata.
     Metadata,
+    /// The rows of a table, each with so much of its object.
+    Table(Include),
 }
 
 impl Form {
-    /// What an `Accept` header asks for: the first that can be served.
+    /// What an `Accept` header asks for: the first that can be served. Rows of a table go with so
+    /// much of their objects.
     ///
     /// # Errors
     /// 406 when none can.
-    pub fn accepted(header: &str) -> Result<Form, Status> {
+    pub fn accepted(header: &str, include: &str) -> Result<Form, Status> {
         let kinds = header.split(',').map(str::trim).filter(|kind| !kind.is_empty());
-        let mut unserved = false;
+        let mut last = None;
         for kind in kinds {
             let (media, parameters) = kind.split_once(';').unwrap_or((kind, ""));
             let json = matches!(media.trim(), "application/json" | "application/*" | "*/*");
@@ -31,43 +35,23 @@ impl Form {
                 (true, Some("PartialObjectMetadata" | "PartialObjectMetadataList")) => {
                     return Ok(Form::Metadata);
                 }
-                _ => unserved = true,
+                (true, Some("Table")) => return Ok(Form::Table(Include::read(include)?)),
+                _ => last = Some(json),
             }
         }
-        if unserved {
-            let text = format!("only JSON and PartialObjectMetadata are simulated, not `{header}`");
-            return Err(Status::new(406, "NotAcceptable", text));
-        }
-        Ok(Form::Whole)
-    }
-
-    /// Shows an object.
-    pub fn object(self, object: &Tree) -> Tree {
-        match self {
-            Form::Whole => object.clone(),
-            Form::Metadata => partial(object, "PartialObjectMetadata"),
-        }
-    }
-
-    /// Shows an answer: an object, a list, or a Status, which has no other form.
-    pub fn answer(self, answer: &Tree) -> Tree {
-        if self == Form::Whole || answer["kind"] == "Status" {
-            return answer.clone();
-        }
-        match answer.get("items") {
-            None => self.object(answer),
-            Some(items) => {
-                let items: Vec<Tree> = items.items().iter().map(|item| self.object(item)).collect();
-                let mut list = partial(answer, "PartialObjectMetadataList");
-                list.set(&["items"], items);
-                list
+        match last {
+            None => Ok(Form::Whole),
+            // What is asked for is JSON, but of a shape that there is not.
+            Some(true) => {
+                let text = "only the following media types are accepted: application/json";
+                Err(Status::new(406, "NotAcceptable", text))
+            }
+            Some(false) => {
+                let text = "406: Not Acceptable\n\nAvailable representations: application/json";
+                let mut status = Status::new(406, "NotAcceptable", text);
+                status.details = Tree::map();
+                Err(status)
             }
         }
-    }
-}
-
-fn partial(object: &Tree, kind: &'static str) -> Tree {
-    map! {
-        "apiVersion" => "meta.k8s.io/v1", "kind" => kind, "metadata" => &object["metadata"],
     }
 }

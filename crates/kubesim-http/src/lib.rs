@@ -5,18 +5,27 @@
 //! name.
 
 mod call;
+mod config;
+mod discovery;
 mod form;
 mod frame;
 mod meta;
+mod names;
+mod openapi;
 mod path;
+mod protobuf;
 mod query;
 mod reply;
+mod table;
 #[cfg(test)]
 mod tests;
+mod view;
 
-pub use call::{Call, Watching, read};
+pub use call::{Call, LARGEST_BODY, Watching, read};
 pub use form::Form;
-pub use frame::{bookmark, frames};
+pub use frame::{bookmark, frames, initial_lines, line};
 pub use meta::{Meta, serves};
 pub use path::{Path, read as read_path};
 pub use reply::{Reply, answer, status};
+pub use table::Include;
+pub use view::View;

@@ -1,145 +1,124 @@
-//! What a server says of itself: version, health, and which resources it serves.
+//! What a server says of itself: version, health, which resources it serves and what they are.
 
-use std::collections::BTreeMap;
-
-use http::header;
-use kubesim::api::{Api, Type};
+use http::header::{self, HeaderValue};
+use kubesim::api::Api;
 use kubesim_model::request::Status;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Text, list, map};
+use kubesim_model::{list, map};
 
 use crate::reply::{Reply, json, status};
+use crate::{discovery, openapi};
 
-/// A question about the server: its path.
+/// What is answered, as a text, to a path that leads nowhere.
+pub(crate) const NO_PAGE: &str = "404 page not found";
+
+/// A question about the server: its path, and what the client accepts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Meta(String);
+pub struct Meta {
+    path: String,
+    accept: String,
+}
 
 impl Meta {
     /// The question that a path asks.
-    pub fn new(path: &str) -> Self {
-        Meta(path.to_owned())
+    pub fn new(path: &str, accept: &str) -> Self {
+        Meta { path: path.to_owned(), accept: accept.to_owned() }
     }
 
     /// Answers it.
     pub fn answer(&self, api: &Api) -> Reply {
-        let parts: Vec<&str> = self.0.split('/').filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> = self.path.split('/').filter(|part| !part.is_empty()).collect();
         let body = match parts.as_slice() {
+            [] => Some(paths(api)),
             ["version"] => Some(version()),
-            ["healthz" | "livez" | "readyz"] => return healthy(),
-            ["api"] => Some(map! {
-                "kind" => "APIVersions", "versions" => list!["v1"],
-                "serverAddressByClientCIDRs" => list![],
-            }),
-            ["apis"] => Some(groups(api)),
-            ["apis", group] => group_of(api, group),
-            ["api", version] => resources(api, "", version),
-            ["apis", group, version] => resources(api, group, version),
+            ["healthz" | "livez" | "readyz"] | ["healthz" | "livez" | "readyz", "ping"] => {
+                return text(200, "ok");
+            }
+            ["api" | "apis"] => return self.everything(api, parts == ["api"]),
+            ["apis", group] => discovery::group(api, group),
+            ["api", version] => discovery::resources(api, "", version),
+            ["apis", group, version] => discovery::resources(api, group, version),
+            ["openapi", "v3"] => Some(openapi::index(api)),
+            ["openapi", "v3", "api", version] => openapi::document(api, "", version),
+            ["openapi", "v3", "apis", group, version] => openapi::document(api, group, version),
             _ => None,
         };
-        let unknown = || Status::new(404, "NotFound", "the server could not find this");
-        body.map_or_else(|| status(&unknown()), |body| json(200, &body))
+        body.map_or_else(|| status(&no_page()), |body| json(200, &body))
+    }
+
+    fn everything(&self, api: &Api, core: bool) -> Reply {
+        let Some(version) = discovery::aggregated_version(&self.accept) else {
+            let all = if core { discovery::core_versions() } else { discovery::group_list(api) };
+            return json(200, &all);
+        };
+        let mut reply = json(200, &discovery::aggregated(api, core, version));
+        let kind =
+            format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+        if let Ok(kind) = HeaderValue::from_str(&kind) {
+            reply.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
+        reply
     }
 }
 
-/// Refuses a version in which a type is not served. An unknown type is left to the server.
+/// Refuses a resource in a version in which it is not served.
+///
+/// # Errors
+/// 404: without a Status where nothing of the group is served in the version.
 pub fn serves(api: &Api, resource: &Resource, version: &str) -> Result<(), Status> {
-    match api.resources().find(|kind| kind.resource == *resource) {
-        Some(kind) if !kind.serves(version) => Err(Status::new(
-            404,
-            "NotFound",
-            format!("{resource} is not served in {version}, but in {}", kind.api_version()),
-        )),
-        _ => Ok(()),
+    let of_group = || api.resources().filter(|kind| kind.resource.group() == resource.group());
+    if of_group().any(|kind| kind.resource == *resource && kind.serves(version)) {
+        return Ok(());
     }
+    if of_group().any(|kind| kind.serves(version)) {
+        let mut status =
+            Status::new(404, "NotFound", "the server could not find the requested resource");
+        status.details = Tree::map();
+        return Err(status);
+    }
+    Err(no_page())
 }
 
-fn healthy() -> Reply {
-    let mut reply = Reply::new("ok".into());
-    let plain = header::HeaderValue::from_static("text/plain");
+/// 404 without a Status.
+pub(crate) fn no_page() -> Status {
+    Status::new(404, "", NO_PAGE)
+}
+
+/// A text.
+pub(crate) fn text(code: u16, body: &'static str) -> Reply {
+    let mut reply = json(code, &Tree::Null);
+    *reply.body_mut() = body.into();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     reply.headers_mut().insert(header::CONTENT_TYPE, plain);
     reply
 }
 
 fn version() -> Tree {
     map! {
-        "major" => "1", "minor" => "36", "gitVersion" => "v1.36.2+kubesim", "gitCommit" => "",
-        "gitTreeState" => "clean", "buildDate" => "2026-01-01T00:00:00Z", "goVersion" => "",
-        "compiler" => "rustc", "platform" => "linux/amd64",
+        "major" => "1", "minor" => "36", "emulationMajor" => "1", "emulationMinor" => "36",
+        "minCompatibilityMajor" => "1", "minCompatibilityMinor" => "35",
+        "gitVersion" => "v1.36.3+kubesim", "gitCommit" => "", "gitTreeState" => "clean",
+        "buildDate" => "2026-01-01T00:00:00Z", "goVersion" => "", "compiler" => "rustc",
+        "platform" => "linux/amd64",
     }
 }
 
-fn groups(api: &Api) -> Tree {
-    let mut versions: BTreeMap<&str, Vec<Text>> = BTreeMap::new();
-    for kind in api.resources().filter(|kind| !kind.resource.group().is_empty()) {
-        let known = versions.entry(kind.resource.group()).or_default();
-        for version in &kind.versions {
-            if !known.contains(version) {
-                known.push(version.clone());
-            }
+/// The paths that there are.
+fn paths(api: &Api) -> Tree {
+    let mut paths: Vec<String> =
+        ["/healthz", "/livez", "/openapi/v3", "/readyz", "/version", "/api", "/apis"]
+            .map(str::to_owned)
+            .to_vec();
+    for (group, versions) in discovery::groups(api) {
+        if !group.is_empty() {
+            paths.push(format!("/apis/{group}"));
         }
+        let root = if group.is_empty() { "/api" } else { "/apis" };
+        let qualified = versions.iter().map(|version| discovery::qualified(group, version));
+        paths.extend(qualified.map(|version| format!("{root}/{version}")));
     }
-    let groups = versions.iter().map(|(group, versions)| api_group(group, versions));
-    let groups: Vec<Tree> = groups.collect();
-    map! { "kind" => "APIGroupList", "apiVersion" => "v1", "groups" => groups }
-}
-
-fn group_of(api: &Api, group: &str) -> Option<Tree> {
-    let all = groups(api);
-    let mut found = all["groups"].items().iter().find(|have| have["name"] == group)?.clone();
-    found.set(&["kind"], "APIGroup");
-    found.set(&["apiVersion"], "v1");
-    Some(found)
-}
-
-fn api_group(group: &str, versions: &[Text]) -> Tree {
-    let versions: Vec<Tree> = versions
-        .iter()
-        .map(|version| {
-            map! { "groupVersion" => format!("{group}/{version}"), "version" => version }
-        })
-        .collect();
-    map! {
-        "name" => group, "preferredVersion" => versions.first().cloned(), "versions" => versions,
-    }
-}
-
-fn resources(api: &Api, group: &str, version: &str) -> Option<Tree> {
-    let name = match group {
-        "" => version.to_owned(),
-        group => format!("{group}/{version}"),
-    };
-    let of_group = |kind: &&Type| kind.resource.group() == group && kind.serves(&name);
-    let resources: Vec<Tree> = api.resources().filter(of_group).flat_map(rows).collect();
-    if resources.is_empty() {
-        return None;
-    }
-    Some(map! {
-        "kind" => "APIResourceList", "apiVersion" => "v1", "groupVersion" => name,
-        "resources" => resources,
-    })
-}
-
-/// A resource and its subresources, as legacy discovery lists them.
-fn rows(kind: &Type) -> Vec<Tree> {
-    let row = |name: String, kind_name: &str, verbs: Tree| {
-        map! {
-            "name" => name, "singularName" => "", "namespaced" => kind.namespaced,
-            "kind" => kind_name, "verbs" => verbs,
-        }
-    };
-    let verbs =
-        list!["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",];
-    let plural = kind.resource.plural();
-    let mut rows = vec![row(plural.to_owned(), &kind.kind, verbs)];
-    for subresource in &kind.subresources {
-        let (shown, verbs) = match subresource.as_str() {
-            "eviction" => ("Eviction", list!["create"]),
-            "binding" => ("Binding", list!["create"]),
-            "scale" => ("Scale", list!["get", "patch", "update"]),
-            _ => (kind.kind.as_str(), list!["get", "patch", "update"]),
-        };
-        rows.push(row(format!("{plural}/{subresource}"), shown, verbs));
-    }
-    rows
+    paths.sort();
+    let paths: Vec<Tree> = paths.into_iter().map(Tree::from).collect();
+    map! { "paths" => if paths.is_empty() { list![] } else { paths.into() } }
 }

@@ -25,7 +25,8 @@ pub enum Path {
 pub fn read(path: &str) -> Option<Path> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (group, version, rest) = match parts.as_slice() {
-        ["version" | "healthz" | "livez" | "readyz" | "api" | "apis"] => return Some(Path::Server),
+        [] | ["version" | "api" | "apis"] => return Some(Path::Server),
+        ["healthz" | "livez" | "readyz" | "openapi", ..] => return Some(Path::Server),
         ["api", _] | ["apis", _] | ["apis", _, _] => return Some(Path::Server),
         ["api", version, rest @ ..] => ("", (*version).to_owned(), rest),
         ["apis", group, version, rest @ ..] => (*group, format!("{group}/{version}"), rest),

@@ -3,6 +3,7 @@
 use http::Method;
 use kubesim_model::map;
 use kubesim_model::request::{Status, Verb};
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
 use super::*;
@@ -59,23 +60,17 @@ fn methods_and_media_types_become_verbs() {
 }
 
 #[test]
-fn server_side_apply_is_refused_with_what_to_use_instead() {
-    let kind = "application/apply-patch+yaml";
-    let refused = call(Method::PATCH, "/api/v1/nodes/a?fieldManager=x", kind, "{}").unwrap_err();
-    assert_eq!((refused.code, refused.reason.as_str()), (415, "UnsupportedMediaType"));
-    assert!(refused.message.contains("merge"), "{refused}");
-}
-
-#[test]
-fn list_options_are_read_and_unknown_ones_refused() {
+fn list_options_are_read_and_unknown_ones_are_nobodys() {
     let uri = "/api/v1/pods?labelSelector=app%3Dweb,tier%20in%20(a,b)&limit=5&resourceVersion=7";
     let list = request(Method::GET, uri, "", "").list;
     assert_eq!(list.label_selector, "app=web,tier in (a,b)");
     assert_eq!((list.limit, list.resource_version.as_str()), (5, "7"));
-    for wrong in ["?limit=many", "?shardSelector=x", "?watch=perhaps"] {
-        let refused = call(Method::GET, &format!("/api/v1/pods{wrong}"), "", "").unwrap_err();
-        assert_eq!(refused.code, 400, "{wrong}");
+    for (wrong, code) in [("limit=many", 400), ("sendInitialEvents=1", 422)] {
+        let refused = call(Method::GET, &format!("/api/v1/pods?{wrong}"), "", "").unwrap_err();
+        assert_eq!(refused.code, code, "{wrong}");
     }
+    let unknown = request(Method::GET, "/api/v1/pods?shardSelector=x&watch=0", "", "").list;
+    assert_eq!(unknown, Default::default());
 }
 
 #[test]
@@ -124,28 +119,80 @@ fn a_watch_begins_after_its_version_or_with_what_there_is() {
     assert_eq!(watching(&matching).from, 0);
     let refused = call(Method::GET, streaming, "", "").err().map(|status| status.code);
     assert_eq!(refused, Some(422), "kube-apiserver v1.36 wants to be told how versions match");
-    let one = call(Method::GET, "/api/v1/nodes/a?watch=1", "", "").unwrap();
-    assert!(matches!(one, Call::Request { .. }), "one object is not watched, but got");
+    let one = watching("/api/v1/nodes/a?watch=1&fieldSelector=spec.unschedulable%3Dtrue");
+    assert_eq!(one.spec.field_selector, "metadata.name=a,spec.unschedulable=true");
+}
+
+fn served() -> kubesim::api::Api {
+    kubesim::api::Api::new(1, kubesim::api::ApiConfig::default())
+}
+
+fn view(resource: Resource, accept: &str, include: &str) -> View {
+    let form = Form::accepted(accept, include).unwrap();
+    View::of(&served(), &resource, "v1", form, 90_000)
 }
 
 #[test]
-fn metadata_alone_is_served_and_tables_are_not() {
+fn metadata_alone_is_served() {
     let partial = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-    let form = Form::accepted(partial).unwrap();
     let object = map! { "metadata" => map! { "name" => "a" }, "spec" => map! {} };
-    let list = form.answer(&map! { "items" => Tree::from(vec![object]) });
+    let list = map! { "items" => Tree::from(vec![object]) };
+    let list = view(Resource::NODES, partial, "").answer(&list);
     assert_eq!(list["items"][0]["kind"], "PartialObjectMetadata");
     assert!(list["items"][0]["spec"].is_null());
-    let table = "application/json;as=Table;g=meta.k8s.io;v=v1";
-    assert_eq!(Form::accepted(table).unwrap_err().code, 406);
-    assert_eq!(Form::accepted(&format!("{table}, application/json")).unwrap(), Form::Whole);
+}
+
+#[test]
+fn tables_name_their_columns_once_and_take_so_much_of_objects_as_is_asked_for() {
+    let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+    let made = "2026-01-01T00:00:00Z";
+    let object = map! {
+        "metadata" => map! { "name" => "a", "creationTimestamp" => made, "resourceVersion" => "7" },
+        "data" => map! { "x" => "1" },
+    };
+    let shown = view(Resource::CONFIG_MAPS, table, "Object").answer(&object);
+    let names: Vec<&str> =
+        shown["columnDefinitions"].items().iter().map(|column| column["name"].str()).collect();
+    assert_eq!(names, ["Name", "Data", "Age"]);
+    assert_eq!(shown["rows"][0]["cells"], kubesim_model::list!["a", 1, "90s"]);
+    assert_eq!(shown["rows"][0]["object"]["kind"], "ConfigMap");
+    assert_eq!(shown["metadata"]["resourceVersion"], "7");
+    let second = view(Resource::CONFIG_MAPS, table, "None").event(&object, false);
+    assert!(second["columnDefinitions"].is_null() && second["rows"][0]["object"].is_null());
+    assert_eq!(Form::accepted(table, "Everything").unwrap_err().code, 400);
+}
+
+#[test]
+fn every_type_has_a_table_for_any_object() {
+    let api = served();
+    let table = Form::accepted("application/json;as=Table", "").unwrap();
+    for kind in api.resources() {
+        let view = View::of(&api, &kind.resource, &kind.api_version(), table, 0);
+        for object in [map! {}, map! { "spec" => 1, "status" => "x", "metadata" => true }] {
+            let shown = view.answer(&object);
+            let columns = shown["columnDefinitions"].items().len();
+            assert_eq!(shown["rows"][0]["cells"].items().len(), columns, "{}", kind.resource);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_json_is_not_acceptable() {
+    for accept in ["text/html", "application/yaml", "application/json;as=Nothing"] {
+        assert_eq!(Form::accepted(accept, "").unwrap_err().code, 406, "{accept}");
+    }
+    for accept in
+        ["", "*/*", "text/html, */*", "application/vnd.kubernetes.protobuf,application/json"]
+    {
+        assert_eq!(Form::accepted(accept, ""), Ok(Form::Whole), "{accept}");
+    }
 }
 
 #[test]
 fn discovery_lists_what_the_server_serves() {
-    let api = kubesim::api::Api::new(1, kubesim::api::ApiConfig::default());
+    let api = served();
     let body = |path: &str| {
-        let reply = Meta::new(path).answer(&api);
+        let reply = Meta::new(path, "").answer(&api);
         assert_eq!(reply.status(), 200, "{path}");
         serde_json::from_slice::<Tree>(reply.body()).unwrap()
     };
@@ -154,5 +201,77 @@ fn discovery_lists_what_the_server_serves() {
     assert!(names.contains(&"pods/eviction") && names.contains(&"nodes"), "{names:?}");
     assert_eq!(body("/apis/apps")["preferredVersion"]["groupVersion"], "apps/v1");
     assert_eq!(body("/version")["minor"], "36");
-    assert_eq!(Meta::new("/apis/none.example").answer(&api).status(), 404);
+    let nodes = core["resources"].items().iter().find(|row| row["name"] == "nodes").unwrap();
+    assert_eq!((nodes["singularName"].str(), nodes["shortNames"][0].str()), ("node", "no"));
+    let lost = Meta::new("/apis/none.example", "").answer(&api);
+    assert_eq!((lost.status().as_u16(), lost.body().as_ref()), (404, &b"404 page not found\n"[..]));
+}
+
+#[test]
+fn discovery_is_aggregated_for_those_who_ask_for_it() {
+    let api = served();
+    let accept = |version: &str| {
+        format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
+    };
+    for version in ["v2", "v2beta1"] {
+        let all = format!("{},application/json", accept(version));
+        let reply = Meta::new("/apis", &all).answer(&api);
+        assert_eq!(reply.headers()["content-type"], accept(version).as_str());
+        let body: Tree = serde_json::from_slice(reply.body()).unwrap();
+        assert_eq!(body["items"][0]["metadata"]["name"], "apps");
+        let resources = body["items"][0]["versions"][0]["resources"].items();
+        let found = resources.iter().find(|one| one["resource"] == "deployments").unwrap();
+        assert_eq!(found["subresources"][0]["responseKind"]["kind"], "Scale");
+    }
+    let unknown = format!("{},application/json", accept("v3"));
+    let reply = Meta::new("/api", &unknown).answer(&api);
+    let body: Tree = serde_json::from_slice(reply.body()).unwrap();
+    assert_eq!(body["kind"], "APIVersions");
+}
+
+#[test]
+fn every_document_of_openapi_that_the_index_names_is_there_and_whole() {
+    let api = served();
+    let body = |path: &str| {
+        let reply = Meta::new(path, "").answer(&api);
+        serde_json::from_slice::<Tree>(reply.body()).unwrap()
+    };
+    let index = body("/openapi/v3");
+    assert!(index["paths"]["apis/apps/v1"]["serverRelativeURL"].str().contains("?hash="));
+    for (name, _) in index["paths"].fields() {
+        let document = body(&format!("/openapi/v3/{name}")).to_string();
+        let known: Tree = serde_json::from_str(&document).unwrap();
+        let schemas = &known["components"]["schemas"];
+        for reference in document.split("#/components/schemas/").skip(1) {
+            let wanted = reference.split('"').next().unwrap();
+            assert!(!schemas[wanted].is_null(), "{name} lacks {wanted}");
+        }
+        assert!(document.contains("fieldValidation"), "{name}");
+    }
+}
+
+#[test]
+fn configurations_are_read_as_json_and_as_yaml() {
+    let uri = "/api/v1/namespaces/shop/configmaps/a?fieldManager=me&force=true";
+    let apply = |body: &str| call(Method::PATCH, uri, "application/apply-patch+yaml", body);
+    let read = |body: &str| match apply(body) {
+        Ok(Call::Request { request, .. }) => *request,
+        other => panic!("{other:?}"),
+    };
+    let json = read(r#"{"kind":"ConfigMap","data":{"a":"1","b":null}}"#);
+    assert_eq!(
+        (json.verb, json.field_manager.as_str(), json.force),
+        (Verb::Apply, "me", Some(true))
+    );
+    assert!(json.body["data"].get("b").is_some(), "what is null is kept");
+    let yaml = read("# a note\nkind: ConfigMap\ndata: {a: '1', b: ~}\nmode: 0644\n");
+    assert_eq!(yaml.body["data"], json.body["data"]);
+    assert_eq!(yaml.body["mode"].as_i64(), Some(0o644));
+    for body in ["a: [b", "[]", "text", "\t"] {
+        let refused = apply(body).unwrap_err();
+        assert!(
+            refused.code == 400 && refused.message.starts_with("error decoding YAML"),
+            "{body}"
+        );
+    }
 }

@@ -24,6 +24,9 @@ pub enum Verb {
     MergePatch,
     /// Kubernetes' own patch, which merges lists of built-in types by key.
     StrategicPatch,
+    /// Server-side apply: a configuration whose fields are the manager's from then on. Makes an
+    /// object that is not there.
+    Apply,
     /// Deletes an object.
     Delete,
     /// Deletes the objects that a list would answer.
@@ -36,9 +39,9 @@ impl Verb {
         !matches!(self, Verb::Get | Verb::List)
     }
 
-    /// Whether this is one of the three patches.
+    /// Whether this is one of the four patches.
     pub fn is_patch(self) -> bool {
-        matches!(self, Verb::JsonPatch | Verb::MergePatch | Verb::StrategicPatch)
+        matches!(self, Verb::JsonPatch | Verb::MergePatch | Verb::StrategicPatch | Verb::Apply)
     }
 }
 
@@ -66,12 +69,12 @@ pub struct Request {
     pub verb: Verb,
     /// To which resource.
     pub resource: Resource,
-    /// In which version of it, as in `v1`; empty for the stored one.
-    pub version: Text,
     /// Namespace and name. The name is empty for lists, and for creates with `generateName`.
     pub key: ObjectKey,
     /// `status`, `scale`, `eviction`, `binding`, …; empty for the object itself.
     pub subresource: Text,
+    /// The version of the type that it speaks, by its name (`v1`); empty for the stored one.
+    pub version: Text,
     /// The object, the patch, or the delete options.
     pub body: Tree,
     /// For lists and `DeleteCollection`.
@@ -80,6 +83,13 @@ pub struct Request {
     pub dry_run: bool,
     /// Refuse fields that the type does not have (`fieldValidation=Strict`); else they are dropped.
     pub strict: bool,
+    /// Drop such fields without a warning (`fieldValidation=Ignore`).
+    pub lenient: bool,
+    /// The name under which the fields that are written are owned; empty for the first part of
+    /// the user agent. Whoever applies must name one.
+    pub field_manager: Text,
+    /// Whether an apply takes what others own. Only for applies.
+    pub force: Option<bool>,
 }
 
 impl Request {
@@ -88,13 +98,16 @@ impl Request {
         Request {
             verb,
             resource,
-            version: Text::default(),
             key,
             subresource: Text::default(),
+            version: Text::default(),
             body: Tree::Null,
             list: ListOptions::default(),
             dry_run: false,
             strict: false,
+            lenient: false,
+            field_manager: Text::default(),
+            force: None,
         }
     }
 
@@ -128,6 +141,13 @@ impl Request {
     /// A strategic merge patch.
     pub fn strategic_patch(resource: Resource, key: ObjectKey, patch: Tree) -> Self {
         Request::new(Verb::StrategicPatch, resource, key).with_body(patch)
+    }
+
+    /// A server-side apply of `config`, which names its type and itself, by `manager`.
+    pub fn apply(resource: Resource, config: Tree, manager: impl Into<Text>) -> Self {
+        let key = crate::object::key(&config);
+        let field_manager = manager.into();
+        Request { field_manager, ..Request::new(Verb::Apply, resource, key).with_body(config) }
     }
 
     /// Deletes an object with the defaults of its type.
@@ -229,6 +249,15 @@ impl Status {
         }
         status
     }
+}
+
+/// What comes with an answer, besides what was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// Whether the request made an object (HTTP 201).
+    pub created: bool,
+    /// Warnings for whoever sent the request, as in `unknown field "spec.replica"`.
+    pub warnings: Vec<Text>,
 }
 
 /// What a request answers: the object (or list, or Status of a delete), or the failure.

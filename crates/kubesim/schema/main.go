@@ -1,23 +1,38 @@
 // Writes the fields of the built-in types, as their JSON encoding has them, to `types.txt` (see
-// `src/api/typed/table.rs` for its form):
+// `src/api/typed/table.rs` for its form), and as their protobuf encoding has them to
+// `messages.txt` (see `messages.go`):
 //
 //	go mod tidy && go run . >types.txt
+//	go run . messages >../../kubesim-http/src/protobuf/messages.txt
+//	go run . samples >../../kubesim-http/src/protobuf/samples.txt
+//	go run . requests >../../../fixtures/api/cases/protobuf.yaml
 package main
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"sort"
 	"strings"
 
+	admission "k8s.io/api/admissionregistration/v1"
 	apps "k8s.io/api/apps/v1"
+	authentication "k8s.io/api/authentication/v1"
+	authorization "k8s.io/api/authorization/v1"
 	autoscaling "k8s.io/api/autoscaling/v1"
+	autoscaling2 "k8s.io/api/autoscaling/v2"
+	batch "k8s.io/api/batch/v1"
+	certificates "k8s.io/api/certificates/v1"
 	coordination "k8s.io/api/coordination/v1"
 	core "k8s.io/api/core/v1"
 	discovery "k8s.io/api/discovery/v1"
+	events "k8s.io/api/events/v1"
+	flowcontrol "k8s.io/api/flowcontrol/v1"
 	networking "k8s.io/api/networking/v1"
+	node "k8s.io/api/node/v1"
 	policy "k8s.io/api/policy/v1"
 	rbac "k8s.io/api/rbac/v1"
+	dra "k8s.io/api/resource/v1"
 	scheduling "k8s.io/api/scheduling/v1"
 	storage "k8s.io/api/storage/v1"
 	extensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -25,6 +40,7 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	registration "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 )
 
 var roots = []any{
@@ -35,17 +51,31 @@ var roots = []any{
 	scheduling.PriorityClass{}, networking.Ingress{}, networking.NetworkPolicy{}, rbac.Role{}, rbac.RoleBinding{},
 	rbac.ClusterRole{}, rbac.ClusterRoleBinding{}, storage.StorageClass{}, extensions.CustomResourceDefinition{},
 	autoscaling.Scale{}, meta.DeleteOptions{},
+	core.ReplicationController{}, core.LimitRange{}, core.ResourceQuota{}, core.PodTemplate{},
+	core.ComponentStatus{}, batch.Job{}, batch.CronJob{}, autoscaling2.HorizontalPodAutoscaler{},
+	autoscaling.HorizontalPodAutoscaler{}, events.Event{}, certificates.CertificateSigningRequest{},
+	admission.ValidatingWebhookConfiguration{}, admission.MutatingWebhookConfiguration{},
+	admission.ValidatingAdmissionPolicy{}, admission.ValidatingAdmissionPolicyBinding{},
+	admission.MutatingAdmissionPolicy{}, admission.MutatingAdmissionPolicyBinding{},
+	authentication.TokenReview{}, authentication.TokenRequest{}, authentication.SelfSubjectReview{},
+	authorization.SubjectAccessReview{}, authorization.SelfSubjectAccessReview{},
+	authorization.LocalSubjectAccessReview{}, authorization.SelfSubjectRulesReview{},
+	networking.IngressClass{}, networking.IPAddress{}, networking.ServiceCIDR{}, node.RuntimeClass{},
+	storage.CSIDriver{}, storage.CSINode{}, storage.VolumeAttachment{}, storage.CSIStorageCapacity{},
+	storage.VolumeAttributesClass{}, flowcontrol.FlowSchema{}, flowcontrol.PriorityLevelConfiguration{},
+	registration.APIService{}, dra.DeviceClass{}, dra.ResourceClaim{}, dra.ResourceClaimTemplate{},
+	dra.ResourceSlice{},
 }
 
 // Types whose JSON is not what their fields say.
 var special = map[reflect.Type]string{
-	reflect.TypeOf(meta.Time{}):               "time",
-	reflect.TypeOf(meta.MicroTime{}):          "microtime",
-	reflect.TypeOf(resource.Quantity{}):       "quantity",
-	reflect.TypeOf(intstr.IntOrString{}):      "int-or-string",
-	reflect.TypeOf(runtime.RawExtension{}):    "any",
-	reflect.TypeOf(meta.FieldsV1{}):           "any",
-	reflect.TypeOf(extensions.JSON{}):         "any",
+	reflect.TypeOf(meta.Time{}):                  "time",
+	reflect.TypeOf(meta.MicroTime{}):             "microtime",
+	reflect.TypeOf(resource.Quantity{}):          "quantity",
+	reflect.TypeOf(intstr.IntOrString{}):         "int-or-string",
+	reflect.TypeOf(runtime.RawExtension{}):       "any",
+	reflect.TypeOf(meta.FieldsV1{}):              "any",
+	reflect.TypeOf(extensions.JSON{}):            "any",
 	reflect.TypeOf(extensions.JSONSchemaProps{}): "any",
 }
 
@@ -133,12 +163,18 @@ func fields(t reflect.Type) []string {
 		if strings.Contains(strategy, "replace") {
 			line += " replace"
 		}
+		line += merging(t, field)
 		lines = append(lines, line)
 	}
 	return lines
 }
 
 func main() {
+	if len(os.Args) > 1 {
+		modes := map[string]func(){"messages": messages, "requests": requests, "samples": samples}
+		modes[os.Args[1]]()
+		return
+	}
 	fmt.Println("# Made by main.go of the Go types of Kubernetes v1.36.3: fields of the JSON of built-in types.")
 	for _, root := range roots {
 		named(reflect.TypeOf(root))

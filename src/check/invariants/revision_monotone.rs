@@ -23,7 +23,9 @@ pub const DEFINITION: Definition = Definition {
     doc: "The subject never changes a pod from the revision that its workload updates to, to \
           another one; never lowers `status.observedGeneration` of its workload; and never lowers \
           the number of a ControllerRevision. A rollback changes the revision to update to, so it \
-          goes forwards. A subject that could not know yet what the revision is, is not blamed.",
+          goes forwards. A subject that could not know yet what the revision is, is not blamed, nor \
+          one whose status does not tell of the newest generation yet: the revision that it names \
+          may be that of the one before.",
     needs: &[Capability::Actors],
     make: |_| Box::new(RevisionMonotone { lag: Lag::default() }),
 };
@@ -107,6 +109,9 @@ fn backwards(
         return Ok(None);
     }
     let Some(workload) = scene.workload_of(after)? else { return Ok(None) };
+    if is_behind(workload, scene)? {
+        return Ok(None);
+    }
     let Some(update) = scene.update_revision(workload)? else { return Ok(None) };
     let (old, new) = (scene.revision(workload, before)?, scene.revision(workload, after)?);
     if old.as_ref() != Some(&update) || new == old || new.is_none() {
@@ -122,4 +127,10 @@ fn backwards(
     let new = new.map(String::from).unwrap_or_default();
     let message = format!("a pod of {} lost its revision", object::key(workload));
     Ok(Some((new, update.to_string(), message)))
+}
+
+/// Whether the status tells of an older generation than what the subject may act on already.
+fn is_behind(workload: &Tree, scene: &Scene<'_>) -> Result<bool, ObserveError> {
+    let generation = workload["metadata"]["generation"].as_i64().unwrap_or(0);
+    Ok(scene.observed_generation(workload)?.is_some_and(|observed| observed < generation))
 }

@@ -58,6 +58,7 @@ pub(super) const EDGES: &[Edge] = &[
     holds("no-orphans", "owner-was-never-seen", owner_was_never_seen),
     broken("status-truthful", "available-with-time-alone", said_with_time_alone),
     broken("status-truthful", "of-an-old-generation", said_of_an_old_generation),
+    holds("revision-monotone", "status-follows-later", status_follows_later),
     holds("no-hot-loop", "follows-what-happens", follows_what_happens),
     broken("no-hot-loop", "made-again-and-again", made_again_and_again),
 ];
@@ -246,6 +247,14 @@ fn said_with_time_alone(story: &mut Story) {
 fn said_of_an_old_generation(story: &mut Story) {
     story.set("user", WEB, &["metadata", "generation"], 2).wait(60_000);
     story.step("wait", StepPhase::Finished);
+}
+
+/// A pod gets its new revision before the status names it.
+fn status_follows_later(story: &mut Story) {
+    story.set("user", WEB, &["metadata", "generation"], 2).wait(40);
+    story.update_in_place("web-0");
+    story.set("cloneset", WEB, &["status", "updateRevision"], "r2");
+    story.set("cloneset", WEB, &["status", "observedGeneration"], 2);
 }
 
 /// A status comes back to what it was, for so does what it tells of.

@@ -272,6 +272,7 @@ impl Story {
         web.set(&["metadata", "generation"], 2);
         self.write("user", Resource::CLONE_SETS, web.clone());
         web.set(&["status", "updateRevision"], "r2");
+        web.set(&["status", "observedGeneration"], 2);
         self.write("cloneset", Resource::CLONE_SETS, web).wait(2_000)
     }
 

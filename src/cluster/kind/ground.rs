@@ -1,10 +1,9 @@
 //! A kind cluster as what a trial stands on: its nodes, and its control plane's static pods.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kind_rs::{Container, ContainerState, Error, Exec, Node, Signal, Status};
@@ -13,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinSet;
 
+use super::guard::Guard;
 use super::hosts::{Seen, Watched, fact, follow};
 use super::images;
 use super::link;
@@ -62,34 +62,12 @@ pub(super) struct KindGround {
     facts: Vec<Seen>,
     /// What could not be done to a node.
     trouble: Option<String>,
-    /// What has become of the control plane's node.
-    lost: Arc<Mutex<Option<String>>>,
+    guard: Guard,
     kubeconfig: Utf8PathBuf,
     /// Those who look at the nodes end with the trial.
     watchers: JoinSet<()>,
     /// Last: the cluster is made ready for the next trial.
     _lease: Lease,
-}
-
-/// How often the control plane's node is looked at.
-const LOOK: Duration = Duration::from_secs(5);
-
-/// How often in a row an engine may not say how the node is: it may have much to do.
-const SILENCES: u32 = 3;
-
-/// Looks whether the control plane's node is there, until it is not.
-async fn guard(node: Node, lost: Arc<Mutex<Option<String>>>) {
-    let mut silences = 0;
-    let why = loop {
-        tokio::time::sleep(LOOK).await;
-        match node.state().await {
-            Ok(state) if state.status == Status::Running => silences = 0,
-            Ok(state) => break format!("the control plane's node is {:?}", state.status),
-            Err(error) if error.is_timeout() && silences < SILENCES => silences += 1,
-            Err(error) => break format!("the control plane's node is gone: {error}"),
-        }
-    };
-    *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
 }
 
 impl KindGround {
@@ -105,10 +83,10 @@ impl KindGround {
         }
         // Controllers may run there too.
         let own = Text::new(site.control_plane.name());
-        let looks = follow(site.control_plane.clone(), own, Arc::default(), tell.clone());
+        let looks = follow(site.control_plane.clone(), own.clone(), Arc::default(), tell.clone());
         watchers.spawn_on(looks, &runtime);
-        let lost = Arc::default();
-        watchers.spawn_on(guard(site.control_plane.clone(), Arc::clone(&lost)), &runtime);
+        let all = site.nodes.iter().chain([(&own, &site.control_plane)]);
+        let guard = Guard::new(all, &runtime);
         KindGround {
             runtime,
             control_plane: site.control_plane.clone(),
@@ -123,7 +101,7 @@ impl KindGround {
             tell,
             facts: Vec::new(),
             trouble: None,
-            lost,
+            guard,
             kubeconfig: site.kubeconfig(),
             watchers,
             _lease: lease,
@@ -282,6 +260,7 @@ impl KindGround {
         if let Some(watched) = self.watched.get(name) {
             watched.losses.fetch_add(1, Ordering::SeqCst);
         }
+        self.guard.disturb(name);
         let off = Some(HostFact::PoweredOff);
         let touched = self.on_node(name, off, async |node, _| node.kill().await)?;
         self.off.extend(touched.nodes.iter().cloned());
@@ -293,6 +272,7 @@ impl KindGround {
         if let Some(quiet) = quiet.filter(|_| !self.frozen.contains_key(name)) {
             self.frozen.insert(name.clone(), self.runtime.block_on(quiet.lock_owned()));
         }
+        self.guard.disturb(name);
         let frozen = Some(HostFact::Frozen);
         let touched = self.on_node(name, frozen, async |node, _| node.pause().await)?;
         if touched.nodes.is_empty() {
@@ -363,8 +343,7 @@ pub(super) fn matches(selector: &ContainerSelector, container: &Container) -> bo
 
 impl Ground for KindGround {
     fn is_broken(&mut self) -> Option<String> {
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        self.trouble.clone().or_else(|| lost.clone())
+        self.trouble.clone().or_else(|| self.guard.trouble())
     }
 
     fn act(&mut self, component: Component, phase: ActorPhase) -> bool {
@@ -378,6 +357,7 @@ impl Ground for KindGround {
                 let on = Some(HostFact::PoweredOn);
                 let done = self.on_node(name, on, async |node, _| node.start().await);
                 let named = self.on_node(name, None, async |node, _| name_host(node, name).await);
+                self.guard.restore(name);
                 self.off.remove(name);
                 self.idle.remove(name);
                 // A boot has ended what stood still.
@@ -392,6 +372,7 @@ impl Ground for KindGround {
                     state if state.status == Status::Paused => node.unpause().await,
                     _ => Ok(()),
                 });
+                self.guard.restore(node);
                 self.frozen.remove(node);
                 self.goes_on(node).and(done)
             }

@@ -4,6 +4,7 @@
 
 mod config;
 mod ground;
+mod guard;
 mod hosts;
 mod images;
 mod inventory;

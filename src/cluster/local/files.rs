@@ -1,8 +1,8 @@
 //! What the processes of a control plane read: certificates, kubeconfigs and their arguments.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use kubesim_server::{Authority, Pair, token_key};
 
-use super::certificates::{Authority, Pair, token_key};
 use super::plane::failed;
 use crate::cluster::ClusterError;
 use crate::cluster::real::{AUDIT_POLICY, Credentials, Endpoint};

@@ -2,7 +2,6 @@
 //! processes of this machine, on loopback, with the simulated nodes of kubesim over their API.
 
 mod binaries;
-mod certificates;
 mod files;
 mod guard;
 mod plane;

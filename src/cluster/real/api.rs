@@ -264,6 +264,8 @@ fn query(request: &Request) -> Vec<(&'static str, String)> {
         ("continue", list.continue_token.to_string()),
         ("resourceVersion", list.resource_version.to_string()),
         ("resourceVersionMatch", list.resource_version_match.to_string()),
+        ("fieldManager", request.field_manager.to_string()),
+        ("force", request.force.map_or_else(String::new, |force| force.to_string())),
     ];
     query.retain(|(_, value)| !value.is_empty());
     if list.limit > 0 {
@@ -286,6 +288,7 @@ fn method(verb: Verb) -> (Method, &'static str) {
         Verb::JsonPatch => (Method::PATCH, "application/json-patch+json"),
         Verb::MergePatch => (Method::PATCH, "application/merge-patch+json"),
         Verb::StrategicPatch => (Method::PATCH, "application/strategic-merge-patch+json"),
+        Verb::Apply => (Method::PATCH, "application/apply-patch+yaml"),
         Verb::Delete | Verb::DeleteCollection => (Method::DELETE, "application/json"),
     }
 }

@@ -147,7 +147,7 @@ impl RealCluster {
         };
         cluster.wait_until_pods_can_be_made()?;
         let types: Vec<Type> = cluster.world.api().resources().cloned().collect();
-        types.iter().for_each(|kind| cluster.follow(kind));
+        types.iter().filter(|kind| is_recorded(kind)).for_each(|kind| cluster.follow(kind));
         let nodes = cluster.wait_for_lists()?;
         cluster.began = now();
         if let Some(why) = blocked {
@@ -321,6 +321,25 @@ impl RealCluster {
         let passes = component.is_some() || self.programs.passes(actor, proxy);
         passes.then(|| proxy.pull(lever, component)).flatten()
     }
+}
+
+/// Whether every cluster serves a type, and its objects have to do with workloads.
+fn is_recorded(kind: &Type) -> bool {
+    let (group, plural) = (kind.resource.group(), kind.resource.plural());
+    let groups = [
+        "",
+        "apps",
+        "batch",
+        "policy",
+        "discovery.k8s.io",
+        "coordination.k8s.io",
+        "scheduling.k8s.io",
+        "rbac.authorization.k8s.io",
+        "apiextensions.k8s.io",
+    ];
+    !kind.asked
+        && (groups.contains(&group)
+            || ["ingresses", "networkpolicies", "storageclasses"].contains(&plural))
 }
 
 /// The wall clock, in milliseconds since the epoch of virtual time.

@@ -20,13 +20,13 @@ const NAMES: usize = 1_000;
 
 /// A folder of its own, which only its owner can read, taken away when it is dropped unless it is
 /// to last.
-pub(in crate::cluster) struct Folder {
+pub(crate) struct Folder {
     path: Utf8PathBuf,
     lasts: bool,
 }
 
 impl Folder {
-    pub(in crate::cluster) fn new() -> std::io::Result<Folder> {
+    pub(crate) fn new() -> std::io::Result<Folder> {
         sweep_folders();
         Folder::within(&parent())
     }
@@ -73,7 +73,7 @@ impl Folder {
         self.lasts = false;
     }
 
-    pub(in crate::cluster) fn path(&self) -> &Utf8Path {
+    pub(crate) fn path(&self) -> &Utf8Path {
         &self.path
     }
 

@@ -11,16 +11,16 @@ const NAME: &str = "shakedown";
 
 /// An API server as its clients know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cluster) struct Endpoint {
+pub(crate) struct Endpoint {
     /// Its URL.
-    pub(in crate::cluster) server: String,
+    pub(crate) server: String,
     /// The certificate of who signed its own, in PEM.
-    pub(in crate::cluster) authority: Vec<u8>,
+    pub(crate) authority: Vec<u8>,
 }
 
 /// Who a client is.
 #[derive(Clone, Debug)]
-pub(in crate::cluster) enum Credentials<'a> {
+pub(crate) enum Credentials<'a> {
     /// Whoever has the token.
     Token(&'a str),
     /// Certificate and key, in PEM.
@@ -32,7 +32,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// It can't be read, or names no server.
-    pub(in crate::cluster) fn of(kubeconfig: &Utf8Path) -> Result<Endpoint, String> {
+    pub(crate) fn of(kubeconfig: &Utf8Path) -> Result<Endpoint, String> {
         let failed = |why: &dyn std::fmt::Display| format!("`{kubeconfig}` can't be used: {why}");
         let read = Kubeconfig::read_from(kubeconfig).map_err(|error| failed(&error))?;
         let current = read.current_context.as_ref().and_then(|name| {
@@ -54,7 +54,7 @@ impl Endpoint {
     }
 
     /// The kubeconfig of who has these credentials.
-    pub(in crate::cluster) fn kubeconfig(&self, credentials: &Credentials<'_>) -> String {
+    pub(crate) fn kubeconfig(&self, credentials: &Credentials<'_>) -> String {
         let user = match credentials {
             Credentials::Token(token) => json!({"token": token}),
             Credentials::Certificate { certificate, key } => json!({

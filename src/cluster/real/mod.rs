@@ -27,10 +27,11 @@ mod watch;
 
 pub(super) use api::Api;
 pub(super) use cluster::{RealCluster, Setup, Way, now};
+pub(crate) use folder::Folder;
 pub use folder::sweep_folders;
-pub(super) use folder::{Folder, is_left_behind, with_journals};
+pub(super) use folder::{is_left_behind, with_journals};
 pub(super) use ground::{Component, Ground};
-pub(super) use kubeconfig::{Credentials, Endpoint};
+pub(crate) use kubeconfig::{Credentials, Endpoint};
 pub(super) use limits::{capabilities, is_of_the_system, refuse_bugs};
 pub(super) use policy::AUDIT_POLICY;
 pub(super) use proxy::Proxy;

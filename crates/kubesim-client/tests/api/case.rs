@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,6 +16,9 @@ pub(crate) struct Theme {
     /// Whether the texts of causes are compared, too.
     #[serde(default)]
     pub(crate) texts: bool,
+    /// Whether it is compared who owns which fields (`metadata.managedFields`).
+    #[serde(default)]
+    pub(crate) owners: bool,
     /// Objects that bodies are made from.
     #[serde(default)]
     pub(crate) objects: BTreeMap<String, Value>,
@@ -56,6 +61,12 @@ pub(crate) struct Step {
     #[serde(rename = "use")]
     base: Option<String>,
     body: Value,
+    /// The form of the answer: `table`, `metadata`, or what the header `Accept` says.
+    accept: Option<String>,
+    /// The body as Kubernetes' protobuf, in base64, instead of `body`.
+    protobuf: Option<String>,
+    /// A body as it is, instead.
+    text: Option<String>,
     /// What later requests refer to as `${name}`: dotted paths into the answer.
     pub(crate) save: BTreeMap<String, String>,
     /// Requests while the watch is open.
@@ -69,7 +80,9 @@ pub(crate) struct HttpRequest {
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
-    pub(crate) body: String,
+    /// Empty if nothing is said.
+    pub(crate) accept: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Theme {
@@ -109,15 +122,33 @@ impl Step {
             merge(&mut object, &body);
             body = object;
         }
-        let body = if body.is_null() { String::new() } else { fill(&body.to_string(), saved) };
+        let body = match &self.text {
+            Some(text) => fill(text, saved),
+            None if body.is_null() => String::new(),
+            None => fill(&body.to_string(), saved),
+        };
         let path = fill(&absolute(path), saved);
-        HttpRequest { method, path, content_type, body }
+        let accept = match self.accept.as_deref().unwrap_or_default() {
+            "table" => "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+            "metadata" => "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+            other => other,
+        };
+        let accept = accept.to_owned();
+        if let Some(text) = &self.protobuf {
+            let body = STANDARD.decode(text).expect("`protobuf` is base64");
+            let content_type = "application/vnd.kubernetes.protobuf";
+            return HttpRequest { method, path, content_type, accept, body };
+        }
+        HttpRequest { method, path, content_type, accept, body: body.into_bytes() }
     }
 }
 
 /// `pods/a?limit=1` stands for the path in the namespace of the case.
 fn absolute(path: &str) -> String {
     const GROUPS: &[(&str, &[&str])] = &[
+        ("/apis/batch/v1", &["jobs", "cronjobs"]),
+        ("/apis/autoscaling/v2", &["horizontalpodautoscalers"]),
+        ("/apis/events.k8s.io/v1", &["newevents"]),
         ("/apis/apps/v1", &["deployments", "replicasets", "statefulsets", "daemonsets"]),
         ("/apis/apps/v1", &["controllerrevisions"]),
         ("/apis/policy/v1", &["poddisruptionbudgets"]),

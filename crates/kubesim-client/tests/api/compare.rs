@@ -65,11 +65,19 @@ pub(crate) fn answers(
     }
 }
 
-/// An answer without the texts that are for humans. Clients read those of refused evictions, and
-/// themes may ask for them. Causes have no order: Kubernetes walks through maps to find them.
+/// An answer without the texts that are for humans. Clients read those of refused evictions and
+/// applies, and themes may ask for them. Causes have no order: Kubernetes walks through maps to
+/// find them.
 fn spoken(answer: &Value, texts: bool) -> Value {
     let mut answer = answer.clone();
     let body = &mut answer["body"];
+    if let Some(causes) = body["details"]["causes"].as_array_mut()
+        && causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict")
+    {
+        // The real server tells them in any order.
+        causes.sort_by_key(ToString::to_string);
+        return answer;
+    }
     if body["kind"] != "Status" || body["reason"] == "TooManyRequests" {
         if body.is_null() {
             answer.as_object_mut().map(|answer| answer.remove("body"));

@@ -8,13 +8,30 @@ use crate::arms::HttpReply;
 /// The names of what has appeared in a case.
 #[derive(Default)]
 pub(crate) struct Normal {
+    /// Whether it is kept who owns which fields.
+    owners: bool,
     uids: Vec<String>,
     versions: Vec<String>,
     /// Generated names, and the base of each.
     names: Vec<(String, String)>,
 }
 
+/// Whether a cell tells how long ago something was: `3s`, `5m20s`.
+fn is_age(text: &str) -> bool {
+    let units = text.bytes().filter(|byte| b"smhdy".contains(byte)).count();
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    units > 0
+        && digits > 0
+        && units + digits == text.len()
+        && !text.starts_with(char::is_alphabetic)
+}
+
 impl Normal {
+    /// Nothing has appeared yet.
+    pub(crate) fn new(owners: bool) -> Normal {
+        Normal { owners, ..Normal::default() }
+    }
+
     /// An answer in the form that is recorded.
     pub(crate) fn answer(&mut self, reply: &HttpReply, is_watch: bool) -> Value {
         let mut told = json!({ "code": reply.code });
@@ -59,7 +76,13 @@ impl Normal {
     }
 
     fn object(&mut self, mut map: Map<String, Value>) -> Map<String, Value> {
-        map.remove("managedFields");
+        if !self.owners {
+            map.remove("managedFields");
+        }
+        // What columns mean is told to nobody who prints them.
+        if map.contains_key("format") && map.contains_key("priority") {
+            map.remove("description");
+        }
         if map.contains_key("items") && map.get("metadata").is_some_and(Value::is_object) {
             map["metadata"]["resourceVersion"] = json!("rv");
         }
@@ -69,6 +92,13 @@ impl Normal {
             if new && !base.is_empty() && name.len() > base.len() && name.starts_with(&base) {
                 self.names.push((name, base));
             }
+        }
+        if let Some(Value::Array(owners)) = map.get_mut("managedFields") {
+            // They are ordered by time, which varies.
+            owners.sort_by_key(|owner| {
+                let part = |key: &str| text_of(&owner[key]);
+                ["operation", "manager", "apiVersion", "subresource"].map(part)
+            });
         }
         // To every client, what is null is what is not there.
         let there = map.into_iter().filter(|(_, value)| !value.is_null());
@@ -80,7 +110,9 @@ impl Normal {
             return "time".to_owned();
         }
         match key {
+            "cells" if is_age(&text) => return "age".to_owned(),
             "continue" if !text.is_empty() => return "token".to_owned(),
+            "token" if text.starts_with("eyJ") => return "token".to_owned(),
             "clusterIP" | "clusterIPs" if text.parse::<std::net::Ipv4Addr>().is_ok() => {
                 return "ip".to_owned();
             }

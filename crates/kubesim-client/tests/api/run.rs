@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kubesim::world::{Lever, World, WorldConfig};
+use kubesim::world::{Clients, Lever, World, WorldConfig};
 use kubesim_client::{ProgramSpec, Programs, Start, exactly};
 use kubesim_model::Text;
 use serde_json::Value;
@@ -20,7 +20,8 @@ pub(crate) fn simulated(theme: &Theme, case: &Case) -> Vec<Value> {
     let shared = answers.clone();
     let (theme, case) = (Arc::new(theme_text.clone()), case.clone());
     exactly(1, move || {
-        let mut world = World::new(WorldConfig::new(1, 0));
+        let clients = Some(Clients { root_certificate: Text::default() });
+        let mut world = World::new(WorldConfig { clients, ..WorldConfig::new(1, 0) });
         // What is crashed must have been started.
         while world.next_event().is_some_and(|at| at == 0) {
             world.step();
@@ -57,7 +58,7 @@ pub(crate) fn real(server: &Real, theme: &Theme, case: &Case) -> Vec<Value> {
 
 async fn carry_out<A: Arm>(arm: &A, theme: &Theme, case: &Case) -> Vec<Value> {
     let mut saved = BTreeMap::from([("ns".to_owned(), case.name.clone())]);
-    let mut normal = Normal::default();
+    let mut normal = Normal::new(theme.owners);
     for step in Step::namespace().iter().chain(&case.given) {
         let reply = given(arm, &step.request(theme, &saved)).await;
         let fine = (200..300).contains(&reply.code);

@@ -7,9 +7,9 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
-use super::errors;
 use super::router::Call;
 use super::server::Api;
+use super::{defaults, errors};
 
 /// How long a pod stays on a node that is not ready or unreachable (DefaultTolerationSeconds).
 const TOLERATION_SECONDS: i64 = 300;
@@ -61,11 +61,12 @@ impl Api {
         }
         let named = |service: &Tree| service["spec"]["type"] == "ExternalName";
         if *call.resource() == Resource::SERVICES && !named(old) && !named(object) {
-            for field in ["clusterIP", "clusterIPs"] {
+            for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
                 if object["spec"][field].is_null() && !old["spec"][field].is_null() {
                     object.set(&["spec", field], &old["spec"][field]);
                 }
             }
+            keep_node_ports(old, object);
         }
     }
 
@@ -94,14 +95,30 @@ impl Api {
         if *call.resource() == Resource::SERVICES {
             self.allocate_addresses(object);
         }
+        if call.kind.kind == "Job" && !call.kind.custom {
+            defaults::label_job(object);
+        }
     }
 
     /// A cluster address of 10.96.0.0/12 and node ports, as the service asks for them. Numbers are
     /// handed out in order and never again.
-    fn allocate_addresses(&mut self, service: &mut Tree) {
+    pub(super) fn allocate_addresses(&mut self, service: &mut Tree) {
         let kind = service["spec"]["type"].text();
         if kind == "ExternalName" {
             return;
+        }
+        let spec = service.field_mut("spec");
+        // Who sends headless traffic elsewhere may send it to both families.
+        let elsewhere = spec["clusterIP"] == "None" && spec["selector"].fields().next().is_none();
+        let (families, policy) = match elsewhere {
+            true => (list!["IPv4", "IPv6"], "RequireDualStack"),
+            false => (list!["IPv4"], "SingleStack"),
+        };
+        if spec["ipFamilies"].is_null() {
+            spec.set(&["ipFamilies"], families);
+        }
+        if spec["ipFamilyPolicy"].is_null() {
+            spec.set(&["ipFamilyPolicy"], policy);
         }
         if service["spec"]["clusterIP"].str().is_empty() {
             self.addresses += 1;
@@ -124,6 +141,25 @@ impl Api {
                     port.set(&["nodePort"], 30_000 + self.addresses % 2_768);
                 }
             }
+        }
+    }
+}
+
+/// Ports of a service keep their node ports, by name, unless it has none any more.
+fn keep_node_ports(old: &Tree, new: &mut Tree) {
+    let has =
+        |service: &Tree| ["NodePort", "LoadBalancer"].contains(&service["spec"]["type"].str());
+    if !has(old) || new["spec"]["ports"].items().is_empty() {
+        return;
+    }
+    let stays = has(new);
+    let had = old["spec"]["ports"].items();
+    for port in new.at_mut(&["spec", "ports"]).items_mut() {
+        let Some(had) = had.iter().find(|had| had["name"] == port["name"]) else { continue };
+        if stays && port["nodePort"].is_null() {
+            port.set(&["nodePort"], &had["nodePort"]);
+        } else if !stays && port["nodePort"] == had["nodePort"] {
+            port.remove(&["nodePort"]);
         }
     }
 }

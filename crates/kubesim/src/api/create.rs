@@ -6,10 +6,12 @@ use kubesim_model::tree::Tree;
 use kubesim_model::weight::weigh;
 use kubesim_model::{Text, object};
 
+use super::convert::Other;
+use super::policies::Operation;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{custom, defaults, errors, metadata, validate};
+use super::{custom, defaults, errors, metadata, parts, validate};
 
 /// How often a generated name that is taken is drawn again.
 const DRAWS: usize = 8;
@@ -17,7 +19,14 @@ const DRAWS: usize = 8;
 impl Api {
     /// Makes an object (apiserver v0.36, `registry/rest/create.go` `BeforeCreate`).
     pub(super) fn create(&mut self, call: &Call<'_>) -> Answer {
-        let mut object = self.received(call, &Tree::Null)?;
+        let object = self.received(call, &Tree::Null)?;
+        self.make(call, object)
+    }
+
+    /// Stores a new object of the right form.
+    pub(super) fn make(&mut self, call: &Call<'_>, object: Tree) -> Answer {
+        let mut object = object;
+        let owners = object["metadata"]["managedFields"].clone();
         let namespace = self.creation_namespace(call, &mut object)?;
         let kind = &call.kind;
         if !object["metadata"]["resourceVersion"].str().is_empty() {
@@ -28,6 +37,9 @@ impl Api {
         let uid = self.new_uid();
         metadata::stamp_new(kind, &mut object, uid, call.now);
         defaults::reset_status(kind, &mut object, call.now);
+        if kind.resource.group() == "certificates.k8s.io" {
+            parts::sign(call, &mut object);
+        }
         let base = object["metadata"]["generateName"].text();
         let drawn = object::name(&object).is_empty() && !base.is_empty();
         if drawn {
@@ -40,21 +52,31 @@ impl Api {
         }
         self.in_living_namespace(kind, &namespace, object::name(&object))?;
         defaults::fill(kind, &mut object, &Tree::Null);
+        call.track_new(self, &mut object, &owners);
+        metadata::count_templates(kind, &Tree::Null, &mut object);
         self.admit(call, &mut object)?;
+        if self.config.service_accounts {
+            self.admit_account(call, &mut object)?;
+        }
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             object.remove(&["status"]);
             custom::note_stored(&mut object);
         }
-        let causes = validate::created(kind, &object, call);
+        let mut causes = validate::created(kind, &object, call);
+        if call.other_form() == Some(Other::Event) {
+            validate::check_strictly(&Tree::Null, &object, &mut causes);
+        }
         call.invalid_if(&causes, object::name(&object))?;
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             self.accept_names(&mut object, call.now);
         }
+        self.ask_policies(call, Operation::Create, (&Tree::Null, &object))?;
         self.finish_create(call, &mut object);
         let mut taken = false;
         for _ in 0..if drawn { DRAWS } else { 1 } {
             let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
             let Some(have) = self.store.get(&kind.resource, &key) else {
+                call.remarks.borrow_mut().created = true;
                 return self.put(kind, &key, object);
             };
             taken = object::is_terminating(have);
@@ -70,6 +92,9 @@ impl Api {
     /// What it shares with `old` is taken for granted.
     pub(super) fn received(&self, call: &Call<'_>, old: &Tree) -> Answer {
         let mut object = call.request.body.clone();
+        if call.kind.asked && object.as_map().is_some() && object["metadata"].is_null() {
+            object.set(&["metadata"], Tree::map());
+        }
         if object.as_map().is_none() || object["metadata"].as_map().is_none() {
             return Err(errors::bad_request("the body of the request holds no object"));
         }
@@ -90,7 +115,17 @@ impl Api {
                 call.kind.kind,
             )));
         }
-        object.set(&["apiVersion"], call.kind.api_version());
+        let version = call
+            .other_form()
+            .map_or_else(|| call.kind.api_version(), |other| Text::new_static(other.api_version()));
+        let said = object["apiVersion"].str();
+        if call.kind.versions.len() > 1 && !said.is_empty() && said != version {
+            return Err(errors::bad_request(format!(
+                "the API version in the data ({said}) does not match the expected API version \
+                 ({version})"
+            )));
+        }
+        object.set(&["apiVersion"], version);
         object.set(&["kind"], &call.kind.kind);
         call.typed(&mut object, old)?;
         Ok(object)

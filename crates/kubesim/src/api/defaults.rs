@@ -1,11 +1,15 @@
 //! The values of fields that were left out, per type (v1.36, `pkg/apis/*/v1/defaults.go`): of what
 //! controllers, kubelets and the scheduler rely on.
 
+mod autoscaling;
+mod batch;
+mod configuration;
 mod pod;
 mod status;
 mod workload;
 
-pub(super) use status::{complete_status, reset_status};
+pub(super) use batch::label_job;
+pub(super) use status::{complete_status, qos_class, reset_status};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +27,20 @@ fn default(tree: &mut Tree, field: &str, value: impl Into<Tree>) {
     }
 }
 
+/// Sets a number that is not there or zero.
+fn default_number(tree: &mut Tree, field: &str, value: i64) {
+    if tree[field].as_i64().unwrap_or(0) == 0 {
+        tree.set(&[field], value);
+    }
+}
+
+/// Sets a field that is not there or an empty text.
+fn default_text(tree: &mut Tree, field: &str, value: &'static str) {
+    if tree[field].str().is_empty() {
+        tree.set(&[field], value);
+    }
+}
+
 /// Fills in what `object` leaves out. What it shares with `old` has its defaults already.
 pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
     if object["spec"].as_map().is_some() && !object["spec"].is_same(&old["spec"]) {
@@ -34,6 +52,8 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
             "statefulsets.apps" => workload::fill_stateful_set(spec),
             "daemonsets.apps" => workload::fill_daemon_set(spec),
             "services" => fill_service(spec),
+            "cronjobs.batch" => batch::fill_cron_job(spec),
+            "horizontalpodautoscalers.autoscaling" => autoscaling::fill(spec),
             _ => {}
         }
         let templated = !kind.custom && kind.resource.group() == "apps";
@@ -43,10 +63,9 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
         }
     }
     match kind.resource.as_str() {
-        "nodes" if !object["status"]["capacity"].is_null() => {
-            let capacity = object["status"]["capacity"].clone();
-            default(object.field_mut("status"), "allocatable", capacity);
-        }
+        "pods" => {}
+        "jobs.batch" => batch::fill_job(object, old),
+        "nodes" => fill_node(object),
         "namespaces" => {
             let name = Text::new(object::name(object));
             object.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
@@ -63,7 +82,20 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
             }
         }
         "persistentvolumeclaims" => default(object.field_mut("spec"), "volumeMode", "Filesystem"),
-        _ => {}
+        _ if kind.custom => {}
+        resource => configuration::fill(resource, object),
+    }
+}
+
+/// What a node can give is what it has; its one range of addresses is its list of them, too.
+fn fill_node(node: &mut Tree) {
+    if !node["status"]["capacity"].is_null() {
+        let capacity = node["status"]["capacity"].clone();
+        default(node.field_mut("status"), "allocatable", capacity);
+    }
+    if !node["spec"]["podCIDR"].str().is_empty() {
+        let range = node["spec"]["podCIDR"].clone();
+        default(node.field_mut("spec"), "podCIDRs", list![range]);
     }
 }
 
@@ -81,8 +113,6 @@ fn fill_service(spec: &mut Tree) {
     default(spec, "sessionAffinity", "None");
     if spec["type"] != "ExternalName" {
         default(spec, "internalTrafficPolicy", "Cluster");
-        default(spec, "ipFamilies", list!["IPv4"]);
-        default(spec, "ipFamilyPolicy", "SingleStack");
     }
     if spec["type"] == "NodePort" || spec["type"] == "LoadBalancer" {
         default(spec, "externalTrafficPolicy", "Cluster");

@@ -1,13 +1,14 @@
 //! Deleting objects: preconditions, grace, finalizers, propagation.
 
 use kubesim_model::object;
-use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
 
 use super::custom;
 use super::errors::{self, Cause};
+use super::policies::Operation;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
@@ -67,6 +68,9 @@ impl Api {
     ) -> Answer {
         let kind = &call.kind;
         options.check(kind, old)?;
+        if matches!(call.request.verb, Verb::Delete | Verb::DeleteCollection) {
+            self.ask_policies(call, Operation::Delete, (old, &Tree::Null))?;
+        }
         let immortal = ["default", "kube-public", "kube-system"].contains(&key.name.as_str());
         if immortal && kind.resource == Resource::NAMESPACES {
             let why = "this namespace may not be deleted";
@@ -86,7 +90,7 @@ impl Api {
             }
             Step::Remove => {
                 self.erase(kind, key, call.now);
-                Ok(removed(kind, old))
+                Ok(removed(kind, old, self.version()))
             }
         }
     }
@@ -113,19 +117,19 @@ impl Api {
             return Ok(marked);
         }
         let marked = self.commit(&call.kind, key, marked);
-        self.delete_instances(&resource, call.now)?;
+        self.delete_instances(&resource, call)?;
         self.end_definition(&resource, call.now);
         Ok(marked)
     }
 
     /// Deletes all objects of a type whose definition ends.
-    fn delete_instances(&mut self, resource: &Resource, now: Millis) -> Result<(), Status> {
+    fn delete_instances(&mut self, resource: &Resource, by: &Call<'_>) -> Result<(), Status> {
         let Ok(kind) = self.types.find(resource) else { return Ok(()) };
         let keys: Vec<ObjectKey> =
             self.store.range(resource, "").map(|(key, _)| key.clone()).collect();
         for key in keys {
             let request = Request::delete(resource.clone(), key.clone());
-            let call = Call::new(now, kind.clone(), &request);
+            let call = Call { kind: kind.clone(), ..by.with(&request) };
             let Some(old) = self.store.get(resource, &key).cloned() else { continue };
             let options = Options::read(&call)?;
             self.delete_object(&call, &key, &old, &options)?;
@@ -134,12 +138,27 @@ impl Api {
     }
 }
 
-/// What a delete of something that is gone at once answers: pods, services and service accounts
-/// themselves, `Status` for the others.
-fn removed(kind: &Type, old: &Tree) -> Tree {
-    let whole = [Resource::PODS, Resource::SERVICES, Resource::SERVICE_ACCOUNTS];
-    if whole.contains(&kind.resource) {
-        return old.clone();
+/// What a delete of something that is gone at once answers: the object itself for some types
+/// (`ReturnDeletedObject`, v1.36) with the version of its end, `Status` for the others.
+fn removed(kind: &Type, old: &Tree, version: u64) -> Tree {
+    let whole = match kind.resource.group() {
+        "" => [
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "pods",
+            "podtemplates",
+            "resourcequotas",
+            "serviceaccounts",
+            "services",
+        ]
+        .contains(&kind.resource.as_str()),
+        "storage.k8s.io" => kind.kind != "CSIStorageCapacity",
+        group => group == "resource.k8s.io",
+    };
+    if whole {
+        let mut gone = old.clone();
+        gone.set(&["metadata", "resourceVersion"], version.to_string());
+        return gone;
     }
     let mut details = map! {
         "name" => object::name(old), "kind" => kind.resource.plural(), "uid" => object::uid(old),
@@ -169,7 +188,7 @@ fn plan(kind: &Type, old: &Tree, options: &Options, now: Millis) -> Step {
         return Step::Keep;
     }
     let mut marked = old.clone();
-    set_finalizers(&mut marked, options);
+    set_finalizers(kind, &mut marked, options);
     let held = !marked["metadata"]["finalizers"].items().is_empty()
         || (kind.resource == Resource::NAMESPACES && !old["spec"]["finalizers"].items().is_empty());
     if !is_pod && !held {
@@ -219,14 +238,15 @@ fn raise_generation(marked: &mut Tree) {
 }
 
 /// Sets and takes away the two finalizers of the garbage collector as the policy says.
-fn set_finalizers(marked: &mut Tree, options: &Options) {
+fn set_finalizers(kind: &Type, marked: &mut Tree, options: &Options) {
+    let have = &marked["metadata"]["finalizers"];
     let wanted = match options.propagation.as_str() {
         "Foreground" => Some(FOREGROUND),
         "Orphan" => Some(ORPHAN),
         "Background" => None,
+        _ if orphans(kind) && !have.items().iter().any(|one| *one == FOREGROUND) => Some(ORPHAN),
         _ => return,
     };
-    let have = &marked["metadata"]["finalizers"];
     let mut kept: Vec<Tree> = have
         .items()
         .iter()
@@ -241,6 +261,12 @@ fn set_finalizers(marked: &mut Tree, options: &Options) {
     } else {
         marked.set(&["metadata", "finalizers"], kept);
     }
+}
+
+/// Whether a type leaves its dependents behind unless it is asked not to (for those who have always
+/// known it so).
+fn orphans(kind: &Type) -> bool {
+    ["jobs.batch", "replicationcontrollers"].contains(&kind.resource.as_str())
 }
 
 /// Whether a changed object goes now: it is being deleted, its grace is spent (pods: the kubelet
@@ -264,17 +290,17 @@ impl Options {
             _ => {
                 let detail = "orphanDependents and deletionPropagation cannot be both set";
                 let cause = Cause::invalid("propagationPolicy", &body["propagationPolicy"], detail);
-                return Err(errors::invalid_options("DeleteOptions", &cause));
+                return Err(errors::invalid_options("DeleteOptions", &[cause]));
             }
         };
         if !["", "Foreground", "Background", "Orphan"].contains(&propagation.as_str()) {
             let allowed = ["Background", "Foreground", "Orphan"];
             let cause = Cause::not_supported("propagationPolicy", &propagation.into(), &allowed);
-            return Err(errors::invalid_options("DeleteOptions", &cause));
+            return Err(errors::invalid_options("DeleteOptions", &[cause]));
         }
         if body["dryRun"].items().iter().any(|stage| *stage != "All") {
             let cause = Cause::not_supported("dryRun", &body["dryRun"], &["All"]);
-            return Err(errors::invalid_options("DeleteOptions", &cause));
+            return Err(errors::invalid_options("DeleteOptions", &[cause]));
         }
         let grace = body["gracePeriodSeconds"].as_i64();
         if grace.is_none() && !body["gracePeriodSeconds"].is_null() {

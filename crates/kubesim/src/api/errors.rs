@@ -159,6 +159,16 @@ pub(super) fn modified(resource: &Resource, name: &str) -> Status {
     )
 }
 
+/// 409: an apply would take fields that others own; the path of each, and what is said of it.
+pub(super) fn apply_conflict(text: String, causes: Vec<(String, String)>) -> Status {
+    let mut status = Status::new(409, "Conflict", text);
+    let causes = causes
+        .into_iter()
+        .map(|(path, message)| Cause::new(path, "FieldManagerConflict", message).to_tree());
+    status.details = map! { "causes" => causes.collect::<Vec<Tree>>() };
+    status
+}
+
 /// 403: not allowed here and now.
 pub(super) fn forbidden(resource: &Resource, name: &str, why: impl Display) -> Status {
     let text = format!("{resource} \"{name}\" is forbidden: {why}");
@@ -182,18 +192,25 @@ pub(super) fn namespace_terminating(resource: &Resource, name: &str, namespace: 
     status
 }
 
-/// 422: the options of a request break a rule.
-pub(super) fn invalid_options(kind: &str, cause: &Cause) -> Status {
-    let text = format!("{kind}.meta.k8s.io \"\" is invalid: {}: {}", cause.field, cause.message);
+/// 422: the options of a request break these rules.
+pub(super) fn invalid_options(kind: &str, causes: &[Cause]) -> Status {
+    let texts: Vec<String> =
+        causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+    let text = match texts.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    let text = format!("{kind}.meta.k8s.io \"\" is invalid: {text}");
     let mut status = Status::new(422, "Invalid", text);
     status.details = details(kind, "meta.k8s.io", "");
-    status.details.set(&["causes"], vec![cause.to_tree()]);
+    let causes: Vec<Tree> = causes.iter().map(Cause::to_tree).collect();
+    status.details.set(&["causes"], causes);
     status
 }
 
 /// 422: an option of a list or a watch may not be set as it is.
 pub fn forbidden_option(field: &str, why: &str) -> Status {
-    invalid_options("ListOptions", &Cause::forbidden(field, why))
+    invalid_options("ListOptions", &[Cause::forbidden(field, why)])
 }
 
 /// 422: the patch makes no object of the type.

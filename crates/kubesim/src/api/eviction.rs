@@ -82,7 +82,7 @@ impl Api {
             options.set(&["preconditions", "resourceVersion"], version);
         }
         let request = Request::delete(Resource::PODS, call.request.key.clone()).with_body(options);
-        self.delete(&Call::new(call.now, call.kind.clone(), &request))
+        self.delete(&call.with(&request))
     }
 }
 

@@ -120,7 +120,7 @@ impl Api {
                 let allowed = ["Exact", "NotOlderThan", ""];
                 let cause =
                     Cause::not_supported("resourceVersionMatch", &Tree::from(other), &allowed);
-                Err(errors::invalid_options("ListOptions", &cause))
+                Err(errors::invalid_options("ListOptions", &[cause]))
             }
         }
     }

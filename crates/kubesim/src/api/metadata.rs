@@ -1,6 +1,7 @@
 //! What the server itself writes into an object's metadata, and what it clears away.
 
 use kubesim_model::object;
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 
@@ -11,6 +12,9 @@ use super::server::Api;
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// A generated name has at most 63 characters, five of which are random.
 const LONGEST_BASE: usize = 58;
+
+/// The annotation that counts the templates of a DaemonSet.
+const TEMPLATES: &str = "deprecated.daemonset.template.generation";
 
 /// Fields of metadata that only the server writes.
 const OWNED: [&str; 5] =
@@ -44,13 +48,14 @@ impl Api {
 pub(super) fn stamp_new(kind: &Type, object: &mut Tree, uid: Text, now: Millis) {
     let metadata = object.field_mut("metadata");
     // Types without a generation of their own keep one that they are given.
-    let kept = |field: &str| field == "generation" && kind.generation == Generation::Never;
+    let is_numbered = !matches!(kind.generation, Generation::Never | Generation::ChangedSpec);
+    let kept = |field: &str| field == "generation" && !is_numbered;
     for field in OWNED.into_iter().filter(|field| !kept(field)) {
         metadata.remove(&[field]);
     }
     metadata.set(&["uid"], uid);
     metadata.set(&["creationTimestamp"], object::timestamp(now));
-    if kind.generation != Generation::Never {
+    if is_numbered {
         metadata.set(&["generation"], 1);
     }
     if !kind.namespaced {
@@ -93,11 +98,23 @@ fn tidy(metadata: &mut Tree) {
     }
 }
 
+/// Counts the templates of a DaemonSet in its annotations, whatever was written there (v1.36,
+/// `spec.templateGeneration`, which `apps/v1` shows no other way).
+pub(super) fn count_templates(kind: &Type, old: &Tree, new: &mut Tree) {
+    if kind.resource != Resource::DAEMON_SETS {
+        return;
+    }
+    let had = object::annotation(old, TEMPLATES).parse().unwrap_or(0);
+    let changed = old.is_null() || old["spec"]["template"] != new["spec"]["template"];
+    let count: i64 = if changed { had + 1 } else { had.max(1) };
+    new.set(&["metadata", "annotations", TEMPLATES], count.to_string());
+}
+
 /// Raises the generation if the change is of the kind that counts.
 pub(super) fn raise_generation(kind: &Type, old: &Tree, new: &mut Tree) {
     let changed = match kind.generation {
         Generation::Never | Generation::First => false,
-        Generation::Spec => new["spec"] != old["spec"],
+        Generation::Spec | Generation::ChangedSpec => new["spec"] != old["spec"],
         Generation::SpecAndAnnotations => {
             new["spec"] != old["spec"]
                 || new["metadata"]["annotations"] != old["metadata"]["annotations"]

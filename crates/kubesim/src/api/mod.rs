@@ -6,29 +6,39 @@
 //! watch is a [`Api::list`] followed by the [`Api::changes_since`] its version, each translated by
 //! the watch's [`Selection`]. Everyone may do everything; there is no authorisation.
 
+mod accounts;
 mod admission;
+mod applying;
 mod budget;
+mod convert;
 mod create;
 mod custom;
 mod defaults;
 mod delete;
 mod errors;
 mod eviction;
+mod fields;
 mod listing;
 mod metadata;
 mod mirror;
+mod parts;
 mod patching;
+mod policies;
 mod registry;
+mod review;
 mod router;
 mod selection;
 mod server;
+mod snapshot;
 mod store;
 mod subresource;
+mod token;
 mod typed;
 mod update;
 mod validate;
 mod window;
 
+pub use convert::{in_version, stored_as};
 pub use custom::{
     Additional, Column, Conversion, Definition, Kind, ListKind, Schema, Version, age,
 };
@@ -36,6 +46,8 @@ pub use errors::forbidden_option;
 pub use registry::Type;
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};
+pub use snapshot::Snapshot;
+pub use typed::type_schemas;
 pub use window::Write;
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ impl Api {
     /// Applies the request's patch. Without a resourceVersion in it, it never loses a race.
     pub(super) fn patch(&mut self, call: &Call<'_>) -> Answer {
         let old = self.current(call)?;
-        let mut new = self.patched(call, &old)?;
+        let mut new = match call.other_form() {
+            Some(other) => self.patched(call, &other.shown(&old))?,
+            None => self.patched(call, &old)?,
+        };
         if new["metadata"].as_map().is_none() {
             return Err(errors::bad_request("the patch leaves no object"));
         }

@@ -7,8 +7,14 @@ use kubesim_model::Text;
 use kubesim_model::request::Status;
 use kubesim_model::resource::Resource;
 
+use super::convert::Other;
 use super::custom::Definition;
 use super::errors;
+use super::fields::Structural;
+
+mod rows;
+
+use rows::Row;
 
 /// What a change must touch to raise `metadata.generation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub(super) enum Generation {
     /// Anything but `metadata`, or the labels (EndpointSlices, v1.36
     /// `pkg/registry/discovery/endpointslice`).
     ContentAndLabels,
+    /// `spec`, but none before its first change.
+    ChangedSpec,
     /// 1, whatever changes.
     First,
 }
@@ -53,12 +61,16 @@ pub struct Type {
     pub namespaced: bool,
     /// Whether the type comes from a CustomResourceDefinition.
     pub custom: bool,
+    /// Whether objects are only created, to be answered, and not stored: reviews and bindings.
+    pub asked: bool,
     /// The subresources that are served, as in `status`.
     pub subresources: Vec<Text>,
     pub(super) scale: Option<ScalePaths>,
     pub(super) generation: Generation,
     /// What the definition of a custom type says of it.
     pub definition: Option<Arc<Definition>>,
+    /// How objects of a custom type are taken apart when they are applied.
+    pub(super) structural: Option<Arc<Structural>>,
 }
 
 impl Type {
@@ -75,7 +87,8 @@ impl Type {
             })
         };
         let mut versions = self.versions.iter();
-        versions.any(|version| self.qualified(version) == api_version && served(version))
+        Other::of(self, api_version).is_some()
+            || versions.any(|version| self.qualified(version) == api_version && served(version))
     }
 
     /// Whether `status` can only be written through its subresource.
@@ -90,20 +103,31 @@ impl Type {
 
     /// Whether an update may go without a resourceVersion (`AllowUnconditionalUpdate`, v1.36).
     pub(super) fn allows_blind_update(&self) -> bool {
-        let strict = [
-            &Resource::LEASES,
-            &Resource::POD_DISRUPTION_BUDGETS,
-            &Resource::CUSTOM_RESOURCE_DEFINITIONS,
-        ];
-        !self.custom && !strict.contains(&&self.resource)
+        let strict = match (self.resource.group(), self.resource.plural()) {
+            ("storage.k8s.io", plural) => {
+                !["storageclasses", "volumeattributesclasses"].contains(&plural)
+            }
+            ("admissionregistration.k8s.io" | "node.k8s.io" | "coordination.k8s.io", _)
+            | ("policy" | "apiextensions.k8s.io" | "apiregistration.k8s.io", _) => true,
+            _ => false,
+        };
+        !self.custom && !strict
     }
 
     /// Whether an update makes an object that is not there (`AllowCreateOnUpdate`, v1.36).
     pub(super) fn is_made_by_update(&self) -> bool {
-        let made = ["leases.coordination.k8s.io", "endpoints", "services", "events"];
-        let group = self.resource.group();
+        let groups = ["rbac.authorization.k8s.io", "coordination.k8s.io", "node.k8s.io"];
+        let core = ["endpoints", "services", "events", "limitranges"];
         !self.custom
-            && (made.contains(&self.resource.as_str()) || group == "rbac.authorization.k8s.io")
+            && (core.contains(&self.resource.as_str()) || groups.contains(&self.resource.group()))
+    }
+
+    /// The type of a question that a subresource is asked, as failures name it.
+    pub(super) fn subject(group: &str, kind: &'static str) -> Type {
+        Type {
+            resource: Resource::new(format!("{}s.{group}", kind.to_lowercase())),
+            ..builtin(&("", kind, true, Generation::Never, &[]), true)
+        }
     }
 
     fn qualified(&self, version: &str) -> Text {
@@ -125,7 +149,10 @@ pub(super) struct Registry {
 impl Registry {
     /// The built-in types.
     pub(super) fn builtin() -> Self {
-        let types = BUILTIN.iter().map(|row| (Resource::new(row.0), Arc::new(builtin(row))));
+        let types = rows::STORED.iter().map(|row| builtin(row, false));
+        let types = types.chain(rows::SHOWN.iter().map(|row| builtin(row, false)));
+        let types = types.chain(rows::ASKED.iter().map(|row| builtin(row, true)));
+        let types = types.map(|kind| (kind.resource.clone(), Arc::new(kind)));
         Registry { types: Arc::new(types.collect()), others: Arc::default() }
     }
 
@@ -192,57 +219,7 @@ impl Registry {
     }
 }
 
-/// Resource, kind, namespaced, generation, subresources.
-type Row = (&'static str, &'static str, bool, Generation, &'static [&'static str]);
-
-const STATUS: &[&str] = &["status"];
-const SCALED: &[&str] = &["scale", "status"];
-
-/// The built-in types; all are served as `v1`.
-const BUILTIN: &[Row] = &[
-    ("pods", "Pod", true, Generation::Spec, &["binding", "eviction", "status"]),
-    ("nodes", "Node", false, Generation::Never, STATUS),
-    ("namespaces", "Namespace", false, Generation::Never, &["finalize", "status"]),
-    ("services", "Service", true, Generation::Never, STATUS),
-    ("endpoints", "Endpoints", true, Generation::Never, &[]),
-    ("configmaps", "ConfigMap", true, Generation::Never, &[]),
-    ("secrets", "Secret", true, Generation::Never, &[]),
-    ("events", "Event", true, Generation::Never, &[]),
-    ("serviceaccounts", "ServiceAccount", true, Generation::Never, &[]),
-    ("persistentvolumeclaims", "PersistentVolumeClaim", true, Generation::Never, STATUS),
-    ("persistentvolumes", "PersistentVolume", false, Generation::Never, STATUS),
-    ("deployments.apps", "Deployment", true, Generation::SpecAndAnnotations, SCALED),
-    ("replicasets.apps", "ReplicaSet", true, Generation::Spec, SCALED),
-    ("statefulsets.apps", "StatefulSet", true, Generation::Spec, SCALED),
-    ("daemonsets.apps", "DaemonSet", true, Generation::Spec, STATUS),
-    ("controllerrevisions.apps", "ControllerRevision", true, Generation::Never, &[]),
-    ("poddisruptionbudgets.policy", "PodDisruptionBudget", true, Generation::Spec, STATUS),
-    ("endpointslices.discovery.k8s.io", "EndpointSlice", true, Generation::ContentAndLabels, &[]),
-    ("leases.coordination.k8s.io", "Lease", true, Generation::Never, &[]),
-    ("priorityclasses.scheduling.k8s.io", "PriorityClass", false, Generation::First, &[]),
-    ("ingresses.networking.k8s.io", "Ingress", true, Generation::Spec, STATUS),
-    ("networkpolicies.networking.k8s.io", "NetworkPolicy", true, Generation::Spec, &[]),
-    ("roles.rbac.authorization.k8s.io", "Role", true, Generation::Never, &[]),
-    ("rolebindings.rbac.authorization.k8s.io", "RoleBinding", true, Generation::Never, &[]),
-    ("clusterroles.rbac.authorization.k8s.io", "ClusterRole", false, Generation::Never, &[]),
-    (
-        "clusterrolebindings.rbac.authorization.k8s.io",
-        "ClusterRoleBinding",
-        false,
-        Generation::Never,
-        &[],
-    ),
-    ("storageclasses.storage.k8s.io", "StorageClass", false, Generation::Never, &[]),
-    (
-        "customresourcedefinitions.apiextensions.k8s.io",
-        "CustomResourceDefinition",
-        false,
-        Generation::Spec,
-        STATUS,
-    ),
-];
-
-fn builtin(row: &Row) -> Type {
+fn builtin(row: &Row, asked: bool) -> Type {
     let (resource, kind, namespaced, generation, subresources) = *row;
     let path = |path: &[&'static str]| path.iter().map(|key| Text::new_static(key)).collect();
     let scale = subresources.contains(&"scale").then(|| ScalePaths {
@@ -253,12 +230,22 @@ fn builtin(row: &Row) -> Type {
     Type {
         resource: Resource::new(resource),
         kind: Text::new_static(kind),
-        versions: vec![Text::new_static("v1")],
+        versions: versions(resource).iter().map(|version| Text::new_static(version)).collect(),
         namespaced,
         custom: false,
+        asked,
         subresources: subresources.iter().map(|name| Text::new_static(name)).collect(),
         scale,
         generation,
         definition: None,
+        structural: None,
+    }
+}
+
+/// The versions that a built-in type is served in, the stored one first.
+fn versions(resource: &str) -> &'static [&'static str] {
+    match resource {
+        "horizontalpodautoscalers.autoscaling" => &["v2", "v1"],
+        _ => &["v1"],
     }
 }

@@ -3,14 +3,15 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::request::{Answer, Remarks, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, map};
+use kubesim_model::{Millis, Text, map};
 
+use super::convert::Other;
 use super::registry::Type;
-use super::server::Api;
-use super::{custom, errors, typed};
+use super::server::{Api, Identity};
+use super::{custom, errors, fields, typed};
 
 /// A request on its way, with what was found out about it.
 #[derive(Clone)]
@@ -19,16 +20,23 @@ pub(super) struct Call<'a> {
     pub(super) now: Millis,
     /// The type that it is about.
     pub(super) kind: Arc<Type>,
+    /// Who sent it.
+    pub(super) who: &'a Identity,
     /// The request.
     pub(super) request: &'a Request,
-    /// What the client is told besides the answer.
-    pub(super) warnings: RefCell<Vec<String>>,
+    /// What the requester is told besides the answer.
+    pub(super) remarks: &'a RefCell<Remarks>,
+    /// Who owns which fields afterwards, where an apply has worked that out.
+    pub(super) owners: Option<Tree>,
 }
 
 impl<'a> Call<'a> {
-    /// A request at the time `now`, about a type.
-    pub(super) fn new(now: Millis, kind: Arc<Type>, request: &'a Request) -> Self {
-        Call { now, kind, request, warnings: RefCell::default() }
+    /// The same call with another request.
+    pub(super) fn with<'b>(&self, request: &'b Request) -> Call<'b>
+    where
+        'a: 'b,
+    {
+        Call { request, ..self.clone() }
     }
 }
 
@@ -43,34 +51,44 @@ impl Call<'_> {
         &self.request.resource
     }
 
-    /// Gives an object that came the form of its type.
+    /// The form that the request speaks, if it is not the stored one.
+    pub(super) fn other_form(&self) -> Option<Other> {
+        Other::of(&self.kind, &self.request.version)
+    }
+
+    /// Gives an object that came the form of its type. One in another form than the stored one
+    /// becomes that.
     pub(super) fn typed(&self, object: &mut Tree, old: &Tree) -> Result<(), Status> {
         let kind = &self.kind.kind;
-        let decoded = if self.kind.custom {
-            custom::decode(&self.kind, object, old)
-        } else {
-            typed::decode(kind, object, old).and_then(|decoded| {
+        fields::name_resets(object);
+        let decoded = match self.other_form() {
+            _ if self.kind.custom => custom::decode(&self.kind, object, old),
+            None => typed::decode(kind, object, old).and_then(|decoded| {
                 let mut unknown = decoded.unknown;
                 if self.kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
                     unknown.extend(custom::give_form(object, old)?);
                 }
                 Ok(unknown)
-            })
+            }),
+            Some(other) => {
+                let decoded = typed::decode(other.type_name(), object, &Tree::Null);
+                *object = other.stored(object, &self.kind);
+                decoded.and_then(|found| typed::decode(kind, object, old).map(|_| found.unknown))
+            }
         };
         let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?;
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        if self.request.strict {
+        if self.request.strict && !unknown.is_empty() {
             return Err(errors::unknown_fields(&self.kind, &unknown));
         }
-        self.warn(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+        if !self.request.lenient {
+            self.warn(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+        }
         Ok(())
     }
 
-    /// Tells the client something, whatever the answer is.
+    /// Tells the requester something besides the answer.
     pub(super) fn warn(&self, texts: impl IntoIterator<Item = String>) {
-        self.warnings.borrow_mut().extend(texts);
+        self.remarks.borrow_mut().warnings.extend(texts.into_iter().map(Text::from));
     }
 
     /// Answers why the object is invalid, if it is.
@@ -84,7 +102,13 @@ impl Call<'_> {
 
 impl Api {
     /// Sends a request to the part that serves it.
-    pub(super) fn route(&mut self, now: Millis, request: &Request) -> Answer {
+    pub(super) fn route(
+        &mut self,
+        now: Millis,
+        who: &Identity,
+        request: &Request,
+        remarks: &RefCell<Remarks>,
+    ) -> Answer {
         let kind = self.types.in_version(&request.resource, &request.version)?;
         if !kind.namespaced && !request.key.namespace.is_empty() && kind.custom {
             return Err(errors::no_such_resource(&request.resource));
@@ -102,11 +126,13 @@ impl Api {
         if anywhere && request.verb != Verb::List {
             return Err(errors::bad_request("an empty namespace may not be set here"));
         }
-        let call = Call::new(now, kind, request);
+        fields::check_options(request)?;
+        let call = Call { now, kind, who, request, remarks, owners: None };
         if let Some(text) = call.kind.version().and_then(|version| version.deprecated.as_ref()) {
             call.warn([text.to_string()]);
         }
         let answer = match request.subresource.as_str() {
+            "" if call.kind.asked => self.answer_question(&call),
             "" => self.route_object(&call),
             name if !call.kind.has_subresource(name) && call.kind.custom => {
                 Err(errors::not_found(&request.resource, &request.key.name))
@@ -116,8 +142,11 @@ impl Api {
             }
             _ => self.route_subresource(&call),
         };
-        self.warnings = call.warnings.into_inner();
-        answer
+        let other = call.other_form();
+        match other {
+            Some(other) => other.answer(&call.kind, answer?),
+            None => answer,
+        }
     }
 
     fn route_object(&mut self, call: &Call<'_>) -> Answer {
@@ -127,6 +156,7 @@ impl Api {
             Verb::Create => self.create(call),
             Verb::Update => self.update(call),
             Verb::JsonPatch | Verb::MergePatch | Verb::StrategicPatch => self.patch(call),
+            Verb::Apply => self.apply(call),
             Verb::Delete => self.delete(call),
             Verb::DeleteCollection => self.delete_collection(call),
         }
@@ -135,14 +165,22 @@ impl Api {
     fn route_subresource(&mut self, call: &Call<'_>) -> Answer {
         let request = call.request;
         match (request.subresource.as_str(), request.verb) {
-            ("status" | "finalize", Verb::Get) => self.current(call),
-            ("status" | "finalize", Verb::Update) => self.update(call),
-            ("status", verb) if verb.is_patch() => self.patch(call),
+            ("status" | "finalize" | "approval", Verb::Get)
+            | ("ephemeralcontainers" | "resize", Verb::Get) => self.current(call),
+            ("status" | "finalize" | "approval", Verb::Update)
+            | ("ephemeralcontainers" | "resize", Verb::Update) => self.update(call),
+            ("status" | "approval" | "ephemeralcontainers" | "resize", Verb::Apply) => {
+                self.apply(call)
+            }
+            ("status" | "approval" | "ephemeralcontainers" | "resize", verb) if verb.is_patch() => {
+                self.patch(call)
+            }
             ("scale", Verb::Get) => self.get_scale(call),
             ("scale", Verb::Update) => self.set_scale(call),
             ("scale", verb) if verb.is_patch() => self.set_scale(call),
             ("binding", Verb::Create) => self.bind(call),
             ("eviction", Verb::Create) => self.evict(call),
+            ("token", Verb::Create) => self.issue_token(call),
             (name, verb) => {
                 Err(errors::method_not_allowed(format_args!("{verb:?} {}/{name}", call.resource())))
             }
@@ -196,10 +234,10 @@ impl Api {
     }
 
     /// Makes what every cluster has from its start.
-    pub(super) fn bootstrap(&mut self) {
+    pub(super) fn bootstrap(&mut self, now: Millis) {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let object = map! { "metadata" => map! { "name" => name } };
-            self.boot(&Request::create(Resource::NAMESPACES, object));
+            self.boot(now, &Request::create(Resource::NAMESPACES, object));
         }
         let classes = [
             ("system-cluster-critical", 2_000_000_000i64),
@@ -207,11 +245,13 @@ impl Api {
         ];
         for (name, value) in classes {
             let object = map! { "metadata" => map! { "name" => name }, "value" => value };
-            self.boot(&Request::create(Resource::PRIORITY_CLASSES, object));
+            self.boot(now, &Request::create(Resource::PRIORITY_CLASSES, object));
         }
     }
 
-    fn boot(&mut self, request: &Request) {
-        self.route(0, request).expect("the objects that every cluster starts with are valid");
+    fn boot(&mut self, now: Millis, request: &Request) {
+        let (nobody, remarks) = (Identity::default(), RefCell::default());
+        let made = self.route(now, &nobody, request, &remarks);
+        made.expect("the objects that every cluster starts with are valid");
     }
 }

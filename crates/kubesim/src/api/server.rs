@@ -1,16 +1,20 @@
 //! The API server's state, and what drivers and tests ask of it besides requests.
 
+use std::cell::RefCell;
+
 use kubesim_model::actor::WatchSpec;
-use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::request::{Answer, Remarks, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 
 use super::eviction;
+use super::policies::Policies;
 use super::registry::{Registry, Type};
 use super::selection::Selection;
 use super::store::Store;
+use super::token::Secret;
 use super::window::Write;
 
 /// The simulated API server. Copying it copies pointers: objects and history are shared.
@@ -23,8 +27,10 @@ pub struct Api {
     pub(super) config: ApiConfig,
     /// How many cluster addresses were handed out to Services.
     pub(super) addresses: u32,
-    /// What the client of the last request is told besides the answer.
-    pub(super) warnings: Vec<String>,
+    /// What signs the tokens of service accounts.
+    pub(super) secret: Secret,
+    /// The admission policies that were compiled.
+    pub(super) policies: Policies,
 }
 
 /// The limits of an API server.
@@ -35,11 +41,19 @@ pub struct ApiConfig {
     /// How many bytes a request's object may have in JSON (etcd: 1.5 MiB). Only counted for
     /// objects that come whole or by a patch that is not to `status`.
     pub object_bytes: usize,
+    /// Whether pods need a service account that is there, and get its token mounted: for clusters
+    /// in which each namespace has the account `default`.
+    pub service_accounts: bool,
+    /// Whether it is kept who owns which fields of an object from its creation on, as Kubernetes
+    /// does; else from the first apply on.
+    pub tracks_from_creation: bool,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        ApiConfig { window: 20_000, object_bytes: 1_572_864 }
+        let (window, object_bytes) = (20_000, 1_572_864);
+        let (service_accounts, tracks_from_creation) = (false, false);
+        ApiConfig { window, object_bytes, service_accounts, tracks_from_creation }
     }
 }
 
@@ -60,14 +74,19 @@ pub struct Handled {
     /// What changed in the store; a failed request may have changed something too (an eviction
     /// that took its share of the budget and then lost a race).
     pub writes: Vec<Write>,
-    /// What the requester is told besides the answer (`Warning` headers).
-    pub warnings: Vec<String>,
+    /// What the requester is told besides.
+    pub remarks: Remarks,
 }
 
 impl Api {
     /// A server with the namespaces `default`, `kube-node-lease`, `kube-public` and `kube-system`
     /// and the two priority classes of the system.
     pub fn new(seed: u64, config: ApiConfig) -> Self {
+        Api::starting_at(seed, config, 0)
+    }
+
+    /// The same, made at the time `now`.
+    pub fn starting_at(seed: u64, config: ApiConfig, now: Millis) -> Self {
         let mut api = Api {
             store: Store::new(config.window),
             types: Registry::builtin(),
@@ -75,37 +94,44 @@ impl Api {
             uids: Stream::new(seed, "api/uids"),
             config,
             addresses: 0,
-            warnings: Vec::new(),
+            secret: Secret::default(),
+            policies: Policies::default(),
         };
-        api.bootstrap();
+        let mut bits = Stream::new(seed, "api/tokens");
+        api.secret.chunks_mut(8).for_each(|part| part.copy_from_slice(&bits.bits().to_le_bytes()));
+        api.bootstrap(now);
         api
     }
 
-    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks
-    /// decides nothing.
+    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks decides how
+    /// reviews of oneself are answered, and names the owner of what is written.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
-        let _ = who;
+        let remarks = RefCell::default();
         if request.dry_run || eviction::is_dry_run(request) {
-            let answer = self.rehearse(now, request);
-            let warnings = std::mem::take(&mut self.warnings);
-            return Handled { answer, writes: Vec::new(), warnings };
+            let answer = self.rehearse(now, who, request, &remarks);
+            return Handled { answer, writes: Vec::new(), remarks: remarks.into_inner() };
         }
         let before = self.version();
-        let answer = self.route(now, request);
+        let answer = self.route(now, who, request, &remarks);
         let writes = match self.store.after(before) {
             Ok(writes) if request.verb.is_write() => writes.cloned().collect(),
             _ => Vec::new(),
         };
-        Handled { answer, writes, warnings: std::mem::take(&mut self.warnings) }
+        Handled { answer, writes, remarks: remarks.into_inner() }
     }
 
     /// Carries a request out and forgets it. The answer has the version that is stored, if any;
     /// names and uids are drawn as they would be.
-    fn rehearse(&mut self, now: Millis, request: &Request) -> Answer {
+    fn rehearse(
+        &mut self,
+        now: Millis,
+        who: &Identity,
+        request: &Request,
+        remarks: &RefCell<Remarks>,
+    ) -> Answer {
         let mut stage = self.clone();
-        let answer = stage.route(now, request);
+        let answer = stage.route(now, who, request, remarks);
         (self.names, self.uids) = (stage.names, stage.uids);
-        self.warnings = stage.warnings;
         let mut answer = answer?;
         if request.verb.is_write() && !answer["metadata"]["resourceVersion"].is_null() {
             match self.store.get(&request.resource, &request.key) {
@@ -162,6 +188,14 @@ impl Api {
     ) -> Result<impl Iterator<Item = &'a Write> + use<'a>, Status> {
         let resource = resource.clone();
         Ok(self.store.after(rv)?.filter(move |write| write.resource == resource))
+    }
+
+    /// The writes to everything after the version `rv`, oldest first.
+    ///
+    /// # Errors
+    /// As [`Api::changes_since`].
+    pub fn writes_since(&self, rv: u64) -> Result<impl Iterator<Item = &Write>, Status> {
+        self.store.after(rv)
     }
 
     /// Forgets the history up to `rv`: watches and page tokens from before are answered 410.

@@ -28,6 +28,11 @@ impl Store {
         Store { tables: BTreeMap::new(), window: Window::new(window) }
     }
 
+    /// An empty store whose next write has the version after `version`.
+    pub(super) fn starting_at(window: usize, version: u64) -> Self {
+        Store { tables: BTreeMap::new(), window: Window::starting_at(window, version) }
+    }
+
     /// The newest version.
     pub(super) fn version(&self) -> u64 {
         self.window.newest()

@@ -30,15 +30,23 @@ impl Api {
         let paths = paths(call)?;
         let old = self.current(call)?;
         let before = scale_of(&old, paths);
+        let mut owners = None;
         let after = match call.request.verb {
             Verb::Update => call.request.body.clone(),
             Verb::StrategicPatch if !call.kind.custom => {
                 self.check_size(&call.request.body)?;
                 kubesim_model::patch::merge(&before, &call.request.body)
             }
+            Verb::Apply => {
+                self.check_size(&call.request.body)?;
+                let made = call.apply_scale(&old, &before)?;
+                owners = Some(made.owners);
+                made.object
+            }
             _ => self.patched(call, &before)?,
         };
         let after = typed_scale(call, after)?;
+        let owners = owners.or_else(|| call.scaled(&old, &before, &after));
         let wanted = match &after["spec"]["replicas"] {
             Tree::Null => 0,
             value => value.as_i64().filter(|wanted| *wanted >= 0).ok_or_else(|| {
@@ -58,7 +66,7 @@ impl Api {
             let resource = part_of(call, "scale");
             return Err(errors::conflict(&resource, call.name(), "Precondition failed: UID"));
         }
-        let stored = self.replace(call, &old, new)?;
+        let stored = self.replace(&Call { owners, ..call.clone() }, &old, new)?;
         Ok(scale_of(&stored, paths))
     }
 
@@ -177,6 +185,9 @@ fn scale_of(object: &Tree, paths: &ScalePaths) -> Tree {
     }
     let selector = match at(&paths.selector) {
         Tree::Str(text) => text.clone(),
+        labels if object["kind"] == "ReplicationController" => {
+            selector_text(&map! { "matchLabels" => labels })
+        }
         selector if !paths.selector.is_empty() => selector_text(selector),
         _ => Text::default(),
     };

@@ -6,10 +6,12 @@ use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
+use super::convert::Other;
+use super::policies::Operation;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{custom, defaults, delete, errors, metadata, validate};
+use super::{custom, defaults, delete, errors, metadata, parts, validate};
 
 impl Api {
     /// Replaces an object, or a part of it through a subresource.
@@ -40,7 +42,7 @@ impl Api {
         let mut object = object;
         object.field_mut("metadata").remove(&["resourceVersion"]);
         let request = Request { verb: Verb::Create, body: object, ..call.request.clone() };
-        self.create(&Call::new(call.now, call.kind.clone(), &request))
+        self.create(&call.with(&request))
     }
 
     /// Stores `new` for `old` as far as the request may (apiserver v0.36, `registry/rest/update.go`
@@ -48,12 +50,18 @@ impl Api {
     pub(super) fn replace(&mut self, call: &Call<'_>, old: &Tree, new: Tree) -> Answer {
         let mut new = new;
         self.check_identity(call, old, &new)?;
+        let owners = new["metadata"]["managedFields"].clone();
         let kind = &call.kind;
         match call.request.subresource.as_str() {
             "" => keep_status(kind, old, &mut new),
             "status" => keep_all_but_status(kind, old, &mut new),
             "finalize" => keep_all_but_finalizers(old, &mut new),
+            "ephemeralcontainers" => parts::keep_all_but_ephemeral(old, &mut new),
+            "resize" => parts::keep_all_but_resources(old, &mut new),
             _ => {}
+        }
+        if kind.resource.group() == "certificates.k8s.io" {
+            parts::keep_request(old, &mut new, &call.request.subresource, call.now);
         }
         metadata::restore_owned(old, &mut new);
         if kind.resource == Resource::NAMESPACES {
@@ -65,24 +73,46 @@ impl Api {
         if call.request.subresource == "status" && !content_is_same(old, &new) {
             defaults::complete_status(kind, &mut new);
         }
-        if call.request.subresource.is_empty() && !content_is_same(old, &new) {
-            self.admit_update(call, old, &mut new);
+        // These change the spec of an object, as a write to the whole of it does.
+        let part = call.request.subresource.as_str();
+        let is_whole = matches!(part, "" | "ephemeralcontainers" | "resize");
+        if is_whole && !content_is_same(old, &new) {
             defaults::fill(kind, &mut new, old);
         }
-        let given = new.clone();
-        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS
-            && call.request.subresource.is_empty()
-        {
-            custom::note_stored(&mut new);
+        call.track(old, &mut new, &owners);
+        if is_whole && !content_is_same(old, &new) {
+            self.admit_update(call, old, &mut new);
+        }
+        metadata::count_templates(kind, old, &mut new);
+        if kind.kind == "Job" && !kind.custom {
+            defaults::label_job(&mut new);
+        }
+        let mut given = None;
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            if is_whole || new["status"]["storedVersions"].items().is_empty() {
+                custom::note_stored(&mut new);
+            }
+            given = Some(new.clone());
+        }
+        if given.is_some() && is_whole {
             self.accept_names(&mut new, call.now);
         }
         if new == *old && self.is_stored_so(kind, &call.request.key, old) {
             return Ok(old.clone());
         }
-        let causes = validate::updated(kind, old, &given, call);
+        let mut causes = validate::updated(kind, old, given.as_ref().unwrap_or(&new), call);
+        if call.other_form() == Some(Other::Event) {
+            validate::check_strictly(old, &new, &mut causes);
+        }
         call.invalid_if(&causes, call.name())?;
-        if matches!(call.request.subresource.as_str(), "" | "scale") {
+        if part != "scale" {
+            self.ask_policies(call, Operation::Update, (old, &new))?;
+        }
+        if is_whole || part == "scale" {
             metadata::raise_generation(kind, old, &mut new);
+        }
+        if kind.resource == Resource::SERVICES && is_whole {
+            self.allocate_addresses(&mut new);
         }
         if delete::is_done(kind, &new) {
             self.erase(kind, &call.request.key, call.now);

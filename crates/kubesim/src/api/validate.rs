@@ -1,16 +1,25 @@
 //! Which objects and which changes are refused (v1.36, `pkg/apis/*/validation`): the rules that
 //! protect users and controllers from each other.
 
+mod admission;
+mod autoscaling;
 mod budget;
+mod certificate;
+mod configuration;
 mod container;
 mod content;
+mod event;
+mod job;
+mod job_status;
 mod metadata;
 mod names;
 mod pod;
+mod pod_parts;
 mod scheduling;
 mod service;
 mod workload;
 
+pub(super) use event::check_strictly;
 pub(super) use names::{is_label_value, is_qualified_name};
 
 use kubesim_model::resource::Resource;
@@ -39,6 +48,9 @@ pub(super) fn created(kind: &Type, object: &Tree, call: &Call<'_>) -> Vec<Cause>
         warn_of_formats(&Tree::Null, object, call);
     }
     check_content(kind, object, &mut causes);
+    if kind.resource == Resource::PODS && !object["spec"]["ephemeralContainers"].is_null() {
+        causes.push(Cause::forbidden("spec.ephemeralContainers", "cannot be set on create"));
+    }
     causes
 }
 
@@ -64,8 +76,12 @@ pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, call: &Call<'_>) -> V
         });
         return causes;
     }
+    if kind.resource.group() == "certificates.k8s.io" {
+        certificate::check_update(old, new, subresource, &mut causes);
+        return causes;
+    }
     if subresource == "status" {
-        check_status(kind, &new["status"], &mut causes);
+        check_status(kind, old, new, &mut causes);
         let class = &new["status"]["qosClass"];
         if kind.resource == Resource::PODS && *class != old["status"]["qosClass"] {
             causes.push(Cause::invalid("status.qosClass", class, "field is immutable"));
@@ -81,20 +97,34 @@ pub(super) fn updated(kind: &Type, old: &Tree, new: &Tree, call: &Call<'_>) -> V
         }
         return causes;
     }
-    content::check_update(kind, old, new, &mut causes);
-    if new["spec"].is_same(&old["spec"]) {
-        return causes;
+    match subresource {
+        "ephemeralcontainers" => pod_parts::check_added(old, new, &mut causes),
+        "resize" => pod_parts::check_resize(old, new, &mut causes),
+        _ => check_change(kind, old, new, &mut causes),
     }
-    check_content(kind, new, &mut causes);
+    causes
+}
+
+/// What is wrong with a change to the whole of a built-in object.
+fn check_change(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
+    content::check_update(kind, old, new, causes);
+    if new["spec"].is_same(&old["spec"]) {
+        return;
+    }
+    check_content(kind, new, causes);
     match kind.resource.as_str() {
-        "pods" => pod::check_update(&old["spec"], &new["spec"], &mut causes),
-        "services" => service::check_update(&old["spec"], &new["spec"], &mut causes),
+        "pods" => pod::check_update(&old["spec"], &new["spec"], causes),
+        "services" => service::check_update(&old["spec"], &new["spec"], causes),
+        "jobs.batch" => job::check_job_update(old, new, causes),
+        "cronjobs.batch" => job::check_cron_job(new, old, causes),
+        resource if kind.resource.group() != "apps" => {
+            configuration::check_spec_update(resource, &old["spec"], &new["spec"], causes);
+        }
         _ if kind.resource.group() == "apps" => {
-            workload::check_update(kind, &old["spec"], &new["spec"], &mut causes);
+            workload::check_update(kind, &old["spec"], &new["spec"], causes);
         }
         _ => {}
     }
-    causes
 }
 
 /// Tells of formats in a definition that will be ignored, and were not there before.
@@ -118,7 +148,19 @@ fn check_phase(namespace: &Tree, causes: &mut Vec<Cause>) {
 }
 
 /// What is wrong with the status that a write to it leaves.
-fn check_status(kind: &Type, status: &Tree, causes: &mut Vec<Cause>) {
+fn check_status(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
+    let status = &new["status"];
+    match kind.resource.as_str() {
+        "jobs.batch" => job_status::check(old, new, causes),
+        "horizontalpodautoscalers.autoscaling" => autoscaling::check_status(status, causes),
+        "resourcequotas" => {
+            for field in ["hard", "used"] {
+                configuration::check_amounts(&status[field], &format!("status.{field}"), causes);
+            }
+        }
+        "replicationcontrollers" => workload::check_status(kind, status, causes),
+        _ => {}
+    }
     if kind.resource == Resource::POD_DISRUPTION_BUDGETS {
         let counts = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
         for count in counts {
@@ -139,6 +181,13 @@ fn check_content(kind: &Type, object: &Tree, causes: &mut Vec<Cause>) {
         }
         "poddisruptionbudgets.policy" => budget::check(spec, causes),
         "services" => service::check(spec, causes),
+        "jobs.batch" => job::check_job(object, causes),
+        // A change is looked at together with what was before.
+        "cronjobs.batch" if object["metadata"]["resourceVersion"].is_null() => {
+            job::check_cron_job(object, &Tree::Null, causes);
+        }
+        "horizontalpodautoscalers.autoscaling" => autoscaling::check(spec, causes),
+        "certificatesigningrequests.certificates.k8s.io" => certificate::check(object, causes),
         _ if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS => {
             causes.extend(custom::problems(object, &Tree::Null));
         }

@@ -46,6 +46,11 @@ impl Window {
         Window { closed: VecDeque::new(), open: Vec::new(), first: 1, compacted: 0, limit }
     }
 
+    /// An empty window whose first write has the version after `version`.
+    pub(super) fn starting_at(limit: usize, version: u64) -> Self {
+        Window { first: version + 1, compacted: version, ..Window::new(limit) }
+    }
+
     /// The newest version.
     pub(super) fn newest(&self) -> u64 {
         self.first + (self.closed.len() * CHUNK + self.open.len()) as u64 - 1

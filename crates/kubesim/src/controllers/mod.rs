@@ -10,6 +10,7 @@ pub mod daemonset;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
+pub mod furnish;
 pub mod garbage_collector;
 mod kinds;
 pub mod namespace;
@@ -23,4 +24,4 @@ pub mod statefulset;
 pub mod taint_eviction;
 
 pub use owned::own_writes::StaleReads;
-pub use registry::{MakeActor, all};
+pub use registry::{MakeActor, all, for_clients};

@@ -21,3 +21,13 @@ pub fn all() -> Vec<(&'static str, MakeActor)> {
         ("taint-eviction-controller", super::taint_eviction::actor),
     ]
 }
+
+/// What programs from outside rely on: controllers beside those of [`all`], and in the place of
+/// those with the same name, such that look after every built-in type.
+pub fn for_clients() -> Vec<(&'static str, MakeActor)> {
+    vec![
+        ("generic-garbage-collector", super::garbage_collector::of_everything as MakeActor),
+        ("namespace-controller", super::namespace::of_everything),
+        ("service-account-controller", |_| super::furnish::service_account()),
+    ]
+}

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use kubesim_model::{Millis, Text};
 
 use super::World;
-use super::config::{ActorSpec, NodeConfig, WorldConfig};
+use super::config::{ActorSpec, NodeConfig, Staff, WorldConfig};
 use super::hosts::Machine;
 use super::queue::{Due, Queue};
 use super::rules::Rules;
-use crate::api::{Api, ApiConfig};
+use crate::api::{Api, ApiConfig, Snapshot};
 use crate::node::{Host, KubeletConfig, kubelet, node_address};
 use crate::{controllers, scheduler};
 
@@ -18,12 +18,39 @@ pub(super) fn kubelet_name(node: &str) -> Text {
     Text::from(format!("kubelet/{node}"))
 }
 
+/// What the API server needs to know of the cluster.
+fn api_config(config: &WorldConfig) -> ApiConfig {
+    let has_clients = config.clients.is_some();
+    ApiConfig {
+        service_accounts: has_clients,
+        tracks_from_creation: has_clients,
+        ..ApiConfig::default()
+    }
+}
+
 impl World {
     /// A cluster with the configured nodes and everything that Kubernetes brings, about to start.
     pub fn new(config: WorldConfig) -> World {
-        let mut world = World::empty(config, 0);
-        world.add_scheduler();
-        world.add_controllers();
+        World::starting_at(config, 0, &Staff::everybody())
+    }
+
+    /// A cluster that starts at the time `now`, with these built-in actors only.
+    pub fn starting_at(config: WorldConfig, now: Millis, staff: &Staff) -> World {
+        let nodes = if staff.has(Staff::KUBELET) { config.nodes.clone() } else { Vec::new() };
+        let mut world = World::empty(WorldConfig { nodes, ..config }, now);
+        if staff.has(Staff::SCHEDULER) {
+            world.add_scheduler();
+        }
+        world.add_controllers(staff);
+        world
+    }
+
+    /// A cluster that goes on with what was kept of another, as after all its machines were started
+    /// again. Its time is `now`, or that of what was kept if that is later.
+    pub fn restored(config: WorldConfig, now: Millis, staff: &Staff, kept: &Snapshot) -> World {
+        let seed = config.seed;
+        let mut world = World::starting_at(config, now.max(kept.time), staff);
+        world.api = Api::restored(seed, api_config(&world.config), kept);
         world
     }
 
@@ -31,7 +58,7 @@ impl World {
     pub(super) fn empty(config: WorldConfig, now: Millis) -> World {
         let mut world = World {
             now,
-            api: Api::new(config.seed, ApiConfig::default()),
+            api: Api::starting_at(config.seed, api_config(&config), now),
             slots: Vec::new(),
             names: BTreeMap::new(),
             machines: Vec::new(),
@@ -39,6 +66,7 @@ impl World {
             rules: Rules::default(),
             queue: Queue::default(),
             answers: BTreeMap::new(),
+            remarks: Default::default(),
             records: Vec::new(),
             next_record: 0,
             cause: None,
@@ -84,8 +112,24 @@ impl World {
         });
     }
 
-    fn add_controllers(&mut self) {
-        for (name, start) in controllers::all() {
+    fn add_controllers(&mut self, staff: &Staff) {
+        let clients = self.config.clients.clone();
+        let mut all: BTreeMap<&str, controllers::MakeActor> =
+            controllers::all().into_iter().collect();
+        if let Some(clients) = clients {
+            all.extend(controllers::for_clients());
+            let certificate = clients.root_certificate;
+            if staff.has(Staff::PUBLISHER) {
+                self.add_actor(ActorSpec {
+                    user_agent: Text::new_static("kube-controller-manager/v1.36"),
+                    rate: Some((20, 30)),
+                    ..ActorSpec::new(Staff::PUBLISHER, move || {
+                        controllers::furnish::root_certificate(&certificate)
+                    })
+                });
+            }
+        }
+        for (name, start) in all.into_iter().filter(|(name, _)| staff.has(name)) {
             let bug = self.config.bug(name).map(Text::new);
             self.add_actor(ActorSpec {
                 user_agent: Text::new_static("kube-controller-manager/v1.36"),

@@ -4,7 +4,7 @@
 //! A client that stands still sends nothing and is handed nothing; both wait until it goes on.
 
 use kubesim_model::actor::{RequestId, WatchEvent, WatchSpec};
-use kubesim_model::request::{Answer, Request, Status};
+use kubesim_model::request::{Answer, Remarks, Request, Status};
 use kubesim_model::tree::Tree;
 
 use super::World;
@@ -53,11 +53,12 @@ impl World {
     /// The answer to a client's request, once it has come.
     pub fn take_answer(&mut self, client: &str, id: RequestId) -> Option<Answer> {
         let actor = self.find(client)?;
-        self.answers.remove(&(actor, id))
+        self.answers.remove(&(actor, id)).map(|(answer, _)| answer)
     }
 
-    /// All answers to a client's requests that have come, in the order of the requests.
-    pub fn take_answers(&mut self, client: &str) -> Vec<(RequestId, Answer)> {
+    /// All answers to a client's requests that have come, in the order of the requests, with what
+    /// the server remarked.
+    pub fn take_answers(&mut self, client: &str) -> Vec<(RequestId, (Answer, Remarks))> {
         let Some(actor) = self.find(client) else { return Vec::new() };
         let come = self.answers.range((actor, 0)..(actor + 1, 0)).map(|(key, _)| *key);
         let come: Vec<(ActorId, RequestId)> = come.collect();
@@ -106,7 +107,7 @@ impl World {
         self.slots[actor].inbox.push_back((id, RawEvent::Refused(status)));
     }
 
-    fn living_client(&self, name: &str) -> Option<ActorId> {
+    pub(super) fn living_client(&self, name: &str) -> Option<ActorId> {
         let actor = self.find(name)?;
         let slot = &self.slots[actor];
         (slot.is_client && slot.is_alive()).then_some(actor)

@@ -21,6 +21,17 @@ pub struct WorldConfig {
     /// How far behind the newest version a watch may resume, in milliseconds. The API server's
     /// etcd compaction interval is five minutes (kube-apiserver v1.36).
     pub window: Millis,
+    /// What programs from outside rely on and simulated controllers do not need; `None` without.
+    pub clients: Option<Clients>,
+}
+
+/// What the cluster has for programs from outside: service accounts and the certificate of the API
+/// server in each namespace, and namespaces and owners of which every built-in type is cleared. It
+/// is kept from their creation on who owns which fields of objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clients {
+    /// The certificate by which the API server is known (PEM).
+    pub root_certificate: Text,
 }
 
 /// A node.
@@ -48,12 +59,52 @@ impl WorldConfig {
             bugs: Vec::new(),
             record_deliveries_of: None,
             window: 300_000,
+            clients: None,
         }
     }
 
     /// The bug planted in the built-in actor of this name.
     pub(super) fn bug(&self, component: &str) -> Option<&str> {
         self.bugs.iter().find(|(name, _)| name == component).map(|(_, bug)| bug.as_str())
+    }
+}
+
+/// Which of the built-in actors a world has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staff(Option<Vec<Text>>);
+
+impl Staff {
+    /// The kubelets, and with them the nodes.
+    pub const KUBELET: &'static str = "kubelet";
+    /// The scheduler.
+    pub const SCHEDULER: &'static str = "scheduler";
+    /// Who gives each namespace the certificate of the API server.
+    pub const PUBLISHER: &'static str = "root-ca-cert-publisher";
+
+    /// All of them.
+    pub fn everybody() -> Staff {
+        Staff(None)
+    }
+
+    /// Those with these names.
+    pub fn only(names: impl IntoIterator<Item = impl Into<Text>>) -> Staff {
+        Staff(Some(names.into_iter().map(Into::into).collect()))
+    }
+
+    /// Whether the actor of this name is one of them.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|names| names.iter().any(|have| have == name))
+    }
+
+    /// All names that there are in a cluster for programs from outside.
+    pub fn names() -> Vec<&'static str> {
+        let controllers = crate::controllers::all().into_iter().map(|(name, _)| name);
+        let others = crate::controllers::for_clients().into_iter().map(|(name, _)| name);
+        let single = [Staff::KUBELET, Staff::PUBLISHER, Staff::SCHEDULER];
+        let mut names: Vec<&str> = single.into_iter().chain(controllers).chain(others).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }
 

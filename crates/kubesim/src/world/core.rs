@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kubesim_model::actor::{Effect, Input, Io, RequestId};
-use kubesim_model::request::Answer;
+use kubesim_model::request::{Answer, Remarks};
 use kubesim_model::resource::Resource;
 use kubesim_model::{Millis, Text};
 
@@ -28,7 +28,9 @@ pub struct World {
     pub(super) watchers: BTreeMap<Resource, Vec<(ActorId, usize)>>,
     pub(super) rules: Rules<ActorId>,
     pub(super) queue: Queue,
-    pub(super) answers: BTreeMap<(ActorId, RequestId), Answer>,
+    pub(super) answers: BTreeMap<(ActorId, RequestId), (Answer, Remarks)>,
+    /// Of the request that was carried out last, until they are on their way.
+    pub(super) remarks: Remarks,
     pub(super) records: Vec<Record>,
     pub(super) next_record: u64,
     /// The record that led to what is being done.

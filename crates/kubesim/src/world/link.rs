@@ -5,7 +5,7 @@
 //! out.
 
 use kubesim_model::actor::{Input, RequestId};
-use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::request::{Answer, Remarks, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::{Millis, Text, object};
 
@@ -126,10 +126,16 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, actor: ActorId, incarnation: u32, message: &Message) -> (Answer, u64) {
+    pub(super) fn carry_out(
+        &mut self,
+        actor: ActorId,
+        incarnation: u32,
+        message: &Message,
+    ) -> (Answer, u64) {
         let slot = &self.slots[actor];
-        let Handled { answer, writes, .. } =
+        let Handled { answer, writes, remarks } =
             self.api.handle(self.now, &slot.identity, &message.request);
+        self.remarks = remarks;
         for write in &writes {
             self.fan_out(write);
         }
@@ -187,7 +193,9 @@ impl World {
         let slot = &mut self.slots[actor];
         let (delay, tie) = (slot.link.between(1, 4), slot.link.bits());
         let (id, incarnation) = (message.id, slot.incarnation);
-        let delivered = Box::new(Delivered { answer, cause, request: Box::new(message) });
+        let remarks = std::mem::take(&mut self.remarks);
+        let request = Box::new(message);
+        let delivered = Box::new(Delivered { answer, remarks, cause, request });
         self.queue.book(self.now + delay, tie, Due::Answer(actor, incarnation, id, delivered));
     }
 
@@ -215,9 +223,9 @@ impl World {
         if !self.slots[actor].outstanding.remove(&id) {
             return;
         }
-        let Delivered { answer, cause, request } = *delivered;
+        let Delivered { answer, remarks, cause, request } = *delivered;
         self.record_learned(actor, &request.request, &answer, cause);
-        self.give_answer(actor, id, answer, Some(cause));
+        self.give_answer(actor, id, (answer, remarks), Some(cause));
     }
 
     /// The client gives up waiting.
@@ -237,12 +245,19 @@ impl World {
         }
         slot.blocked.retain(|due| !waits(due));
         slot.outstanding.remove(&id);
-        self.give_answer(actor, id, Err(Status::connection_lost()), None);
+        let lost = (Err(Status::connection_lost()), Remarks::default());
+        self.give_answer(actor, id, lost, None);
     }
 
-    fn give_answer(&mut self, actor: ActorId, id: RequestId, answer: Answer, cause: Option<u64>) {
+    fn give_answer(
+        &mut self,
+        actor: ActorId,
+        id: RequestId,
+        (answer, remarks): (Answer, Remarks),
+        cause: Option<u64>,
+    ) {
         if self.slots[actor].is_client {
-            self.answers.insert((actor, id), answer);
+            self.answers.insert((actor, id), (answer, remarks));
         } else {
             self.cause = cause;
             self.feed(actor, Input::Answer { id, answer });
@@ -250,7 +265,13 @@ impl World {
     }
 
     /// What an answer tells its actor: the newest state of the objects it read or wrote.
-    fn record_learned(&mut self, actor: ActorId, request: &Request, answer: &Answer, cause: u64) {
+    pub(super) fn record_learned(
+        &mut self,
+        actor: ActorId,
+        request: &Request,
+        answer: &Answer,
+        cause: u64,
+    ) {
         let Ok(object) = answer else { return };
         if request.resource == Resource::LEASES || !self.records_deliveries_of(actor) {
             return;

@@ -8,6 +8,7 @@ mod core;
 mod hosts;
 mod lever;
 mod link;
+mod outside;
 mod pull;
 mod queue;
 mod record;
@@ -16,7 +17,7 @@ mod rules;
 mod watch;
 
 pub use client::RawEvent;
-pub use config::{ActorSpec, NodeConfig, WorldConfig};
+pub use config::{ActorSpec, Clients, NodeConfig, Staff, WorldConfig};
 pub use core::World;
 pub use lever::{
     Behaviour, ContainerSelector, Direction, Lever, LeverError, RequestEffect, RequestSelector,

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use kubesim_model::Millis;
 use kubesim_model::actor::{Input, RequestId};
-use kubesim_model::request::Answer;
+use kubesim_model::request::{Answer, Remarks};
 
 use super::link::Message;
 
@@ -39,6 +39,7 @@ pub(super) enum Due {
 #[derive(Clone)]
 pub(super) struct Delivered {
     pub(super) answer: Answer,
+    pub(super) remarks: Remarks,
     pub(super) cause: u64,
     pub(super) request: Box<Message>,
 }

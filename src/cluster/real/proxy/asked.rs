@@ -57,7 +57,7 @@ fn patch(headers: &HeaderMap) -> Verb {
     match text_of(headers, header::CONTENT_TYPE).split(';').next() {
         Some("application/json-patch+json") => Verb::JsonPatch,
         Some("application/strategic-merge-patch+json") => Verb::StrategicPatch,
-        // Applied configurations are merged too.
+        Some("application/apply-patch+yaml") => Verb::Apply,
         _ => Verb::MergePatch,
     }
 }

@@ -10,6 +10,7 @@ use kubesim_model::{Text, object};
 use super::columns::Column;
 use super::schema::Schema;
 use crate::api::errors;
+use crate::api::fields::Structural;
 use crate::api::registry::{Generation, ScalePaths, Type};
 
 /// What a CustomResourceDefinition says of its type, beyond what every [`Type`] has.
@@ -130,6 +131,9 @@ fn declared(
     if version.has_status {
         subresources.push(Text::new_static("status"));
     }
+    let source = spec["versions"].items().iter().find(|one| one["name"] == *version.name);
+    let schema = source.map_or(&Tree::Null, |one| &one["schema"]["openAPIV3Schema"]);
+    let structural = Arc::new(Structural::of(schema));
     Type {
         resource: Resource::new(format!("{plural}.{group}")),
         kind: spec["names"]["kind"].text(),
@@ -139,9 +143,11 @@ fn declared(
             .collect(),
         namespaced: spec["scope"] == "Namespaced",
         custom: true,
+        asked: false,
         subresources,
         scale: version.scale.clone(),
         generation: Generation::Content,
+        structural: Some(structural),
         definition: Some(definition.clone()),
     }
 }

@@ -41,11 +41,12 @@ pub(super) fn fill_spec(spec: &mut Tree) {
     }
     each(spec, "containers", fill_container);
     each(spec, "initContainers", fill_container);
+    each(spec, "ephemeralContainers", fill_container);
     each(spec, "volumes", fill_volume);
 }
 
 /// Does something to each object of a list, if there are any.
-fn each(tree: &mut Tree, field: &str, change: impl Fn(&mut Tree)) {
+pub(super) fn each(tree: &mut Tree, field: &str, change: impl Fn(&mut Tree)) {
     if !tree[field].items().is_empty() {
         tree.field_mut(field)
             .items_mut()

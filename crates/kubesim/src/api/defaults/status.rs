@@ -20,8 +20,13 @@ pub(in super::super) fn reset_status(kind: &Type, object: &mut Tree, now: Millis
             map! { "phase" => "Active" }
         }
         "services" | "ingresses.networking.k8s.io" => map! { "loadBalancer" => map! {} },
-        "persistentvolumeclaims" | "persistentvolumes" => map! { "phase" => "Pending" },
-        "replicasets.apps" => zeros(&["replicas"]),
+        "persistentvolumeclaims" => map! { "phase" => "Pending" },
+        "persistentvolumes" => map! {
+            "phase" => "Pending", "lastPhaseTransitionTime" => object::timestamp(now),
+        },
+        "replicasets.apps" | "replicationcontrollers" => zeros(&["replicas"]),
+        "horizontalpodautoscalers.autoscaling" => zeros(&["desiredReplicas"]),
+        "volumeattachments.storage.k8s.io" => map! { "attached" => false },
         "statefulsets.apps" => zeros(&["availableReplicas", "replicas"]),
         "daemonsets.apps" => zeros(&[
             "currentNumberScheduled",
@@ -71,7 +76,7 @@ fn pod_status(spec: &Tree, now: Millis) -> Tree {
 }
 
 /// How the kubelet ranks a pod under pressure (v1.36, `pkg/apis/core/v1/helper/qos`).
-fn qos_class(spec: &Tree) -> &'static str {
+pub(in super::super) fn qos_class(spec: &Tree) -> &'static str {
     let (mut any, mut guaranteed) = (false, true);
     for container in spec["containers"].items().iter().chain(spec["initContainers"].items()) {
         let resources = &container["resources"];

@@ -21,6 +21,7 @@ pub(super) fn fill_stateful_set(spec: &mut Tree) {
     default(spec, "replicas", 1);
     default(spec, "revisionHistoryLimit", 10);
     default(spec, "podManagementPolicy", "OrderedReady");
+    fill_claims(spec);
     let keep = map! { "whenDeleted" => "Retain", "whenScaled" => "Retain" };
     default(spec, "persistentVolumeClaimRetentionPolicy", keep);
     default(spec.field_mut("updateStrategy"), "type", "RollingUpdate");
@@ -29,6 +30,16 @@ pub(super) fn fill_stateful_set(spec: &mut Tree) {
     if spec["updateStrategy"]["type"] == "RollingUpdate" {
         default(spec.at_mut(&["updateStrategy", "rollingUpdate"]), "partition", 0);
     }
+}
+
+/// The claims of a StatefulSet's template are objects of their own.
+fn fill_claims(spec: &mut Tree) {
+    super::pod::each(spec, "volumeClaimTemplates", |claim| {
+        default(claim, "apiVersion", "v1");
+        default(claim, "kind", "PersistentVolumeClaim");
+        default(claim.field_mut("spec"), "volumeMode", "Filesystem");
+        claim.set(&["status"], map! { "phase" => "Pending" });
+    });
 }
 
 pub(super) fn fill_daemon_set(spec: &mut Tree) {

@@ -2,6 +2,7 @@
 
 use kubesim_model::Text;
 use kubesim_model::request::Status;
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
 use super::super::errors;
@@ -23,10 +24,18 @@ impl Requirement {
             Tree::Str(text) => *text == self.value,
             Tree::Bool(flag) => self.value == if *flag { "true" } else { "false" },
             Tree::Int(number) => number.to_string() == self.value,
-            Tree::Null => self.value.is_empty() || (self.is_flag() && self.value == "false"),
+            Tree::Null => {
+                self.value.is_empty()
+                    || (self.is_flag() && self.value == "false")
+                    || (self.is_count() && self.value == "0")
+            }
             _ => false,
         };
         same == self.equal
+    }
+
+    fn is_count(&self) -> bool {
+        self.path.last().is_some_and(|last| last == "succeeded" || last == "replicas")
     }
 
     fn is_flag(&self) -> bool {
@@ -51,6 +60,9 @@ fn supported(kind: &Type) -> &'static [&'static str] {
         "namespaces" => &["status.phase"],
         "services" => &["spec.clusterIP", "spec.type"],
         "secrets" => &["type"],
+        "jobs.batch" => &["status.succeeded"],
+        "replicationcontrollers" => &["status.replicas"],
+        "certificatesigningrequests.certificates.k8s.io" => &["spec.signerName"],
         "events" => &[
             "involvedObject.kind",
             "involvedObject.namespace",
@@ -72,6 +84,22 @@ pub(super) fn parse(text: &str, kind: &Type) -> Result<Vec<Requirement>, Status>
     text.split(',').filter(|term| !term.is_empty()).map(|term| parse_term(term, kind)).collect()
 }
 
+/// The name of a field as it is stored, where clients know it by another: of Jobs, and of Events in
+/// `events.k8s.io/v1`.
+fn stored_name(kind: &Type, field: String) -> String {
+    if field == "status.successful" && kind.resource.as_str() == "jobs.batch" {
+        return "status.succeeded".to_owned();
+    }
+    if kind.resource != Resource::EVENTS {
+        return field;
+    }
+    match field.strip_prefix("regarding.") {
+        Some(rest) => format!("involvedObject.{rest}"),
+        None if field == "reportingController" => "reportingComponent".to_owned(),
+        None => field,
+    }
+}
+
 fn parse_term(term: &str, kind: &Type) -> Result<Requirement, Status> {
     let split = |operator: &str| {
         term.split_once(operator).map(|(field, value)| (field.to_owned(), Text::new(value)))
@@ -85,6 +113,7 @@ fn parse_term(term: &str, kind: &Type) -> Result<Requirement, Status> {
         let text = format!("invalid selector: '{term}'; can't understand '{term}'");
         return Err(errors::bad_request(text));
     };
+    let field = stored_name(kind, field);
     let in_metadata =
         field == "metadata.name" || (field == "metadata.namespace" && kind.namespaced);
     let declared =

@@ -56,19 +56,23 @@ impl Walk {
             (Shape::Object(at), Tree::Map(map)) => self.object(map, old, self.table.object(*at)),
             (Shape::Map(inner), Tree::Map(map)) => self.map(map, old, inner, owner),
             (Shape::List(inner), Tree::List(items)) => self.list(items, inner, owner),
-            (Shape::Quantity, Tree::Str(_)) if quantity::milli(tree).is_none() => {
-                Err("quantities must be a number with a known suffix, as in 500m, 1.5Gi or 2e3"
-                    .to_owned())
+            (Shape::Quantity, Tree::Str(_) | Tree::Int(_) | Tree::Float(_)) => {
+                let canonical = quantity::canonical(tree).ok_or(
+                    "quantities must be a number with a known suffix, as in 500m, 1.5Gi or 2e3",
+                )?;
+                Ok((*tree != canonical.as_str()).then(|| canonical.into()))
+            }
+            (Shape::Time | Shape::MicroTime, Tree::Str(text)) => {
+                time(text, matches!(shape, Shape::MicroTime))
             }
             (Shape::Bytes, Tree::Str(text)) if STANDARD.decode(text.as_str()).is_err() => {
                 Err("illegal base64 data".to_owned())
             }
-            (Shape::Text | Shape::Bytes | Shape::Time, Tree::Str(_))
-            | (Shape::Quantity | Shape::IntOrText, Tree::Str(_) | Tree::Int(_))
+            (Shape::Text | Shape::Bytes, Tree::Str(_))
+            | (Shape::IntOrText, Tree::Str(_) | Tree::Int(_))
             | (Shape::Bool, Tree::Bool(_))
             | (Shape::Number, Tree::Int(_) | Tree::Float(_))
             | (Shape::Int(64), Tree::Int(_))
-            | (Shape::Quantity, Tree::Float(_))
             | (Shape::Any, _) => Ok(None),
             (Shape::Int(32), Tree::Int(number)) if i32::try_from(*number).is_ok() => Ok(None),
             (Shape::Int(_), Tree::Float(number)) if number.fract() == 0.0 => {
@@ -212,7 +216,7 @@ impl Walk {
             Tree::Null => "null".to_owned(),
         };
         match shape {
-            Shape::Time | Shape::Quantity | Shape::IntOrText => {
+            Shape::Time | Shape::MicroTime | Shape::Quantity | Shape::IntOrText => {
                 format!("json: cannot unmarshal {found} into Go value of type {kind}")
             }
             _ => format!(
@@ -246,12 +250,32 @@ impl fmt::Display for GoType<'_> {
             Shape::Number => to.write_str("float64"),
             Shape::Quantity => to.write_str("resource.Quantity"),
             Shape::IntOrText => to.write_str("intstr.IntOrString"),
-            Shape::Time => to.write_str("string"),
+            Shape::Time | Shape::MicroTime => to.write_str("string"),
             Shape::Any => to.write_str("any"),
             Shape::Map(inner) => write!(to, "map[string]{}", GoType(table, inner)),
             Shape::List(inner) => write!(to, "[]{}", GoType(table, inner)),
             Shape::Object(at) => write!(to, "v1.{}", table.object(*at).name),
         }
+    }
+}
+
+/// A time in UTC, with whole seconds or with microseconds, which must be six digits then.
+fn time(text: &str, micro: bool) -> Change {
+    let length = if micro { 27 } else { 20 };
+    let digits = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    if text.len() == length && text.ends_with('Z') && (0..4).all(digits) && digits(18) {
+        return Ok(None);
+    }
+    let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+    let given = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    let time: Option<jiff::Timestamp> = text.parse().ok().filter(|_| text.contains('T'));
+    match time {
+        _ if text.is_empty() => Ok(Some("".into())),
+        Some(time) if !micro || given == 6 => {
+            let form = if micro { "%Y-%m-%dT%H:%M:%S%.6fZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
+            Ok(Some(time.strftime(form).to_string().into()))
+        }
+        _ => Err(format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\" failed")),
     }
 }
 

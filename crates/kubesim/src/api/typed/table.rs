@@ -2,8 +2,10 @@
 //! types of Kubernetes v1.36.
 //!
 //! A line without indentation names a type; the lines after it are its fields: name, shape and
-//! presence. `[X]` is a list of X, `{X}` a map of X; a shape with a capital is another type. How
-//! lists are merged by strategic patches stands there too, but is not read here.
+//! presence. `[X]` is a list of X, `{X}` a map of X; a shape with a capital is another type. Then
+//! comes how server-side apply takes the field apart: `list=` with the keys of a list's elements
+//! (none for a set), `atomic` for what is one value (of a list with keys: each element), `default=` what a key is that is not there, and `null` for what is
+//! written so where it is not there. How strategic patches merge lists is not read here.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -12,7 +14,7 @@ const TYPES: &str = include_str!("../../../schema/types.txt");
 
 /// What a field holds.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(in super::super) enum Shape {
     /// A text.
     Text,
     /// Bytes in base64.
@@ -27,8 +29,10 @@ pub(super) enum Shape {
     Quantity,
     /// A number or a text.
     IntOrText,
-    /// A time.
+    /// A time in whole seconds.
     Time,
+    /// A time with microseconds.
+    MicroTime,
     /// Anything.
     Any,
     /// A map of texts to such values.
@@ -41,7 +45,7 @@ pub(super) enum Shape {
 
 /// When a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(in super::super) enum Presence {
     /// When it is there.
     Given,
     /// When it is there and not zero, empty or `false`.
@@ -52,41 +56,55 @@ pub(super) enum Presence {
 
 /// A field of a type.
 #[derive(Debug)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
-    pub(super) presence: Presence,
+pub(in super::super) struct Field {
+    pub(in super::super) name: &'static str,
+    pub(in super::super) shape: Shape,
+    pub(in super::super) presence: Presence,
+    /// The fields by which a list's elements are told apart: none for a set, `None` for a list
+    /// that is one value.
+    pub(in super::super) keys: Option<Vec<&'static str>>,
+    /// Whether a map or a struct, or each element of a list, is one value.
+    pub(in super::super) is_atomic: bool,
+    /// What it is as a key where it is not there.
+    pub(in super::super) default: Option<&'static str>,
+    /// Whether it is written as `null` where it is not there.
+    pub(in super::super) is_null: bool,
 }
 
 /// A type: its fields in the order of their names.
 #[derive(Debug)]
-pub(super) struct Object {
-    pub(super) name: &'static str,
-    pub(super) fields: Vec<Field>,
+pub(in super::super) struct Object {
+    pub(in super::super) name: &'static str,
+    pub(in super::super) fields: Vec<Field>,
 }
 
 /// All types.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(in super::super) struct Table {
     objects: Vec<Object>,
     names: BTreeMap<&'static str, usize>,
 }
 
 impl Table {
     /// The table, which is read once.
-    pub(super) fn get() -> &'static Table {
+    pub(in super::super) fn get() -> &'static Table {
         static TABLE: OnceLock<Table> = OnceLock::new();
         TABLE.get_or_init(|| Table::read(TYPES))
     }
 
     /// The type at a place that a shape of this table names.
-    pub(super) fn object(&self, at: usize) -> &Object {
+    pub(in super::super) fn object(&self, at: usize) -> &Object {
         &self.objects[at]
     }
 
     /// The place of the type with this name.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
+    pub(in super::super) fn find(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
+    }
+
+    /// The names of all types.
+    pub(in super::super) fn names(&self) -> impl Iterator<Item = &'static str> + use<'_> {
+        self.names.keys().copied()
     }
 
     fn read(text: &'static str) -> Table {
@@ -108,12 +126,30 @@ impl Field {
     fn read(line: &'static str, names: &BTreeMap<&str, usize>) -> Field {
         let mut words = line.split(' ');
         let (name, shape) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-        let presence = match words.next() {
-            Some("always") => Presence::Always,
-            Some("nonzero") => Presence::NonZero,
-            _ => Presence::Given,
+        let shape = Shape::read(shape, names);
+        let mut field = Field {
+            name,
+            shape,
+            presence: Presence::Given,
+            keys: None,
+            is_atomic: false,
+            default: None,
+            is_null: false,
         };
-        Field { name, shape: Shape::read(shape, names), presence }
+        for word in words {
+            match word.split_once('=') {
+                None if word == "always" => field.presence = Presence::Always,
+                None if word == "nonzero" => field.presence = Presence::NonZero,
+                None if word == "atomic" => field.is_atomic = true,
+                None if word == "null" => field.is_null = true,
+                Some(("list", keys)) => {
+                    field.keys = Some(keys.split(',').filter(|key| !key.is_empty()).collect());
+                }
+                Some(("default", value)) => field.default = Some(value),
+                _ => {}
+            }
+        }
+        field
     }
 }
 
@@ -135,7 +171,8 @@ impl Shape {
             "number" => Shape::Number,
             "quantity" => Shape::Quantity,
             "int-or-string" => Shape::IntOrText,
-            "time" | "microtime" => Shape::Time,
+            "time" => Shape::Time,
+            "microtime" => Shape::MicroTime,
             name => names.get(name).map_or(Shape::Any, |at| Shape::Object(*at)),
         }
     }

@@ -8,6 +8,7 @@ use kubesim_model::tree::Tree;
 
 use super::names::is_qualified_name;
 use super::pod::one_of;
+use super::{admission, configuration, event};
 use crate::api::errors::Cause;
 use crate::api::registry::Type;
 
@@ -31,16 +32,16 @@ pub(super) fn check(kind: &Type, object: &Tree, causes: &mut Vec<Cause>) {
                 causes.push(Cause::invalid(field, seconds, "must be greater than 0"));
             }
         }
-        "events" => {
-            let (about, own) = (&object["involvedObject"]["namespace"], &object["metadata"]);
-            let elsewhere = if about.str().is_empty() { "default" } else { about.str() };
-            if own["namespace"] != elsewhere {
-                let detail = "does not match event.namespace";
-                causes.push(Cause::invalid("involvedObject.namespace", about, detail));
-            }
-        }
+        "events" => event::check(object, causes),
         "nodes" => check_taints(&object["spec"]["taints"], causes),
-        _ => {}
+        _ if kind.resource.group() == "admissionregistration.k8s.io" => match kind.kind.as_str() {
+            name if name.ends_with("WebhookConfiguration") => {
+                admission::check_webhooks(object, causes);
+            }
+            name if name.ends_with("Policy") => admission::check_policy(object, causes),
+            _ => admission::check_binding(object, causes),
+        },
+        resource => configuration::check(resource, object, causes),
     }
 }
 
@@ -66,6 +67,11 @@ pub(super) fn check_update(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec
     }
     if !fixed.is_empty() && old[fixed] != new[fixed] {
         causes.push(Cause::invalid(fixed, &new[fixed], "field is immutable"));
+    }
+    for field in configuration::fixed(kind.resource.as_str()) {
+        if old[*field] != new[*field] {
+            causes.push(Cause::invalid(*field, &new[*field], "field is immutable"));
+        }
     }
     let shown = new["spec"].is_null() || kind.resource == Resource::NODES;
     if shown && kind.resource != Resource::CONTROLLER_REVISIONS {

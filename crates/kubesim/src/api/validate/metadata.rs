@@ -4,7 +4,9 @@ use kubesim_model::object;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
-use super::names::{is_dns_label, is_dns_subdomain, is_label_value, wrong_in_qualified_name};
+use super::names::{
+    is_dns_label, is_dns_subdomain, is_label_value, is_path_segment, wrong_in_qualified_name,
+};
 use crate::api::custom::dns_1123_subdomain;
 use crate::api::errors::Cause;
 use crate::api::registry::Type;
@@ -103,9 +105,9 @@ fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
         ("services" | "statefulsets.apps", _) => {
             (is_dns_label(text), "a lowercase RFC 1123 label is wanted")
         }
-        (_, "rbac.authorization.k8s.io") => {
-            (!text.contains(['/', '%']) && text != "." && text != "..", "no path segment")
-        }
+        (_, "rbac.authorization.k8s.io") => (is_path_segment(text), "no path segment"),
+        // Whatever a request for a certificate is called.
+        (_, "certificates.k8s.io") => (true, ""),
         _ => (is_dns_subdomain(text), "a lowercase RFC 1123 subdomain is wanted"),
     };
     if !fits {

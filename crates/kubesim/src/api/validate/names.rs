@@ -22,6 +22,11 @@ pub(super) fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(part)
 }
 
+/// What can stand between two slashes of a URL.
+pub(super) fn is_path_segment(text: &str) -> bool {
+    !text.contains(['/', '%']) && text != "." && text != ".."
+}
+
 /// Letters, digits and inner `-`, `_`, `.`; 63 at most, with an optional prefix `domain/`.
 pub(in super::super) fn is_qualified_name(text: &str) -> bool {
     match text.split_once('/') {

@@ -7,6 +7,7 @@ use kubesim_model::tree::Tree;
 use super::container::{check_container, check_host_ports};
 use super::metadata::check_labels;
 use super::names::{is_dns_label, is_dns_subdomain};
+use super::pod_parts::check_ephemeral;
 use super::scheduling;
 use crate::api::errors::Cause;
 
@@ -22,7 +23,7 @@ pub(super) fn check_spec(spec: &Tree, field: &str, causes: &mut Vec<Cause>) {
         check_volume(volume, &field, causes);
     }
     let mut names = BTreeSet::new();
-    for list in ["containers", "initContainers"] {
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
         for (at, container) in spec[list].items().iter().enumerate() {
             let field = format!("{field}.{list}[{at}]");
             check_name(&container["name"], format!("{field}.name"), &mut names, causes);
@@ -39,6 +40,9 @@ pub(super) fn check_spec(spec: &Tree, field: &str, causes: &mut Vec<Cause>) {
         }
     }
     check_host_ports(spec, field, causes);
+    if !spec["ephemeralContainers"].is_null() {
+        check_ephemeral(spec, field, causes);
+    }
     one_of(spec, field, "restartPolicy", &["Always", "OnFailure", "Never"], causes);
     let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
     one_of(spec, field, "dnsPolicy", &policies, causes);

@@ -85,7 +85,8 @@ pub(super) fn check_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
     }
 }
 
-fn check_toleration(toleration: &Tree, field: &str, causes: &mut Vec<Cause>) {
+/// What is wrong with a toleration at `field`.
+pub(super) fn check_toleration(toleration: &Tree, field: &str, causes: &mut Vec<Cause>) {
     let (key, operator) = (&toleration["key"], toleration["operator"].str());
     if !key.str().is_empty() && !is_qualified_name(key.str()) {
         causes.push(Cause::invalid(format!("{field}.key"), key, "must be a qualified name"));

@@ -102,10 +102,7 @@ fn check_template(spec: &Tree, causes: &mut Vec<Cause>) {
         let detail = "`selector` does not match template `labels`";
         causes.push(Cause::invalid("spec.template.metadata.labels", labels, detail));
     }
-    check_labels(labels, "spec.template.labels", causes);
-    let annotations = &template["metadata"]["annotations"];
-    check_annotations(annotations, "spec.template.annotations", causes);
-    pod::check_spec(&template["spec"], "spec.template.spec", causes);
+    check_template_of(template, "spec.template", causes);
     let policy = &template["spec"]["restartPolicy"];
     if ["OnFailure", "Never"].contains(&policy.str()) {
         causes.push(Cause::not_supported("spec.template.spec.restartPolicy", policy, &["Always"]));
@@ -113,6 +110,23 @@ fn check_template(spec: &Tree, causes: &mut Vec<Cause>) {
     if !template["spec"]["activeDeadlineSeconds"].is_null() {
         let field = "spec.template.spec.activeDeadlineSeconds";
         causes.push(Cause::forbidden(field, "is not supported in what a controller keeps up"));
+    }
+}
+
+/// What is wrong with a pod template at `field`.
+pub(super) fn check_template_of(template: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    let metadata = &template["metadata"];
+    check_labels(&metadata["labels"], &format!("{field}.labels"), causes);
+    check_annotations(&metadata["annotations"], &format!("{field}.annotations"), causes);
+    pod::check_spec(&template["spec"], &format!("{field}.spec"), causes);
+}
+
+/// The selector must select the pods that the template makes.
+pub(super) fn check_pods_of(selector: &Tree, template: &Tree, causes: &mut Vec<Cause>) {
+    let labels = &template["metadata"]["labels"];
+    if selector.is_null() || !selects(selector, labels) {
+        let detail = "`selector` does not match template `labels`";
+        causes.push(Cause::invalid("spec.template.metadata.labels", labels, detail));
     }
 }
 
@@ -208,7 +222,9 @@ fn is_nothing(share: &Tree) -> bool {
 pub(super) fn check_status(kind: &Type, status: &Tree, causes: &mut Vec<Cause>) {
     let parts: &[&str] = match kind.kind.as_str() {
         "Deployment" => &["updatedReplicas", "readyReplicas", "availableReplicas"],
-        "ReplicaSet" => &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+        "ReplicaSet" | "ReplicationController" => {
+            &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"]
+        }
         "StatefulSet" => {
             &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"]
         }

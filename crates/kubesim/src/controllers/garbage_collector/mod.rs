@@ -6,4 +6,4 @@ mod reconcile;
 #[cfg(test)]
 mod tests;
 
-pub use reconcile::{BUGS, actor};
+pub use reconcile::{BUGS, actor, of_everything};

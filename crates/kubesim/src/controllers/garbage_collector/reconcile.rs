@@ -37,12 +37,23 @@ const BUILT_IN: [Resource; 11] = [
     Resource::CONFIG_MAPS,
 ];
 
-/// The garbage collector over the built-in resources and all that are defined later.
+/// The garbage collector over the built-in resources of workloads, and all that are defined later.
 pub fn actor(bug: Option<&str>) -> Box<dyn Actor> {
+    over(BUILT_IN.to_vec(), bug)
+}
+
+/// The garbage collector over all resources but Events and what belongs to the cluster's operator.
+pub fn of_everything(bug: Option<&str>) -> Box<dyn Actor> {
+    let others = ["secrets", "serviceaccounts", "poddisruptionbudgets.policy", "persistentvolumes"];
+    let others = kinds::OTHERS.into_iter().chain(others).map(Resource::new);
+    over(BUILT_IN.into_iter().chain(others).collect(), bug)
+}
+
+fn over(resources: Vec<Resource>, bug: Option<&str>) -> Box<dyn Actor> {
     Box::new(Controller::new(GarbageCollector {
         hasty: bug == Some("deletes-live-dependents"),
         leaves_orphans: bug == Some("leaves-orphans"),
-        resources: BUILT_IN.to_vec(),
+        resources,
         graph: Graph::default(),
         attempts: BTreeMap::new(),
     }))

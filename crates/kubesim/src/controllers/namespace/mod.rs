@@ -5,4 +5,4 @@ mod reconcile;
 #[cfg(test)]
 mod tests;
 
-pub use reconcile::{BUGS, actor};
+pub use reconcile::{BUGS, actor, of_everything};

@@ -37,11 +37,22 @@ const BUILT_IN: [Resource; 13] = [
     Resource::STATEFUL_SETS,
 ];
 
-/// The namespace controller over the built-in resources and all that are defined later.
+/// The namespace controller over the built-in resources of workloads, and all that are defined
+/// later.
 pub fn actor(bug: Option<&str>) -> Box<dyn Actor> {
+    over(BUILT_IN.to_vec(), bug)
+}
+
+/// The namespace controller over all resources.
+pub fn of_everything(bug: Option<&str>) -> Box<dyn Actor> {
+    let others = kinds::OTHERS.into_iter().chain(["events"]).map(Resource::new);
+    over(BUILT_IN.into_iter().chain(others).collect(), bug)
+}
+
+fn over(resources: Vec<Resource>, bug: Option<&str>) -> Box<dyn Actor> {
     Box::new(Controller::new(Namespaces {
         forgets_content: bug == Some("forgets-content"),
-        resources: BUILT_IN.to_vec(),
+        resources,
         sweeps: BTreeMap::new(),
     }))
 }

@@ -9,6 +9,7 @@
 mod bridge;
 mod check;
 mod eval;
+mod expression;
 mod functions;
 mod macros;
 mod names;
@@ -21,4 +22,5 @@ mod text;
 mod types;
 mod value;
 
+pub(in crate::api) use expression::{Expression, Given, Wanted};
 pub(in crate::api) use rule::Rules;

@@ -1,4 +1,4 @@
-//! The certificates of a control plane: an authority of its own, made anew for each.
+//! The certificates of a control plane on loopback: an authority of its own, made anew for each.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
@@ -7,16 +7,22 @@ use rcgen::{
 
 /// Certificate and key, in PEM.
 #[derive(Clone, Debug)]
-pub(super) struct Pair {
-    pub(super) certificate: String,
-    pub(super) key: String,
+pub struct Pair {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
 }
 
 /// Who signs everything.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new() -> Result<Self, rcgen::Error> {
+    /// A new one.
+    ///
+    /// # Errors
+    /// No key can be made.
+    pub fn new() -> Result<Self, rcgen::Error> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
@@ -25,12 +31,15 @@ impl Authority {
     }
 
     /// Its certificate, in PEM.
-    pub(super) fn pem(&self) -> String {
+    pub fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// For a server on loopback, which is a client of its peers too.
-    pub(super) fn server(&self) -> Result<Pair, rcgen::Error> {
+    ///
+    /// # Errors
+    /// No key can be made.
+    pub fn server(&self) -> Result<Pair, rcgen::Error> {
         let names = ["localhost", "kubernetes", "kubernetes.default.svc", "127.0.0.1", "10.96.0.1"];
         let mut params = CertificateParams::new(names.map(str::to_owned).to_vec())?;
         params.distinguished_name = name("kube-apiserver", "");
@@ -40,7 +49,10 @@ impl Authority {
     }
 
     /// For a client: the user and the group that the API server takes it for.
-    pub(super) fn client(&self, user: &str, group: &str) -> Result<Pair, rcgen::Error> {
+    ///
+    /// # Errors
+    /// No key can be made.
+    pub fn client(&self, user: &str, group: &str) -> Result<Pair, rcgen::Error> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = name(user, group);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -55,7 +67,10 @@ impl Authority {
 }
 
 /// A key for the tokens of service accounts: the private and the public half, in PEM.
-pub(super) fn token_key() -> Result<(String, String), rcgen::Error> {
+///
+/// # Errors
+/// No key can be made.
+pub fn token_key() -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate()?;
     Ok((key.serialize_pem(), key.public_key_pem()))
 }

@@ -1,0 +1,206 @@
+//! One request: who sends it, what it asks for, and the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT, WARNING};
+use http::request::Parts;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use kubesim_http::{Call, LARGEST_BODY, Reply, View, Watching, serves};
+use kubesim_model::Text;
+use kubesim_model::request::{Request as Wish, Status, Verb};
+use kubesim_model::resource::Resource;
+use tokio::time::timeout;
+
+use crate::admittance::{acting, bearer};
+use crate::hub::{Gone, Hub};
+use crate::logs::Wanted;
+use crate::stream::Streaming;
+use crate::{Admittance, Caller, Person};
+
+/// How long a request may take to come (apiserver v0.36, `--request-timeout`).
+const COMES_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a client gets. A body that fails breaks the connection.
+pub(crate) type Answer = UnsyncBoxBody<Bytes, Gone>;
+
+/// What serves all connections.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) hub: Hub,
+    pub(crate) admittance: Admittance,
+}
+
+impl Service {
+    /// Answers a request.
+    pub(crate) async fn answer(
+        self,
+        caller: Caller,
+        request: Request<Incoming>,
+    ) -> Result<Response<Answer>, Gone> {
+        let (head, body) = request.into_parts();
+        let mut response = match self.carry_out(caller, head, body).await {
+            Ok(answer) => answer,
+            Err(Refused::With(status)) => refusal(&status),
+            Err(Refused::Gone(Gone)) => {
+                let text = "the simulated cluster failed over this request";
+                refusal(&Status::new(500, "InternalError", text))
+            }
+        };
+        let fresh = HeaderValue::from_static("no-cache, private");
+        response.headers_mut().insert(CACHE_CONTROL, fresh);
+        Ok(response)
+    }
+
+    async fn carry_out(
+        self,
+        caller: Caller,
+        head: Parts,
+        body: Incoming,
+    ) -> Result<Response<Answer>, Refused> {
+        let person = match self.admittance.of(&caller, &head) {
+            Some(person) => person,
+            None => self.reviewed(&head).await?,
+        };
+        let person = acting(person, &head)?;
+        let body = received(body).await?;
+        let agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let who = (person.user.clone(), agent.unwrap_or_default().to_owned());
+        match kubesim_http::read(&head, &body)? {
+            Call::Request { request, .. } if is_stream(&request) => {
+                self.stream(*request, head.uri.query().unwrap_or_default()).await
+            }
+            Call::Request { version, form, request } => {
+                let verb = request.verb;
+                let asked = self.hub.on(move |stage| {
+                    let (api, now) = (stage.world.api(), stage.now());
+                    serves(api, &request.resource, &version)?;
+                    let view = View::of(api, &request.resource, &version, form, now);
+                    Ok::<_, Status>((view, stage.ask(&who.0, &who.1, *request)))
+                });
+                let (view, answer) = asked.await??;
+                let (answer, remarks) = answer.ok_or(Gone)?;
+                let reply = kubesim_http::answer(verb, &view, &answer, &remarks);
+                Ok(whole(reply.ok_or(Gone)?))
+            }
+            Call::Watch { version, form, watching } => {
+                self.watch(who, version, form, *watching).await
+            }
+            Call::Meta(meta) => {
+                Ok(whole(self.hub.on(move |stage| meta.answer(stage.world.api())).await?))
+            }
+        }
+    }
+
+    /// Who shows a token that the API has handed out.
+    async fn reviewed(&self, head: &Parts) -> Result<Arc<Person>, Refused> {
+        let token = bearer(head).filter(|token| token.matches('.').count() == 2);
+        let person = match token.map(str::to_owned) {
+            Some(token) => self.hub.on(move |stage| stage.review(&token)).await?,
+            None => None,
+        };
+        let unknown = || Status::new(401, "Unauthorized", "Unauthorized");
+        Ok(person.map(Arc::new).ok_or_else(unknown)?)
+    }
+
+    /// Answers with a log, or says that nobody can be reached in a pod.
+    async fn stream(self, request: Wish, query: &str) -> Result<Response<Answer>, Refused> {
+        if request.subresource != "log" || request.verb != Verb::Get {
+            let what = &request.subresource;
+            let text = format!("`{what}` is not possible: nothing runs in simulated containers");
+            return Err(Status::new(501, "NotImplemented", text).into());
+        }
+        let wanted = Wanted::read(&request.key, query);
+        let asked = wanted.clone();
+        let log = self.hub.on(move |stage| asked.log(stage.pod(&request.key))).await??;
+        let mut response = Response::new(wanted.into_body(self.hub, log));
+        let plain = HeaderValue::from_static("text/plain");
+        response.headers_mut().insert(CONTENT_TYPE, plain);
+        Ok(response)
+    }
+
+    async fn watch(
+        self,
+        (user, agent): (Text, String),
+        version: String,
+        form: kubesim_http::Form,
+        watching: Watching,
+    ) -> Result<Response<Answer>, Refused> {
+        let resource = watching.spec.resource.clone();
+        let (bookmarks, initial_events) = (watching.bookmarks, watching.initial_events);
+        let lasts = watching.timeout_seconds;
+        let opened = self.hub.on(move |stage| {
+            let (api, now) = (stage.world.api(), stage.now());
+            let resource = &watching.spec.resource;
+            serves(api, resource, &version)?;
+            let view = View::of(api, resource, &version, form, now);
+            let client = stage.client(&user, &agent);
+            let world = &mut stage.world;
+            let (id, events) = stage.watchers.open(world, client, &watching, view.clone())?;
+            Ok::<_, Status>((id, events, view, lasts.unwrap_or_else(|| stage.watch_time())))
+        });
+        let (id, events, view, lasts) = opened.await??;
+        let warning = view.warning();
+        let hub = self.hub;
+        let nothing_said = true;
+        let watch =
+            Streaming { hub, resource, id, events, view, bookmarks, initial_events, nothing_said };
+        let mut response = Response::new(watch.into_body(Duration::from_secs(lasts)));
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        if let Some(warning) = warning {
+            response.headers_mut().insert(WARNING, warning);
+        }
+        Ok(response)
+    }
+}
+
+/// Whether a request is for something that streams from a node.
+fn is_stream(request: &Wish) -> bool {
+    let streams = ["log", "exec", "attach", "portforward", "proxy"];
+    let hosts = [Resource::PODS, Resource::NODES, Resource::SERVICES];
+    streams.contains(&request.subresource.as_str()) && hosts.contains(&request.resource)
+}
+
+/// Why a request gets no answer of its own.
+enum Refused {
+    With(Status),
+    Gone(Gone),
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Refused::With(status)
+    }
+}
+
+impl From<Gone> for Refused {
+    fn from(gone: Gone) -> Self {
+        Refused::Gone(gone)
+    }
+}
+
+/// The whole body of a request.
+async fn received(body: Incoming) -> Result<Bytes, Status> {
+    match timeout(COMES_WITHIN, Limited::new(body, LARGEST_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let text = "Request entity too large: limit is 3145728";
+            Err(Status::new(413, "RequestEntityTooLarge", text))
+        }
+        Ok(Err(_)) => Err(Status::new(400, "BadRequest", "the body of the request is cut off")),
+        Err(_) => Err(Status::new(408, "Timeout", "the body of the request did not come in time")),
+    }
+}
+
+fn refusal(status: &Status) -> Response<Answer> {
+    whole(kubesim_http::status(status))
+}
+
+fn whole(reply: Reply) -> Response<Answer> {
+    reply.map(|bytes| Full::new(bytes).map_err(|never| match never {}).boxed_unsync())
+}

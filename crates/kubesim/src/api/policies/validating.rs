@@ -1,0 +1,245 @@
+//! Evaluating ValidatingAdmissionPolicies (apiserver v0.36, `policy/validating`).
+
+use std::sync::{Arc, LazyLock};
+
+use kubesim_model::request::{Status, Verb};
+use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Text, list, map, object};
+
+use super::compiled::{Policy, Validation};
+use super::matching::{Attributes, Operation};
+use crate::api::custom::{Expression, Given};
+use crate::api::errors;
+use crate::api::router::Call;
+use crate::api::server::Api;
+
+static POLICIES: LazyLock<Resource> =
+    LazyLock::new(|| Resource::new("validatingadmissionpolicies.admissionregistration.k8s.io"));
+static BINDINGS: LazyLock<Resource> = LazyLock::new(|| {
+    Resource::new("validatingadmissionpolicybindings.admissionregistration.k8s.io")
+});
+/// What the expressions of one binding may cost together.
+const BUDGET: u64 = 10_000_000;
+/// What its conditions may cost.
+const CONDITIONS_BUDGET: u64 = 2_500_000;
+/// The longest message that an expression may make.
+const LONGEST_MESSAGE: usize = 5 * 1024;
+
+/// A demand that is not met, or could not be asked for.
+struct Denial {
+    message: String,
+    reason: Text,
+}
+
+impl Api {
+    /// Asks all policies about a request.
+    ///
+    /// # Errors
+    /// Why it is refused, with the code of the reason that the policy names.
+    pub(in crate::api) fn ask_policies(
+        &mut self,
+        call: &Call<'_>,
+        operation: Operation,
+        (old, object): (&Tree, &Tree),
+    ) -> Result<(), Status> {
+        // What decides about requests is not decided about by itself.
+        let is_own = call.kind.resource.group() == "admissionregistration.k8s.io";
+        if is_own || self.store.range(&POLICIES, "").next().is_none() {
+            return Ok(());
+        }
+        let stored: Vec<Tree> =
+            self.store.range(&POLICIES, "").map(|(_, policy)| policy.clone()).collect();
+        self.policies.keep(stored.len(), |name| {
+            stored.iter().any(|policy| object::name(policy) == name.as_str())
+        });
+        let policies: Vec<Arc<Policy>> =
+            stored.iter().map(|policy| self.policies.ready(policy)).collect();
+        let of = if object.is_null() { old } else { object };
+        let namespace = ObjectKey::new("", of["metadata"]["namespace"].text());
+        let namespace = self.store.get(&Resource::NAMESPACES, &namespace).cloned();
+        let about = Attributes {
+            operation,
+            kind: &call.kind,
+            request: call.request,
+            object,
+            old,
+            namespace: namespace.as_ref().unwrap_or(&Tree::Null),
+            user: &call.who.user,
+        };
+        call.warn(self.decide(&policies, &about)?);
+        Ok(())
+    }
+
+    /// What the policies say of a request: warnings, or why it is refused.
+    fn decide(
+        &self,
+        policies: &[Arc<Policy>],
+        about: &Attributes<'_>,
+    ) -> Result<Vec<String>, Status> {
+        let mut warnings = Vec::new();
+        let bindings: Vec<&Tree> =
+            self.store.range(&BINDINGS, "").map(|(_, binding)| binding).collect();
+        let mut first: Option<(String, Text)> = None;
+        for policy in policies {
+            let spec = &policy.object["spec"];
+            if !about.meets(&spec["matchConstraints"]) {
+                continue;
+            }
+            let name = object::name(&policy.object);
+            let bound = bindings.iter().filter(|binding| binding["spec"]["policyName"] == name);
+            for binding in bound.filter(|one| about.meets(&one["spec"]["matchResources"])) {
+                let own = object::name(binding);
+                for denial in self.denials(policy, binding, about) {
+                    let actions = binding["spec"]["validationActions"].items();
+                    if actions.iter().any(|action| *action == "Warn") {
+                        warnings.push(format!(
+                            "Validation failed for ValidatingAdmissionPolicy '{name}' with binding \
+                             '{own}': {}",
+                            denial.message
+                        ));
+                    }
+                    if actions.iter().any(|action| *action == "Deny") {
+                        let text = format!(
+                            "ValidatingAdmissionPolicy '{name}' with binding '{own}' denied \
+                             request: {}",
+                            denial.message
+                        );
+                        first.get_or_insert((text, denial.reason));
+                    }
+                }
+            }
+        }
+        match first {
+            Some((text, reason)) => Err(refusal(about, &text, &reason)),
+            None => Ok(warnings),
+        }
+    }
+
+    fn denials(&self, policy: &Policy, binding: &Tree, about: &Attributes<'_>) -> Vec<Denial> {
+        let ignores = policy.object["spec"]["failurePolicy"] == "Ignore";
+        let failed = |why: String| {
+            let reason = Text::default();
+            if ignores { Vec::new() } else { vec![Denial { message: why, reason }] }
+        };
+        let params = match self.parameters(&policy.object, binding, about) {
+            Ok(params) => params,
+            Err(why) => return failed(format!("failed to configure binding: {why}")),
+        };
+        if let Some(why) = &policy.failure {
+            return failed(why.clone());
+        }
+        let mut denials = Vec::new();
+        for param in params {
+            let mut given = Given::default();
+            given.set("object", about.object);
+            given.set("oldObject", about.old);
+            given.set("request", &request_of(about));
+            given.set("params", &param);
+            given.set("namespaceObject", about.namespace);
+            let mut left = CONDITIONS_BUDGET;
+            match conditions_hold(policy, &given, &mut left) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(why) => {
+                    denials.extend(failed(why));
+                    continue;
+                }
+            }
+            let mut left = BUDGET;
+            for (name, expression) in &policy.variables {
+                given.define(name, expression, &mut left);
+            }
+            for validation in &policy.validations {
+                match asked(&validation.expression, &given, &mut left) {
+                    Ok(true) => {}
+                    Ok(false) => denials.push(denial(validation, &given, &mut left)),
+                    Err(why) => denials.extend(failed(why)),
+                }
+            }
+        }
+        denials
+    }
+}
+
+fn conditions_hold<'a>(
+    policy: &'a Policy,
+    given: &Given<'a>,
+    left: &mut u64,
+) -> Result<bool, String> {
+    let mut failure = None;
+    for condition in &policy.conditions {
+        match asked(condition, given, left) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(why) => {
+                failure.get_or_insert(why);
+            }
+        }
+    }
+    failure.map_or(Ok(true), Err)
+}
+
+fn asked<'a>(
+    expression: &'a Expression,
+    given: &Given<'a>,
+    left: &mut u64,
+) -> Result<bool, String> {
+    let failed = |why| format!("expression '{}' resulted in error: {why}", expression.text());
+    expression.holds(given, left).map_err(failed)
+}
+
+fn denial<'a>(validation: &'a Validation, given: &Given<'a>, left: &mut u64) -> Denial {
+    let made = validation.message_expression.as_ref();
+    let made = made.and_then(|message| message.made(given, left));
+    let made = made.map(|text| text.trim().to_owned());
+    let fits =
+        |text: &String| !text.is_empty() && text.len() <= LONGEST_MESSAGE && !text.contains('\n');
+    let message = made.filter(fits).unwrap_or_else(|| match validation.message.trim() {
+        "" => format!("failed expression: {}", validation.expression.text().trim()),
+        message => message.to_owned(),
+    });
+    let reason = match validation.reason.as_str() {
+        "" => Text::new_static("Invalid"),
+        _ => validation.reason.clone(),
+    };
+    Denial { message, reason }
+}
+
+/// The variable `request`.
+fn request_of(about: &Attributes<'_>) -> Tree {
+    let (group, version) = (about.kind.resource.group(), about.version());
+    let kind = map! { "group" => group, "version" => version, "kind" => &about.kind.kind };
+    let resource = map! {
+        "group" => group, "version" => version, "resource" => about.kind.resource.plural(),
+    };
+    let mut request = map! {
+        "kind" => &kind, "resource" => &resource, "requestKind" => kind,
+        "requestResource" => resource, "operation" => about.operation.name(),
+        "name" => about.name(), "userInfo" => map! { "username" => about.user },
+        "dryRun" => about.request.dry_run, "uid" => "",
+    };
+    if !about.namespace_name().is_empty() {
+        request.set(&["namespace"], about.namespace_name());
+    }
+    if !about.request.subresource.is_empty() {
+        request.set(&["subResource"], &about.request.subresource);
+        request.set(&["requestSubResource"], &about.request.subresource);
+    }
+    request
+}
+
+fn refusal(about: &Attributes<'_>, text: &str, reason: &Text) -> Status {
+    let is_many = about.request.verb == Verb::DeleteCollection;
+    let name = if is_many { "Unknown" } else { about.name() };
+    let mut status = errors::forbidden(&about.kind.resource, name, text);
+    let (code, reason) = match reason.as_str() {
+        "Forbidden" => (403, "Forbidden"),
+        "RequestEntityTooLarge" => (413, "RequestEntityTooLarge"),
+        _ => (422, "Invalid"),
+    };
+    status.code = code;
+    status.reason = Text::new_static(reason);
+    status.details.set(&["causes"], list![map! { "message" => text }]);
+    status
+}

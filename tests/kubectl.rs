@@ -1,0 +1,174 @@
+//! kubectl against `shakedown serve`: the commands of `fixtures/kubectl` must print what they print
+//! on a real control plane with the same simulated nodes.
+//!
+//! What was printed there stands in `fixtures/kubectl/recorded.yaml`; this test writes it anew where
+//! `SHAKEDOWN_K8S_BIN` names etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl,
+//! and `BLESS=1` is set. Without kubectl, there or on PATH, it is said that nothing was run.
+
+#![expect(clippy::print_stderr, reason = "the one way to say that nothing was run")]
+#![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
+
+#[path = "kubectl/normal.rs"]
+mod normal;
+#[expect(unreachable_pub, reason = "the module is shared between tests")]
+mod served;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use served::{Served, scratch};
+use shakedown::cluster::{ClusterSpec, Local, NodeSpec, Provider as _};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Script {
+    files: BTreeMap<String, String>,
+    commands: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    run: String,
+    #[serde(default)]
+    settle: u64,
+    #[serde(default)]
+    sorted: bool,
+    /// Why serve answers otherwise.
+    differs: Option<String>,
+}
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+struct Did {
+    run: String,
+    code: i32,
+    printed: String,
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubectl")
+}
+
+fn script() -> Script {
+    let text = std::fs::read_to_string(fixtures().join("commands.yaml")).unwrap();
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+fn programs() -> Option<PathBuf> {
+    std::env::var_os("SHAKEDOWN_K8S_BIN").map(PathBuf::from)
+}
+
+/// kubectl, if it is there.
+fn kubectl() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = programs().into_iter().chain(std::env::split_paths(&path));
+    let found = folders.map(|folder| folder.join("kubectl")).find(|path| path.is_file());
+    if found.is_none() {
+        eprintln!("not run: there is no kubectl");
+    }
+    found
+}
+
+/// Runs all commands in a cluster.
+fn conduct(kubectl: &Path, kubeconfig: &Path) -> Vec<Did> {
+    let script = script();
+    let folder = scratch("files");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, text) in &script.files {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let run = |step: &Step| {
+        std::thread::sleep(Duration::from_secs(step.settle));
+        let mut command = Command::new(kubectl);
+        command.args(step.run.split_whitespace()).current_dir(&folder).stdin(Stdio::null());
+        command
+            .env("KUBECONFIG", kubeconfig)
+            .env("HOME", &folder)
+            .env("KUBECTL_EXTERNAL_DIFF", "diff -u");
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let printed = normal::normal(&String::from_utf8_lossy(&text), step.sorted);
+        Did { run: step.run.clone(), code: output.status.code().unwrap_or(-1), printed }
+    };
+    script.commands.iter().map(run).collect()
+}
+
+#[test]
+fn kubectl_prints_what_it_prints_on_a_real_cluster() {
+    let Some(kubectl) = kubectl() else { return };
+    let text = std::fs::read_to_string(fixtures().join("recorded.yaml")).unwrap();
+    let recorded: Vec<Did> = serde_saphyr::from_str(&text).unwrap();
+    let served = Served::start(&["--nodes", "2"]);
+    let ours = conduct(&kubectl, &served.kubeconfig);
+    let differs: Vec<bool> = script().commands.iter().map(|one| one.differs.is_some()).collect();
+    let runs = |all: &[Did]| all.iter().map(|one| one.run.clone()).collect::<Vec<_>>();
+    assert_eq!(runs(&recorded), runs(&ours), "recorded are other commands; BLESS=1 records them");
+    let mut complaints = Vec::new();
+    for ((real, ours), differs) in recorded.iter().zip(&ours).zip(differs) {
+        match (real == ours, differs) {
+            (true, true) => complaints.push(format!("$ kubectl {}\nno more differs", ours.run)),
+            (false, false) => complaints.push(format!(
+                "$ kubectl {}\n--- real, exit code {}\n{}\n--- ours, exit code {}\n{}",
+                ours.run, real.code, real.printed, ours.code, ours.printed
+            )),
+            _ => {}
+        }
+    }
+    let count = complaints.len();
+    assert!(complaints.is_empty(), "\n{}\n{count} of {}\n", complaints.join("\n"), ours.len());
+}
+
+#[test]
+fn what_is_recorded_is_what_kubectl_prints() {
+    let (Some(programs), true) = (programs(), std::env::var_os("BLESS").is_some()) else { return };
+    let Some(kubectl) = kubectl() else { return };
+    let folder = camino::Utf8PathBuf::from_path_buf(programs).unwrap();
+    let local = Local::new(Some(&folder)).unwrap();
+    let node = |name: &str| NodeSpec {
+        name: name.into(),
+        is_control_plane: false,
+        labels: Vec::new(),
+        zone: None,
+        taints: Vec::new(),
+        capacity: Vec::new(),
+    };
+    let spec = ClusterSpec {
+        seed: 1,
+        nodes: vec![node("worker-1"), node("worker-2")],
+        bugs: Vec::new(),
+        record_deliveries_of: None,
+    };
+    let mut cluster = local.provision(&spec).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let ends = over.clone();
+    let runs = std::thread::spawn(move || {
+        let kubeconfig = own_kubeconfig();
+        let did = conduct(&kubectl, &kubeconfig);
+        ends.store(true, Ordering::SeqCst);
+        did
+    });
+    while !over.load(Ordering::SeqCst) {
+        let until = cluster.now() + 100;
+        cluster.advance(until).unwrap();
+    }
+    let did = runs.join().unwrap();
+    let text = serde_saphyr::to_string(&did).unwrap();
+    std::fs::write(fixtures().join("recorded.yaml"), text).unwrap();
+}
+
+/// The kubeconfig of the control plane that this process has started.
+fn own_kubeconfig() -> PathBuf {
+    let own = format!("-{}-", std::process::id());
+    let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let ours = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&own)));
+    let found = ours.map(|path| path.join("admin.kubeconfig")).find(|path| path.is_file());
+    found.expect("the control plane has one")
+}

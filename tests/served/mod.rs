@@ -1,0 +1,82 @@
+//! A `shakedown serve` that tests talk to.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A cluster that is served until it is dropped.
+pub struct Served {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    /// The URL of its API.
+    pub url: String,
+    /// How it is reached.
+    pub kubeconfig: PathBuf,
+}
+
+impl Served {
+    /// Starts one with these arguments.
+    pub fn start(arguments: &[&str]) -> Served {
+        let kubeconfig = scratch("kubeconfig");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+        command.arg("serve").args(arguments).arg("--kubeconfig").arg(&kubeconfig);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut output = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let mut said = String::new();
+        while !said.contains("Ctrl-C") {
+            if output.read_line(&mut said).expect("it can be read") == 0 {
+                let mut errors = String::new();
+                let stderr = child.stderr.as_mut().expect("it was asked for");
+                stderr.read_to_string(&mut errors).expect("it can be read");
+                panic!("it does not serve: {said}{errors}");
+            }
+        }
+        let url = said.split_whitespace().find(|word| word.starts_with("https://"));
+        let url = url.expect("it says where").trim_end_matches(',').to_owned();
+        Served { child, output, url, kubeconfig }
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        let port = self.url.rsplit(':').next().and_then(|port| port.parse().ok());
+        port.expect("a URL with a port")
+    }
+
+    /// Ends it as a service manager does; its exit code and what it said then.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        self.tell_to_end();
+        let mut said = String::new();
+        self.output.read_to_string(&mut said).expect("it can be read");
+        let mut stderr = self.child.stderr.take().expect("it was asked for");
+        stderr.read_to_string(&mut said).expect("it can be read");
+        (self.child.wait().expect("it is ours").code(), said)
+    }
+
+    fn tell_to_end(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // It may have ended already.
+        let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.tell_to_end();
+        let _ = self.child.wait();
+    }
+}
+
+/// A path for a file that is not there yet.
+pub fn scratch(name: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("served");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let path = folder.join(format!("{}-{number}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    path
+}
