@@ -130,9 +130,9 @@ fn rows(kind: &Type) -> Vec<Tree> {
     };
     let verbs = match kind.asked {
         true => list!["create"],
-        false => list![
-            "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
-        ],
+        false => {
+            list!["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",]
+        }
     };
     let plural = kind.resource.plural();
     let mut rows = vec![row(plural.to_owned(), &kind.kind, verbs)];

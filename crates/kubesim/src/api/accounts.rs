@@ -63,8 +63,7 @@ impl Api {
                 if mounts.any(|mount| mount["mountPath"] == MOUNTED_AT) {
                     continue;
                 }
-                let mount =
-                    map! { "name" => &name, "readOnly" => true, "mountPath" => MOUNTED_AT };
+                let mount = map! { "name" => &name, "readOnly" => true, "mountPath" => MOUNTED_AT };
                 container.field_mut("volumeMounts").items_mut().push(mount);
                 mounted = true;
             }

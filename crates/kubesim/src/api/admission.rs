@@ -7,9 +7,9 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
-use super::{defaults, errors};
 use super::router::Call;
 use super::server::Api;
+use super::{defaults, errors};
 
 /// How long a pod stays on a node that is not ready or unreachable (DefaultTolerationSeconds).
 const TOLERATION_SECONDS: i64 = 300;
@@ -151,7 +151,8 @@ impl Api {
 
 /// Ports of a service keep their node ports, by name, unless it has none any more.
 fn keep_node_ports(old: &Tree, new: &mut Tree) {
-    let has = |service: &Tree| ["NodePort", "LoadBalancer"].contains(&service["spec"]["type"].str());
+    let has =
+        |service: &Tree| ["NodePort", "LoadBalancer"].contains(&service["spec"]["type"].str());
     if !has(old) || new["spec"]["ports"].items().is_empty() {
         return;
     }

@@ -88,10 +88,9 @@ impl Api {
                 call.kind.kind,
             )));
         }
-        let version = call.other_form().map_or_else(
-            || call.kind.api_version(),
-            |other| Text::new_static(other.api_version()),
-        );
+        let version = call
+            .other_form()
+            .map_or_else(|| call.kind.api_version(), |other| Text::new_static(other.api_version()));
         let said = object["apiVersion"].str();
         if call.kind.versions.len() > 1 && !said.is_empty() && said != version {
             return Err(errors::bad_request(format!(

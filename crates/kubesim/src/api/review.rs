@@ -42,7 +42,10 @@ impl Api {
             }
             "TokenReview" => self.review_token(call, &asked["spec"]),
             "SelfSubjectReview" => {
-                asked.set(&["metadata"], map! { "creationTimestamp" => object::timestamp(call.now) });
+                asked.set(
+                    &["metadata"],
+                    map! { "creationTimestamp" => object::timestamp(call.now) },
+                );
                 map! { "userInfo" => user_info(call) }
             }
             "SelfSubjectRulesReview" if asked["spec"]["namespace"].str().is_empty() => {
@@ -122,7 +125,11 @@ fn check(kind: &Type, call: &Call<'_>, asked: &Tree) -> Vec<Cause> {
         causes.push(Cause::invalid("spec.user", &spec["user"], detail));
     }
     for selector in ["fieldSelector", "labelSelector"] {
-        check_selector(&resource[selector], &format!("spec.resourceAttributes.{selector}"), &mut causes);
+        check_selector(
+            &resource[selector],
+            &format!("spec.resourceAttributes.{selector}"),
+            &mut causes,
+        );
     }
     let local = kind.kind == "LocalSubjectAccessReview";
     let said = |(key, _): &(&kubesim_model::Text, &Tree)| !(local && *key == "namespace");

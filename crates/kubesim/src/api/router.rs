@@ -7,9 +7,9 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, map};
 
+use super::convert::Other;
 use super::registry::Type;
 use super::server::{Api, Identity};
-use super::convert::Other;
 use super::{custom, errors, typed};
 
 /// A request on its way, with what was found out about it.
@@ -194,6 +194,7 @@ impl Api {
 
     fn boot(&mut self, request: &Request) {
         let nobody = Identity::default();
-        self.route(0, &nobody, request).expect("the objects that every cluster starts with are valid");
+        self.route(0, &nobody, request)
+            .expect("the objects that every cluster starts with are valid");
     }
 }

@@ -89,7 +89,8 @@ impl World {
 
     fn add_controllers(&mut self) {
         let clients = self.config.clients.clone();
-        let mut all: BTreeMap<&str, controllers::MakeActor> = controllers::all().into_iter().collect();
+        let mut all: BTreeMap<&str, controllers::MakeActor> =
+            controllers::all().into_iter().collect();
         if let Some(clients) = clients {
             all.extend(controllers::for_clients());
             let certificate = clients.root_certificate;

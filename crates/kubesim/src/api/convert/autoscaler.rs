@@ -154,9 +154,10 @@ pub(super) fn shown(stored: &Tree) -> Tree {
         let share = &share["resource"]["target"]["averageUtilization"];
         old.set(&["spec", "targetCPUUtilizationPercentage"], share);
     }
-    let seen = status["currentMetrics"].items().iter().find(|metric| {
-        metric["type"] == "Resource" && metric["resource"]["name"] == "cpu"
-    });
+    let seen = status["currentMetrics"]
+        .items()
+        .iter()
+        .find(|metric| metric["type"] == "Resource" && metric["resource"]["name"] == "cpu");
     if let Some(seen) = seen.map(|seen| &seen["resource"]["current"]["averageUtilization"])
         && !seen.is_null()
     {
@@ -288,7 +289,10 @@ mod tests {
                 "maxReplicas" => 3, "metrics" => list![metric],
                 "behavior" => map! { "scaleDown" => map! { "selectPolicy" => "Min" } },
             },
-            "status" => map! { "desiredReplicas" => 1, "conditions" => list![map! { "type" => "A" }] },
+            "status" => map! {
+                "currentReplicas" => 0, "desiredReplicas" => 1,
+                "conditions" => list![map! { "type" => "A" }],
+            },
         };
         let old = shown(&new);
         assert!(old["metadata"]["annotations"][BEHAVIOR].str().contains("\"ScaleDown\""));

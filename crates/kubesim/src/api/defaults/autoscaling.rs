@@ -15,7 +15,8 @@ pub(super) fn fill(spec: &mut Tree) {
     if spec["behavior"].is_null() {
         return;
     }
-    let policy = |kind: &str, value: i64| map! { "type" => kind, "value" => value, "periodSeconds" => 15 };
+    let policy =
+        |kind: &str, value: i64| map! { "type" => kind, "value" => value, "periodSeconds" => 15 };
     let up = spec.at_mut(&["behavior", "scaleUp"]);
     default(up, "stabilizationWindowSeconds", 0);
     default(up, "selectPolicy", "Max");

@@ -10,8 +10,7 @@ pub(super) type Row = (&'static str, &'static str, bool, Generation, &'static [&
 const NONE: &[&str] = &[];
 const STATUS: &[&str] = &["status"];
 const SCALED: &[&str] = &["scale", "status"];
-const POD: &[&str] =
-    &["binding", "ephemeralcontainers", "eviction", "resize", "status"];
+const POD: &[&str] = &["binding", "ephemeralcontainers", "eviction", "resize", "status"];
 const SIGNED: &[&str] = &["approval", "status"];
 
 /// The types that objects are stored of.
@@ -59,7 +58,13 @@ pub(super) const STORED: &[Row] = &[
     ("volumeattachments.storage.k8s.io", "VolumeAttachment", false, Never, STATUS),
     ("volumeattributesclasses.storage.k8s.io", "VolumeAttributesClass", false, Never, NONE),
     ("runtimeclasses.node.k8s.io", "RuntimeClass", false, Never, NONE),
-    ("certificatesigningrequests.certificates.k8s.io", "CertificateSigningRequest", false, Never, SIGNED),
+    (
+        "certificatesigningrequests.certificates.k8s.io",
+        "CertificateSigningRequest",
+        false,
+        Never,
+        SIGNED,
+    ),
     (
         "mutatingwebhookconfigurations.admissionregistration.k8s.io",
         "MutatingWebhookConfiguration",
@@ -133,7 +138,19 @@ pub(super) const ASKED: &[Row] = &[
     ("tokenreviews.authentication.k8s.io", "TokenReview", false, Never, NONE),
     ("selfsubjectreviews.authentication.k8s.io", "SelfSubjectReview", false, Never, NONE),
     ("subjectaccessreviews.authorization.k8s.io", "SubjectAccessReview", false, Never, NONE),
-    ("selfsubjectaccessreviews.authorization.k8s.io", "SelfSubjectAccessReview", false, Never, NONE),
-    ("localsubjectaccessreviews.authorization.k8s.io", "LocalSubjectAccessReview", true, Never, NONE),
+    (
+        "selfsubjectaccessreviews.authorization.k8s.io",
+        "SelfSubjectAccessReview",
+        false,
+        Never,
+        NONE,
+    ),
+    (
+        "localsubjectaccessreviews.authorization.k8s.io",
+        "LocalSubjectAccessReview",
+        true,
+        Never,
+        NONE,
+    ),
     ("selfsubjectrulesreviews.authorization.k8s.io", "SelfSubjectRulesReview", false, Never, NONE),
 ];

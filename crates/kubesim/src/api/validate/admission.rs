@@ -293,7 +293,8 @@ fn check_match(matched: &Tree, field: &str, causes: &mut Vec<Cause>) {
 
 fn check_validations(policy: &Tree, causes: &mut Vec<Cause>) {
     let spec = &policy["spec"];
-    let (validations, annotations) = (spec["validations"].items(), spec["auditAnnotations"].items());
+    let (validations, annotations) =
+        (spec["validations"].items(), spec["auditAnnotations"].items());
     if validations.is_empty() && annotations.is_empty() {
         let detail = "validations or auditAnnotations must contain at least one item";
         causes.push(Cause::required("spec.validations", detail));

@@ -38,7 +38,8 @@ pub(super) fn check(spec: &Tree, causes: &mut Vec<Cause>) {
     let target = &spec["scaleTargetRef"];
     check_reference(target, "spec.scaleTargetRef", causes);
     if target["kind"] != "ReplicationController" && !target["apiVersion"].str().contains('/') {
-        let (field, detail) = ("spec.scaleTargetRef.apiVersion", "apiVersion must specify API group");
+        let (field, detail) =
+            ("spec.scaleTargetRef.apiVersion", "apiVersion must specify API group");
         causes.push(Cause::invalid(field, &target["apiVersion"], detail));
     }
     for (at, metric) in spec["metrics"].items().iter().enumerate() {

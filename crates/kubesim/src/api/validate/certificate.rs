@@ -84,7 +84,8 @@ fn check_signer(signer: &Tree, causes: &mut Vec<Cause>) {
         domain.contains('.') && is_dns_subdomain(domain) && path.split('.').all(is_dns_label)
     });
     if !fits {
-        let detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+        let detail =
+            "must be a fully qualified domain and path of the form 'example.com/signer-name'";
         causes.push(Cause::invalid(field, signer, detail));
     }
 }

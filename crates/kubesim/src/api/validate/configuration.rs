@@ -8,10 +8,10 @@ use kubesim_model::tree::Tree;
 
 use super::metadata::check_labels;
 use super::names::{is_dns_label, is_dns_subdomain, is_path_segment, is_qualified_name};
+use super::not_negative;
 use super::pod::one_of;
 use super::scheduling::check_toleration;
 use super::workload::{check_pods_of, check_template_of};
-use super::not_negative;
 use crate::api::errors::Cause;
 
 const IMMUTABLE: &str = "field is immutable";
@@ -28,7 +28,13 @@ pub(super) fn check(resource: &str, object: &Tree, causes: &mut Vec<Cause>) {
         "runtimeclasses.node.k8s.io" => check_runtime_class(object, causes),
         "storageclasses.storage.k8s.io" => check_storage_class(object, causes),
         "csidrivers.storage.k8s.io" => {
-            one_of(spec, "spec", "fsGroupPolicy", &["File", "None", "ReadWriteOnceWithFSType"], causes);
+            one_of(
+                spec,
+                "spec",
+                "fsGroupPolicy",
+                &["File", "None", "ReadWriteOnceWithFSType"],
+                causes,
+            );
         }
         "csinodes.storage.k8s.io" => check_drivers(&spec["drivers"], causes),
         "volumeattachments.storage.k8s.io" => check_attachment(spec, causes),
@@ -284,7 +290,11 @@ fn check_ingress_class(spec: &Tree, causes: &mut Vec<Cause>) {
         if parameters[name].str().is_empty() {
             causes.push(Cause::required(format!("{field}.{name}"), ""));
         } else if !is_path_segment(parameters[name].str()) {
-            causes.push(Cause::invalid(format!("{field}.{name}"), &parameters[name], "no path segment"));
+            causes.push(Cause::invalid(
+                format!("{field}.{name}"),
+                &parameters[name],
+                "no path segment",
+            ));
         }
     }
     let (scope, namespace) = (parameters["scope"].str(), &parameters["namespace"]);
@@ -433,7 +443,11 @@ fn check_binding(binding: &Tree, causes: &mut Vec<Cause>) {
             "User" | "Group" => RBAC,
             _ => {
                 let allowed = ["ServiceAccount", "User", "Group"];
-                causes.push(Cause::not_supported(format!("{field}.kind"), &subject["kind"], &allowed));
+                causes.push(Cause::not_supported(
+                    format!("{field}.kind"),
+                    &subject["kind"],
+                    &allowed,
+                ));
                 continue;
             }
         };

@@ -8,7 +8,8 @@ use crate::api::errors::Cause;
 
 /// What no event may be.
 pub(super) fn check(event: &Tree, causes: &mut Vec<Cause>) {
-    let (about, own) = (&event["involvedObject"]["namespace"], event["metadata"]["namespace"].str());
+    let (about, own) =
+        (&event["involvedObject"]["namespace"], event["metadata"]["namespace"].str());
     let elsewhere = "does not match event.namespace";
     if event["eventTime"].is_null() {
         let wanted = if about.str().is_empty() { "default" } else { about.str() };

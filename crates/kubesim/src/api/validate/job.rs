@@ -32,7 +32,8 @@ pub(super) fn check_job(job: &Tree, causes: &mut Vec<Cause>) {
     check_pods_of(&spec["selector"], &spec["template"], causes);
     let completions = spec["completions"].as_i64().unwrap_or(0);
     let name = object::name(job);
-    if is_indexed(spec) && completions > 0 && !is_dns_label(&format!("{name}-{}", completions - 1)) {
+    if is_indexed(spec) && completions > 0 && !is_dns_label(&format!("{name}-{}", completions - 1))
+    {
         let detail = "will not able to create pod with invalid DNS label";
         causes.push(Cause::invalid("metadata.name", &Tree::from(name), detail));
     }
@@ -210,7 +211,11 @@ fn check_exit_codes(spec: &Tree, codes: &Tree, field: &str, causes: &mut Vec<Cau
     let values = codes["values"].items();
     let whole = format!("{field}.values");
     if values.is_empty() {
-        causes.push(Cause::invalid(whole.clone(), &codes["values"], "at least one value is required"));
+        causes.push(Cause::invalid(
+            whole.clone(),
+            &codes["values"],
+            "at least one value is required",
+        ));
     }
     let mut seen = BTreeSet::new();
     for (index, value) in values.iter().enumerate() {
@@ -418,9 +423,10 @@ fn is_schedule(text: &str) -> bool {
     let bounds: [(u32, u32, &[&str]); 5] =
         [(0, 59, &[]), (0, 23, &[]), (1, 31, &[]), (1, 12, &MONTHS), (0, 6, &DAYS)];
     fields.len() == bounds.len()
-        && fields.iter().zip(bounds).all(|(field, bounds)| {
-            field.split(',').all(|range| is_range(range, bounds))
-        })
+        && fields
+            .iter()
+            .zip(bounds)
+            .all(|(field, bounds)| field.split(',').all(|range| is_range(range, bounds)))
 }
 
 fn is_digit(letter: char) -> bool {

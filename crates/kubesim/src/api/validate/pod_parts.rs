@@ -68,8 +68,7 @@ pub(super) fn check_resize(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
     }
     for list in ["containers", "initContainers"] {
         let (had, have) = (had[list].items(), have[list].items());
-        let renamed =
-            had.iter().zip(have).position(|(had, have)| had["name"] != have["name"]);
+        let renamed = had.iter().zip(have).position(|(had, have)| had["name"] != have["name"]);
         if had.len() != have.len() {
             let detail = format!("{list} may not be added or removed on resize");
             causes.push(Cause::forbidden(format!("spec.{list}"), &detail));

@@ -222,7 +222,9 @@ fn is_nothing(share: &Tree) -> bool {
 pub(super) fn check_status(kind: &Type, status: &Tree, causes: &mut Vec<Cause>) {
     let parts: &[&str] = match kind.kind.as_str() {
         "Deployment" => &["updatedReplicas", "readyReplicas", "availableReplicas"],
-        "ReplicaSet" | "ReplicationController" => &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+        "ReplicaSet" | "ReplicationController" => {
+            &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"]
+        }
         "StatefulSet" => {
             &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"]
         }
