@@ -41,6 +41,7 @@ impl Api {
         self.in_living_namespace(kind, &namespace, object::name(&object))?;
         defaults::fill(kind, &mut object, &Tree::Null);
         metadata::count_templates(kind, &Tree::Null, &mut object);
+        self.fill_limits(call, &mut object);
         self.admit(call, &mut object)?;
         if self.config.service_accounts {
             self.admit_account(call, &mut object)?;
@@ -50,6 +51,7 @@ impl Api {
             validate::check_strictly(&Tree::Null, &object, &mut causes);
         }
         call.invalid_if(&causes, object::name(&object))?;
+        self.check_limits(call, &object)?;
         self.finish_create(call, &mut object);
         let mut taken = false;
         for _ in 0..if drawn { DRAWS } else { 1 } {

@@ -17,6 +17,7 @@ mod defaults;
 mod delete;
 mod errors;
 mod eviction;
+mod limits;
 mod listing;
 mod metadata;
 mod mirror;

@@ -86,6 +86,9 @@ impl Api {
             validate::check_strictly(old, &new, &mut causes);
         }
         call.invalid_if(&causes, call.name())?;
+        if part == "resize" {
+            self.check_limits(call, &new)?;
+        }
         if is_whole || part == "scale" {
             metadata::raise_generation(kind, old, &mut new);
         }
