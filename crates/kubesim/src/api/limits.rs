@@ -1,6 +1,6 @@
-//! Admission plugin LimitRanger (v1.36, `plugin/pkg/admission/limitranger`): what the LimitRanges of
-//! a namespace say of its pods and claims. Containers get what they leave out, and nothing is made
-//! that is too small or too large.
+//! Admission plugin LimitRanger (v1.36, `plugin/pkg/admission/limitranger`): what the LimitRanges
+//! of a namespace say of its pods and claims. Containers get what they leave out, and nothing is
+//! made that is too small or too large.
 
 use std::collections::BTreeMap;
 
