@@ -1,5 +1,5 @@
-//! The fields of all messages: `messages.txt`, of which `crates/kubesim/schema/messages.go` says how
-//! it is written.
+//! The fields of all messages: `messages.txt`, of which `crates/kubesim/schema/messages.go` says
+//! how it is written.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

@@ -54,6 +54,7 @@ impl Api {
         defaults::fill(kind, &mut object, &Tree::Null);
         call.track_new(self, &mut object, &owners);
         metadata::count_templates(kind, &Tree::Null, &mut object);
+        self.fill_limits(call, &mut object);
         self.admit(call, &mut object)?;
         if self.config.service_accounts {
             self.admit_account(call, &mut object)?;
@@ -70,6 +71,7 @@ impl Api {
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             self.accept_names(&mut object, call.now);
         }
+        self.check_limits(call, &object)?;
         self.ask_policies(call, Operation::Create, (&Tree::Null, &object))?;
         self.finish_create(call, &mut object);
         let mut taken = false;

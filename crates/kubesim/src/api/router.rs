@@ -133,6 +133,7 @@ impl Api {
         }
         let answer = match request.subresource.as_str() {
             "" if call.kind.asked => self.answer_question(&call),
+            "" if request.resource.as_str() == "componentstatuses" => self.components(&call),
             "" => self.route_object(&call),
             name if !call.kind.has_subresource(name) && call.kind.custom => {
                 Err(errors::not_found(&request.resource, &request.key.name))

@@ -63,7 +63,6 @@ impl Api {
         }
         let bound = self.bound_object(call, &asked["spec"]["boundObjectRef"])?;
         asked.set(&["spec", "expirationSeconds"], seconds);
-        asked.set(&["spec", "boundObjectRef"], &asked["spec"]["boundObjectRef"].clone());
         let end = call.now.saturating_add(1000 * seconds.unsigned_abs());
         let claims = self.claims(&account, &asked["spec"]["audiences"], bound, (call.now, end));
         asked.set(

@@ -105,6 +105,9 @@ impl Api {
             validate::check_strictly(old, &new, &mut causes);
         }
         call.invalid_if(&causes, call.name())?;
+        if part == "resize" {
+            self.check_limits(call, &new)?;
+        }
         if part != "scale" {
             self.ask_policies(call, Operation::Update, (old, &new))?;
         }

@@ -117,13 +117,12 @@ fn check_change(kind: &Type, old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
         "services" => service::check_update(&old["spec"], &new["spec"], causes),
         "jobs.batch" => job::check_job_update(old, new, causes),
         "cronjobs.batch" => job::check_cron_job(new, old, causes),
-        resource if kind.resource.group() != "apps" => {
-            configuration::check_spec_update(resource, &old["spec"], &new["spec"], causes);
-        }
         _ if kind.resource.group() == "apps" => {
             workload::check_update(kind, &old["spec"], &new["spec"], causes);
         }
-        _ => {}
+        resource => {
+            configuration::check_spec_update(resource, &old["spec"], &new["spec"], causes);
+        }
     }
 }
 

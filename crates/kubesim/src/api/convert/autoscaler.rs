@@ -289,7 +289,10 @@ mod tests {
                 "maxReplicas" => 3, "metrics" => list![metric],
                 "behavior" => map! { "scaleDown" => map! { "selectPolicy" => "Min" } },
             },
-            "status" => map! { "desiredReplicas" => 1, "conditions" => list![map! { "type" => "A" }] },
+            "status" => map! {
+                "currentReplicas" => 0, "desiredReplicas" => 1,
+                "conditions" => list![map! { "type" => "A" }],
+            },
         };
         let old = shown(&new);
         assert!(old["metadata"]["annotations"][BEHAVIOR].str().contains("\"ScaleDown\""));

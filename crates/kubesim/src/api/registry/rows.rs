@@ -129,8 +129,11 @@ pub(super) const STORED: &[Row] = &[
     ),
 ];
 
-/// Types that objects of others are shown as: there for who asks which types there are.
-pub(super) const SHOWN: &[Row] = &[("events.events.k8s.io", "Event", true, Never, NONE)];
+/// Types of which nothing is stored: what they show is of other types, or found out when asked.
+pub(super) const SHOWN: &[Row] = &[
+    ("componentstatuses", "ComponentStatus", false, Never, NONE),
+    ("events.events.k8s.io", "Event", true, Never, NONE),
+];
 
 /// The types whose objects are questions: they can only be created, and are answered, not stored.
 pub(super) const ASKED: &[Row] = &[
