@@ -2,7 +2,6 @@
 
 use http::{HeaderMap, Method, header, request::Parts};
 use kubesim::api::stored_as;
-use kubesim_model::Text;
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::object;
 use kubesim_model::request::{Request, Status, Verb};
@@ -79,11 +78,15 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let form = Form::accepted(accept, &query.include)?;
     let applies = media_type(&head.headers).starts_with("application/apply-patch");
     query.check(&head.method, applies)?;
-    if query.watch && head.method == Method::GET && subresource.is_empty() {
+    // One object is not watched (v1.36): it is answered.
+    if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
         let watching = Box::new(watching(resource, &key, query)?);
         return Ok(Call::Watch { version, form, watching });
     }
     let verb = verb(head, &key, !subresource.is_empty())?;
+    if verb == Verb::Get {
+        version_of(&query)?;
+    }
     let mut request = Request::new(verb, resource, key);
     request.subresource = subresource;
     request.version = spoken;
@@ -132,20 +135,9 @@ fn patch(headers: &HeaderMap) -> Result<Verb, Status> {
 }
 
 fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watching, Status> {
-    let version = query.list.resource_version.as_str();
-    let from = match version {
-        "" => 0,
-        number => number.parse().map_err(|_| {
-            Status::new(500, "", format!("resourceVersion: Invalid value: \"{number}\""))
-        })?,
-    };
+    let from = version_of(&query)?;
     check_watch(&query)?;
-    // Whoever watches one object by its path watches what has its name.
-    let field_selector = match (key.name.as_str(), query.list.field_selector.as_str()) {
-        ("", _) => query.list.field_selector,
-        (name, "") => Text::from(format!("metadata.name={name}")),
-        (name, more) => Text::from(format!("metadata.name={name},{more}")),
-    };
+    let field_selector = query.list.field_selector;
     let spec = WatchSpec {
         resource,
         namespace: key.namespace.clone(),
@@ -160,6 +152,18 @@ fn watching(resource: Resource, key: &ObjectKey, query: Query) -> Result<Watchin
         initial_events: query.initial_events && query.bookmarks,
         timeout_seconds: query.timeout_seconds,
     })
+}
+
+/// The version that a query names; 0 for none.
+fn version_of(query: &Query) -> Result<u64, Status> {
+    match query.list.resource_version.as_str() {
+        "" => Ok(0),
+        number => number.parse().map_err(|_| {
+            let why = format!("strconv.ParseUint: parsing \"{number}\": invalid syntax");
+            let text = format!("resourceVersion: Invalid value: \"{number}\": {why}");
+            Status::new(500, "", text)
+        }),
+    }
 }
 
 /// Options that do not go together (apimachinery v0.36, `internalversion/validation`).

@@ -15,8 +15,9 @@ pub fn milli(value: &Tree) -> Option<i64> {
     }
 }
 
-/// The quantity as Kubernetes writes it (apimachinery v0.36 `resource.Quantity`): without a fraction,
-/// with the largest suffix of its kind, a billionth at least; `None` for what is no quantity.
+/// The quantity as Kubernetes writes it (apimachinery v0.36 `resource.Quantity`): without a
+/// fraction, with the largest suffix of its kind, a billionth at least; `None` for what is no
+/// quantity.
 pub fn canonical(value: &Tree) -> Option<Text> {
     let text = match value {
         Tree::Str(text) => text.clone(),

@@ -5,6 +5,7 @@
 //	go mod tidy && go run . >types.txt
 //	go run . messages >../../kubesim-http/src/protobuf/messages.txt
 //	go run . samples >../../kubesim-http/src/protobuf/samples.txt
+//	go run . requests >../../../fixtures/api/cases/protobuf.yaml
 package main
 
 import (
@@ -169,7 +170,8 @@ func fields(t reflect.Type) []string {
 
 func main() {
 	if len(os.Args) > 1 {
-		map[string]func(){"messages": messages, "samples": samples}[os.Args[1]]()
+		modes := map[string]func(){"messages": messages, "requests": requests, "samples": samples}
+		modes[os.Args[1]]()
 		return
 	}
 	fmt.Println("# Made by main.go of the Go types of Kubernetes v1.36.3: fields of the JSON of built-in types.")

@@ -35,8 +35,8 @@ var specialMessages = map[reflect.Type]string{
 }
 
 // Writes, for each kind of `roots`, `= VERSION KIND MESSAGE`, where VERSION is `group/version`;
-// then, for each message, its name and its fields: number, name in JSON and shape. A field named
-// `.` has the fields of its message beside it in JSON.
+// then, for each message, its name and its fields: number, name in JSON, shape, and whether zero is
+// left out. A field named `.` has the fields of its message beside it in JSON.
 func messages() {
 	special = specialMessages
 	fmt.Println("# Made by messages.go of the Go types of Kubernetes v1.36.3: the protobuf of built-in types.")
@@ -73,11 +73,15 @@ func messageFields(t reflect.Type) []numbered {
 		if err != nil {
 			panic(t.String() + "." + field.Name)
 		}
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "" {
 			name = "."
 		}
-		lines = append(lines, numbered{number, name + " " + shape(field.Type)})
+		text := name + " " + shape(field.Type)
+		if strings.Contains(options, "omitempty") && field.Type.Kind() != reflect.Pointer {
+			text += " nonzero"
+		}
+		lines = append(lines, numbered{number, text})
 	}
 	return lines
 }

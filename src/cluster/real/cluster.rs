@@ -338,6 +338,7 @@ fn is_recorded(kind: &Type) -> bool {
         "apiextensions.k8s.io",
     ];
     !kind.asked
+        && plural != "componentstatuses"
         && (groups.contains(&group)
             || ["ingresses", "networkpolicies", "storageclasses"].contains(&plural))
 }

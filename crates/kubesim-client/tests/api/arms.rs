@@ -55,7 +55,7 @@ impl Arm for Simulated {
         if !request.accept.is_empty() {
             head = head.header("accept", &request.accept);
         }
-        let sent = head.body(Body::from(request.body.clone().into_bytes()));
+        let sent = head.body(Body::from(request.body.clone()));
         let sent = sent.unwrap_or_else(|error| panic!("{}: {error}", request.path));
         self.0.send(sent).await.unwrap_or_else(|error| panic!("{}: {error}", request.path))
     }
@@ -102,28 +102,23 @@ impl Arm for Real {
     }
 
     async fn start(&self, request: &HttpRequest) -> Child {
-        let quote = |text: &str| serde_json::Value::from(text).to_string();
-        let mut config = format!(
-            "url = {}\nrequest = {}\nheader = {}\nheader = \"Expect:\"\n",
-            quote(&format!("{}{}", self.url, request.path)),
-            quote(request.method),
-            quote(&format!("Authorization: Bearer {}", self.token)),
-        );
-        if !request.accept.is_empty() {
-            config += &format!("header = {}\n", quote(&format!("Accept: {}", request.accept)));
-        }
-        if !request.body.is_empty() {
-            let kind = format!("Content-Type: {}", request.content_type);
-            config += &format!("header = {}\n", quote(&kind));
-            config += &format!("data-binary = {}\n", quote(&request.body));
-        }
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--insecure", "--include", "--globoff"]);
-        curl.args(["--http1.1", "--no-buffer", "--max-time", "60", "--config", "-"]);
+        curl.args(["--http1.1", "--no-buffer", "--max-time", "60", "--header", "Expect:"]);
+        curl.args(["--header", &format!("Authorization: Bearer {}", self.token)]);
+        curl.args(["--request", request.method, "--url", &format!("{}{}", self.url, request.path)]);
+        if !request.body.is_empty() {
+            let kind = format!("Content-Type: {}", request.content_type);
+            curl.args(["--header", &kind, "--data-binary", "@-"]);
+        }
+        if !request.accept.is_empty() {
+            curl.args(["--header", &format!("Accept: {}", request.accept)]);
+        }
         curl.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = curl.spawn().expect("curl is installed");
         let mut input = child.stdin.take().expect("it was asked for");
-        input.write_all(config.as_bytes()).expect("curl reads its configuration");
+        // A server that refuses at once may leave a body unread.
+        let _ = input.write_all(&request.body);
         drop(input);
         if request.path.contains("watch=") {
             std::thread::sleep(OPENING);

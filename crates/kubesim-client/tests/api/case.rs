@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,6 +57,8 @@ pub(crate) struct Step {
     body: Value,
     /// The form of the answer: `table`, `metadata`, or what the header `Accept` says.
     accept: Option<String>,
+    /// The body as Kubernetes' protobuf, in base64, instead of `body`.
+    protobuf: Option<String>,
     /// What later requests refer to as `${name}`: dotted paths into the answer.
     pub(crate) save: BTreeMap<String, String>,
     /// Requests while the watch is open.
@@ -70,7 +74,7 @@ pub(crate) struct HttpRequest {
     pub(crate) content_type: &'static str,
     /// Empty if nothing is said.
     pub(crate) accept: String,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Theme {
@@ -117,7 +121,14 @@ impl Step {
             "metadata" => "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
             other => other,
         };
-        HttpRequest { method, path, content_type, accept: accept.to_owned(), body }
+        let accept = accept.to_owned();
+        if let Some(text) = &self.protobuf {
+            let body = STANDARD.decode(text).expect("`protobuf` is base64");
+            let content_type = "application/vnd.kubernetes.protobuf";
+            return HttpRequest { method, path, content_type, accept, body };
+        }
+        let body = body.into_bytes();
+        HttpRequest { method, path, content_type, accept, body }
     }
 }
 

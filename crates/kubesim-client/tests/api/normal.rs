@@ -95,6 +95,7 @@ impl Normal {
         }
         match key {
             "cells" if is_age(&text) => return "age".to_owned(),
+            "cells" if text.parse::<std::net::Ipv4Addr>().is_ok() => return "ip".to_owned(),
             "continue" if !text.is_empty() => return "token".to_owned(),
             "token" if text.starts_with("eyJ") => return "token".to_owned(),
             "clusterIP" | "clusterIPs" if text.parse::<std::net::Ipv4Addr>().is_ok() => {
@@ -104,6 +105,9 @@ impl Normal {
                 return format!("rv-{}", number(&mut self.versions, &text));
             }
             _ => {}
+        }
+        if text.len() == "kube-api-access-12345".len() && text.starts_with("kube-api-access-") {
+            return "kube-api-access-#".to_owned();
         }
         let text = self.without_uids(&text);
         let mut text = if text.to_lowercase().replace(' ', "").contains("resourceversion") {

@@ -14,7 +14,7 @@ pub(super) const PREFIX: &[u8] = b"k8s\0";
 ///
 /// # Errors
 /// 400 for what is no such body, or of a kind that has no protobuf form.
-pub fn read(body: &[u8]) -> Result<Tree, Status> {
+pub(crate) fn read(body: &[u8]) -> Result<Tree, Status> {
     if !body.starts_with(PREFIX) {
         let text = "provided data does not appear to be a protobuf message, expected prefix [107 \
                     56 115 0]";

@@ -48,6 +48,9 @@ impl Decoder {
                     std::mem::swap(&mut have, into.field_mut(field.name));
                     decoder.value(value, &field.shape, &mut have)?;
                     *into.field_mut(field.name) = have;
+                    if field.nonzero && is_zero(&into[field.name]) {
+                        into.remove(&[field.name]);
+                    }
                 }
             }
             Ok(())
@@ -137,6 +140,15 @@ impl Decoder {
     pub(super) fn count(&mut self) -> Result<(), Malformed> {
         self.values += 1;
         if self.values > MOST_VALUES { Err(Malformed::Many) } else { Ok(()) }
+    }
+}
+
+fn is_zero(tree: &Tree) -> bool {
+    match tree {
+        Tree::Bool(flag) => !flag,
+        Tree::Int(number) => *number == 0,
+        Tree::Str(text) => text.is_empty(),
+        _ => false,
     }
 }
 

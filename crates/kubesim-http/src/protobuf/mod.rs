@@ -14,4 +14,4 @@ mod table;
 mod tests;
 mod wire;
 
-pub use envelope::read;
+pub(crate) use envelope::read;

@@ -1,5 +1,5 @@
-//! The fields of all messages: `messages.txt`, of which `crates/kubesim/schema/messages.go` says how
-//! it is written.
+//! The fields of all messages: `messages.txt`, of which `crates/kubesim/schema/messages.go` says
+//! how it is written.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -44,6 +44,8 @@ pub(super) enum Shape {
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
+    /// Whether JSON leaves zero out.
+    pub(super) nonzero: bool,
 }
 
 /// All messages.
@@ -92,7 +94,8 @@ impl Table {
                 table.kinds.extend(table.named(name).map(|at| ((version, kind), at)));
             } else if line.starts_with(' ') {
                 let (number, name) = (word().parse().unwrap_or(0), word());
-                let field = Field { name, shape: Shape::read(word(), &table.names) };
+                let shape = Shape::read(word(), &table.names);
+                let field = Field { name, shape, nonzero: word() == "nonzero" };
                 table.messages.last_mut().map(|message| message.insert(number, field));
             } else {
                 table.messages.push(BTreeMap::new());

@@ -76,10 +76,10 @@ fn what_is_no_body_is_refused() {
 
 /// A pod's message around these bytes, as often as asked.
 fn nested(depth: usize) -> Vec<u8> {
-    // The schema of a schema, and so on: `not` is the field 30 of each.
+    // The schema of a schema, and so on: `not` is the field 28 of each.
     let mut inner = Vec::new();
     for _ in 0..depth {
-        let mut outer = vec![0xf2, 0x01];
+        let mut outer = vec![0xe2, 0x01];
         let mut length = inner.len();
         while length > 0x7f {
             outer.push((length & 0x7f) as u8 | 0x80);

@@ -7,9 +7,9 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
-use super::errors;
 use super::router::Call;
 use super::server::Api;
+use super::{defaults, errors};
 
 /// How long a pod stays on a node that is not ready or unreachable (DefaultTolerationSeconds).
 const TOLERATION_SECONDS: i64 = 300;
@@ -94,6 +94,9 @@ impl Api {
     pub(super) fn finish_create(&mut self, call: &Call<'_>, object: &mut Tree) {
         if *call.resource() == Resource::SERVICES {
             self.allocate_addresses(object);
+        }
+        if call.kind.kind == "Job" && !call.kind.custom {
+            defaults::label_job(object);
         }
         if *call.resource() == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             let stored = object["spec"]["versions"]

@@ -82,6 +82,9 @@ impl Other {
             return Ok(self.shown(&answer));
         }
         let mut answer = answer;
+        if self == Other::Event && answer["details"]["kind"] == "events" {
+            answer.set(&["details", "group"], "events.k8s.io");
+        }
         if name.strip_suffix("List") == Some(kind.kind.as_str()) {
             answer.set(&["apiVersion"], self.api_version());
             let items: Vec<Tree> =

@@ -6,10 +6,11 @@ use kubesim_model::tree::Tree;
 use kubesim_model::weight::weigh;
 use kubesim_model::{Text, object};
 
+use super::convert::Other;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
-use super::{defaults, errors, metadata, validate};
+use super::{defaults, errors, metadata, parts, validate};
 
 /// How often a generated name that is taken is drawn again.
 const DRAWS: usize = 8;
@@ -28,6 +29,9 @@ impl Api {
         let uid = self.new_uid();
         metadata::stamp_new(kind, &mut object, uid, call.now);
         defaults::reset_status(kind, &mut object, call.now);
+        if kind.resource.group() == "certificates.k8s.io" {
+            parts::sign(call, &mut object);
+        }
         let base = object["metadata"]["generateName"].text();
         let drawn = object::name(&object).is_empty() && !base.is_empty();
         if drawn {
@@ -41,7 +45,10 @@ impl Api {
         if self.config.service_accounts {
             self.admit_account(call, &mut object)?;
         }
-        let causes = validate::created(kind, &object);
+        let mut causes = validate::created(kind, &object);
+        if call.other_form() == Some(Other::Event) {
+            validate::check_strictly(&Tree::Null, &object, &mut causes);
+        }
         call.invalid_if(&causes, object::name(&object))?;
         self.finish_create(call, &mut object);
         let mut taken = false;
@@ -63,6 +70,9 @@ impl Api {
     /// What it shares with `old` is taken for granted.
     pub(super) fn received(&self, call: &Call<'_>, old: &Tree) -> Answer {
         let mut object = call.request.body.clone();
+        if call.kind.asked && object.as_map().is_some() && object["metadata"].is_null() {
+            object.set(&["metadata"], Tree::map());
+        }
         if object.as_map().is_none() || object["metadata"].as_map().is_none() {
             return Err(errors::bad_request("the body of the request holds no object"));
         }
@@ -81,6 +91,13 @@ impl Api {
         let version = call
             .other_form()
             .map_or_else(|| call.kind.api_version(), |other| Text::new_static(other.api_version()));
+        let said = object["apiVersion"].str();
+        if call.kind.versions.len() > 1 && !said.is_empty() && said != version {
+            return Err(errors::bad_request(format!(
+                "the API version in the data ({said}) does not match the expected API version \
+                 ({version})"
+            )));
+        }
         object.set(&["apiVersion"], version);
         object.set(&["kind"], &call.kind.kind);
         call.typed(&mut object, old)?;

@@ -8,6 +8,7 @@ mod pod;
 mod status;
 mod workload;
 
+pub(super) use batch::label_job;
 pub(super) use status::{complete_status, qos_class, reset_status};
 
 use base64::Engine as _;
@@ -21,6 +22,13 @@ use super::registry::Type;
 /// Sets a field that is not there.
 fn default(tree: &mut Tree, field: &str, value: impl Into<Tree>) {
     if tree[field].is_null() {
+        tree.set(&[field], value);
+    }
+}
+
+/// Sets a number that is not there or zero.
+fn default_number(tree: &mut Tree, field: &str, value: i64) {
+    if tree[field].as_i64().unwrap_or(0) == 0 {
         tree.set(&[field], value);
     }
 }

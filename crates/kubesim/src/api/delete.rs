@@ -79,18 +79,33 @@ impl Api {
             }
             Step::Remove => {
                 self.erase(kind, key);
-                Ok(removed(kind, old))
+                Ok(removed(kind, old, self.version()))
             }
         }
     }
 }
 
-/// What a delete of something that is gone at once answers: pods, services and service accounts
-/// themselves, `Status` for the others.
-fn removed(kind: &Type, old: &Tree) -> Tree {
-    let whole = [Resource::PODS, Resource::SERVICES, Resource::SERVICE_ACCOUNTS];
-    if whole.contains(&kind.resource) {
-        return old.clone();
+/// What a delete of something that is gone at once answers: the object itself for some types
+/// (`ReturnDeletedObject`, v1.36) with the version of its end, `Status` for the others.
+fn removed(kind: &Type, old: &Tree, version: u64) -> Tree {
+    let whole = match kind.resource.group() {
+        "" => [
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "pods",
+            "podtemplates",
+            "resourcequotas",
+            "serviceaccounts",
+            "services",
+        ]
+        .contains(&kind.resource.as_str()),
+        "storage.k8s.io" => kind.kind != "CSIStorageCapacity",
+        group => group == "resource.k8s.io",
+    };
+    if whole {
+        let mut gone = old.clone();
+        gone.set(&["metadata", "resourceVersion"], version.to_string());
+        return gone;
     }
     let mut details = map! {
         "name" => object::name(old), "kind" => kind.resource.plural(), "uid" => object::uid(old),

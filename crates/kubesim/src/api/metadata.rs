@@ -48,13 +48,14 @@ impl Api {
 pub(super) fn stamp_new(kind: &Type, object: &mut Tree, uid: Text, now: Millis) {
     let metadata = object.field_mut("metadata");
     // Types without a generation of their own keep one that they are given.
-    let kept = |field: &str| field == "generation" && kind.generation == Generation::Never;
+    let is_numbered = !matches!(kind.generation, Generation::Never | Generation::ChangedSpec);
+    let kept = |field: &str| field == "generation" && !is_numbered;
     for field in OWNED.into_iter().filter(|field| !kept(field)) {
         metadata.remove(&[field]);
     }
     metadata.set(&["uid"], uid);
     metadata.set(&["creationTimestamp"], object::timestamp(now));
-    if kind.generation != Generation::Never {
+    if is_numbered {
         metadata.set(&["generation"], 1);
     }
     if !kind.namespaced {
@@ -113,7 +114,7 @@ pub(super) fn count_templates(kind: &Type, old: &Tree, new: &mut Tree) {
 pub(super) fn raise_generation(kind: &Type, old: &Tree, new: &mut Tree) {
     let changed = match kind.generation {
         Generation::Never | Generation::First => false,
-        Generation::Spec => new["spec"] != old["spec"],
+        Generation::Spec | Generation::ChangedSpec => new["spec"] != old["spec"],
         Generation::SpecAndAnnotations => {
             new["spec"] != old["spec"]
                 || new["metadata"]["annotations"] != old["metadata"]["annotations"]

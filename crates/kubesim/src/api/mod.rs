@@ -9,6 +9,7 @@
 mod accounts;
 mod admission;
 mod budget;
+mod component;
 mod convert;
 mod create;
 mod custom;

@@ -2,7 +2,18 @@
 //! `pkg/registry/core/pod` and `pkg/registry/certificates`).
 
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, object};
+use kubesim_model::{Millis, list, object};
+
+use super::router::Call;
+
+/// Who asks for a certificate is whoever sends the request, whatever it says.
+pub(super) fn sign(call: &Call<'_>, request: &mut Tree) {
+    for field in ["username", "uid", "groups", "extra"] {
+        request.remove(&["spec", field]);
+    }
+    request.set(&["spec", "username"], &call.who.user);
+    request.set(&["spec", "groups"], list!["system:authenticated"]);
+}
 
 const DECIDED: [&str; 2] = ["Approved", "Denied"];
 

@@ -28,6 +28,8 @@ pub(super) enum Generation {
     /// Anything but `metadata`, or the labels (EndpointSlices, v1.36
     /// `pkg/registry/discovery/endpointslice`).
     ContentAndLabels,
+    /// `spec`, but none before its first change.
+    ChangedSpec,
     /// 1, whatever changes.
     First,
 }

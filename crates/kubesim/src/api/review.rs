@@ -25,6 +25,9 @@ impl Api {
         if call.kind.kind == "Binding" {
             return self.bind_named(call, asked);
         }
+        if call.kind.namespaced {
+            asked.set(&["metadata", "namespace"], &call.request.key.namespace);
+        }
         let causes = check(&call.kind, call, &asked);
         // The names of such objects say nothing, and the kind of what is wrong is left out.
         if !causes.is_empty() {
@@ -86,11 +89,11 @@ impl Api {
             [] => list![token::ISSUER],
             _ => spec["audiences"].clone(),
         };
-        match self.token_user(call.now, spec["token"].str(), audiences.items()) {
-            Some(user) => map! {
+        match self.token_holder(call.now, spec["token"].str(), audiences.items()) {
+            Ok((user, audiences)) => map! {
                 "authenticated" => true, "user" => user, "audiences" => audiences,
             },
-            None => map! { "user" => map! {}, "error" => "invalid bearer token" },
+            Err(why) => map! { "user" => map! {}, "error" => why },
         }
     }
 }

@@ -92,6 +92,7 @@ impl Api {
         let call = Call { now, kind, request, who };
         let answer = match request.subresource.as_str() {
             "" if call.kind.asked => self.answer_question(&call),
+            "" if request.resource.as_str() == "componentstatuses" => self.components(&call),
             "" => self.route_object(&call),
             name if !call.kind.has_subresource(name) => {
                 Err(errors::no_such_resource(format_args!("{}/{name}", request.resource)))

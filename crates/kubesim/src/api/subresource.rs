@@ -177,6 +177,9 @@ fn scale_of(object: &Tree, paths: &ScalePaths) -> Tree {
     }
     let selector = match at(&paths.selector) {
         Tree::Str(text) => text.clone(),
+        labels if object["kind"] == "ReplicationController" => {
+            selector_text(&map! { "matchLabels" => labels })
+        }
         selector if !paths.selector.is_empty() => selector_text(selector),
         _ => Text::default(),
     };

@@ -6,6 +6,7 @@ mod lists;
 mod patches;
 mod rules;
 mod subresources;
+mod tokens;
 
 use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};

@@ -63,7 +63,6 @@ impl Api {
         }
         let bound = self.bound_object(call, &asked["spec"]["boundObjectRef"])?;
         asked.set(&["spec", "expirationSeconds"], seconds);
-        asked.set(&["spec", "boundObjectRef"], &asked["spec"]["boundObjectRef"].clone());
         let end = call.now.saturating_add(1000 * seconds.unsigned_abs());
         let claims = self.claims(&account, &asked["spec"]["audiences"], bound, (call.now, end));
         asked.set(
@@ -160,21 +159,54 @@ impl Api {
 
     /// Whom a service account's token belongs to, as the `user` of a TokenReview: name, uid, groups
     /// and what it is bound to. `None` for a token that this server did not issue, that has
-    /// ended, that is for none of the audiences (the server itself if there are none), or of which
-    /// the account or what it is bound to is gone.
-    pub fn token_user(&self, now: Millis, token: &str, audiences: &[Tree]) -> Option<Tree> {
+    /// ended, that is not for the server itself, or of which the account or what it is bound to is
+    /// gone.
+    pub fn token_user(&self, now: Millis, token: &str) -> Option<Tree> {
+        self.token_holder(now, token, &[ISSUER.into()]).ok().map(|(user, _)| user)
+    }
+
+    /// The same for these audiences, with those of them that the token is for.
+    ///
+    /// # Errors
+    /// Why the token is not accepted.
+    pub(super) fn token_holder(
+        &self,
+        now: Millis,
+        token: &str,
+        audiences: &[Tree],
+    ) -> Result<(Tree, Vec<Tree>), String> {
+        let invalid = || "invalid bearer token".to_owned();
+        let claims = self.checked(token).ok_or_else(invalid)?;
+        let meant = claims["aud"].items();
+        let fits = audiences.iter().filter(|wanted| meant.contains(wanted));
+        let fits: Vec<Tree> = fits.cloned().collect();
+        if fits.is_empty() {
+            let list = |audiences: &[Tree]| -> String {
+                audiences.iter().map(Tree::to_string).collect::<Vec<_>>().join(" ")
+            };
+            let (have, wanted) = (list(meant), list(audiences));
+            return Err(format!(
+                "[invalid bearer token, token audiences [{have}] is invalid for the target \
+                 audiences [{wanted}]]"
+            ));
+        }
+        let user = self.user_of(now, &claims).ok_or_else(invalid)?;
+        Ok((user, fits))
+    }
+
+    /// The claims of a token that this server signed.
+    fn checked(&self, token: &str) -> Option<Tree> {
         let (text, signature) = token.rsplit_once('.').filter(|_| token.len() <= LONGEST)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         self.seal(text).verify_slice(&signature).ok()?;
         let claims = URL_SAFE_NO_PAD.decode(text.strip_prefix(HEADER)?.strip_prefix('.')?).ok()?;
-        let claims: Tree = serde_json::from_slice(&claims).ok()?;
+        serde_json::from_slice(&claims).ok()
+    }
+
+    /// The user of these claims, if they hold at this time.
+    fn user_of(&self, now: Millis, claims: &Tree) -> Option<Tree> {
         let second = (object::EPOCH / 1000).saturating_add_unsigned(now / 1000);
         let own = &claims["kubernetes.io"];
-        let is_for = |audience: &Tree| claims["aud"].items().contains(audience);
-        let wanted = match audiences {
-            [] => is_for(&ISSUER.into()),
-            _ => audiences.iter().any(is_for),
-        };
         let namespace = own["namespace"].text();
         let holders = [
             ("serviceaccount", Resource::SERVICE_ACCOUNTS),
@@ -186,7 +218,7 @@ impl Api {
             let found = self.store.get(&resource, &key);
             own[kind].is_null() || found.is_some_and(|found| own[kind]["uid"] == object::uid(found))
         });
-        if !wanted || !there || claims["exp"].as_i64().is_none_or(|end| end <= second) {
+        if !there || claims["exp"].as_i64().is_none_or(|end| end <= second) {
             return None;
         }
         let mut extra = map! {

@@ -6,6 +6,7 @@ use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
+use super::convert::Other;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
@@ -74,10 +75,16 @@ impl Api {
             defaults::fill(kind, &mut new, old);
         }
         metadata::count_templates(kind, old, &mut new);
+        if kind.kind == "Job" && !kind.custom {
+            defaults::label_job(&mut new);
+        }
         if new == *old {
             return Ok(old.clone());
         }
-        let causes = validate::updated(kind, old, &new, part);
+        let mut causes = validate::updated(kind, old, &new, part);
+        if call.other_form() == Some(Other::Event) {
+            validate::check_strictly(old, &new, &mut causes);
+        }
         call.invalid_if(&causes, call.name())?;
         if is_whole || part == "scale" {
             metadata::raise_generation(kind, old, &mut new);

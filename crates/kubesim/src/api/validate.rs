@@ -8,6 +8,7 @@ mod certificate;
 mod configuration;
 mod container;
 mod content;
+mod event;
 mod job;
 mod job_status;
 mod metadata;
@@ -18,6 +19,7 @@ mod scheduling;
 mod service;
 mod workload;
 
+pub(super) use event::check_strictly;
 pub(super) use names::{is_label_value, is_qualified_name};
 
 use kubesim_model::resource::Resource;
@@ -31,6 +33,9 @@ use super::registry::Type;
 pub(super) fn created(kind: &Type, object: &Tree) -> Vec<Cause> {
     let mut causes = metadata::check(kind, object);
     check_content(kind, object, &mut causes);
+    if kind.resource == Resource::PODS && !object["spec"]["ephemeralContainers"].is_null() {
+        causes.push(Cause::forbidden("spec.ephemeralContainers", "cannot be set on create"));
+    }
     causes
 }
 

@@ -163,6 +163,11 @@ pub(super) fn shown(stored: &Tree) -> Tree {
     {
         old.set(&["status", "currentCPUUtilizationPercentage"], seen);
     }
+    for count in ["currentReplicas", "desiredReplicas"] {
+        if old["status"][count].is_null() && !stored["status"].is_null() {
+            old.set(&["status", count], 0);
+        }
+    }
     forget(&mut old);
     let others: Vec<Tree> =
         spec["metrics"].items().iter().filter(|metric| !is_share(metric)).cloned().collect();
@@ -284,7 +289,10 @@ mod tests {
                 "maxReplicas" => 3, "metrics" => list![metric],
                 "behavior" => map! { "scaleDown" => map! { "selectPolicy" => "Min" } },
             },
-            "status" => map! { "desiredReplicas" => 1, "conditions" => list![map! { "type" => "A" }] },
+            "status" => map! {
+                "currentReplicas" => 0, "desiredReplicas" => 1,
+                "conditions" => list![map! { "type" => "A" }],
+            },
         };
         let old = shown(&new);
         assert!(old["metadata"]["annotations"][BEHAVIOR].str().contains("\"ScaleDown\""));

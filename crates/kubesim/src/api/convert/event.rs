@@ -23,7 +23,13 @@ pub(super) fn stored(event: &Tree) -> Tree {
 }
 
 pub(super) fn shown(event: &Tree) -> Tree {
-    renamed(event, true)
+    let mut shown = renamed(event, true);
+    for field in ["reportingController", "reportingInstance"] {
+        if shown[field] == "" {
+            shown.remove(&[field]);
+        }
+    }
+    shown
 }
 
 fn renamed(event: &Tree, back: bool) -> Tree {

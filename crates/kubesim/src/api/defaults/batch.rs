@@ -29,12 +29,16 @@ pub(super) fn fill_job(job: &mut Tree, old: &Tree) {
     default(spec, "podReplacementPolicy", replaced);
     default(spec, "manualSelector", false);
     fill_spec(spec);
+    if old.is_null() && !job["spec"]["manualSelector"].is_true() {
+        select_own_pods(job);
+    }
+}
+
+/// A Job without labels has those of its pods; they are looked at there.
+pub(in super::super) fn label_job(job: &mut Tree) {
     let labels = job["spec"]["template"]["metadata"]["labels"].clone();
     if labels.as_map().is_some() && job["metadata"]["labels"].is_null() {
         job.set(&["metadata", "labels"], labels);
-    }
-    if old.is_null() && !job["spec"]["manualSelector"].is_true() {
-        select_own_pods(job);
     }
 }
 

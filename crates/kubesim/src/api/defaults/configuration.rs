@@ -5,7 +5,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{list, map};
 
 use super::pod::{self, each};
-use super::{default, default_text};
+use super::{default, default_number, default_text};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -48,6 +48,9 @@ fn fill_core(plural: &str, object: &mut Tree) {
         "persistentvolumes" => {
             default(object.field_mut("spec"), "persistentVolumeReclaimPolicy", "Retain");
             default(object.field_mut("spec"), "volumeMode", "Filesystem");
+            if object["spec"]["hostPath"].as_map().is_some() {
+                default(object.at_mut(&["spec", "hostPath"]), "type", "");
+            }
         }
         "endpoints" => each(object, "subsets", |subset| {
             each(subset, "ports", |port| default(port, "protocol", "TCP"));
@@ -148,7 +151,7 @@ fn fill_storage(plural: &str, object: &mut Tree) {
 fn fill_flow(object: &mut Tree) {
     let spec = object.field_mut("spec");
     if !spec["priorityLevelConfiguration"].is_null() {
-        default(spec, "matchingPrecedence", 1000);
+        default_number(spec, "matchingPrecedence", 1000);
     }
     for (kind, shares) in [("exempt", 0), ("limited", 30)] {
         if spec[kind].as_map().is_some() {
@@ -158,8 +161,8 @@ fn fill_flow(object: &mut Tree) {
     }
     if spec["limited"]["limitResponse"]["queuing"].as_map().is_some() {
         let queues = spec.at_mut(&["limited", "limitResponse", "queuing"]);
-        default(queues, "handSize", 8);
-        default(queues, "queues", 64);
-        default(queues, "queueLengthLimit", 50);
+        default_number(queues, "handSize", 8);
+        default_number(queues, "queues", 64);
+        default_number(queues, "queueLengthLimit", 50);
     }
 }

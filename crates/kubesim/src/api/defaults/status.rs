@@ -20,7 +20,10 @@ pub(in super::super) fn reset_status(kind: &Type, object: &mut Tree, now: Millis
             map! { "phase" => "Active" }
         }
         "services" | "ingresses.networking.k8s.io" => map! { "loadBalancer" => map! {} },
-        "persistentvolumeclaims" | "persistentvolumes" => map! { "phase" => "Pending" },
+        "persistentvolumeclaims" => map! { "phase" => "Pending" },
+        "persistentvolumes" => map! {
+            "phase" => "Pending", "lastPhaseTransitionTime" => object::timestamp(now),
+        },
         "replicasets.apps" | "replicationcontrollers" => zeros(&["replicas"]),
         "horizontalpodautoscalers.autoscaling" => zeros(&["desiredReplicas"]),
         "volumeattachments.storage.k8s.io" => map! { "attached" => false },

@@ -1,6 +1,8 @@
 //! The built-in types of Kubernetes v1.36, as its API server serves them by default.
 
-use super::Generation::{self, Content, ContentAndLabels, First, Never, Spec, SpecAndAnnotations};
+use super::Generation::{
+    self, ChangedSpec, Content, ContentAndLabels, First, Never, Spec, SpecAndAnnotations,
+};
 
 /// Resource, kind, namespaced, generation, subresources.
 pub(super) type Row = (&'static str, &'static str, bool, Generation, &'static [&'static str]);
@@ -50,7 +52,7 @@ pub(super) const STORED: &[Row] = &[
     ("clusterroles.rbac.authorization.k8s.io", "ClusterRole", false, Never, NONE),
     ("clusterrolebindings.rbac.authorization.k8s.io", "ClusterRoleBinding", false, Never, NONE),
     ("storageclasses.storage.k8s.io", "StorageClass", false, Never, NONE),
-    ("csidrivers.storage.k8s.io", "CSIDriver", false, Never, NONE),
+    ("csidrivers.storage.k8s.io", "CSIDriver", false, ChangedSpec, NONE),
     ("csinodes.storage.k8s.io", "CSINode", false, Never, NONE),
     ("csistoragecapacities.storage.k8s.io", "CSIStorageCapacity", true, Never, NONE),
     ("volumeattachments.storage.k8s.io", "VolumeAttachment", false, Never, STATUS),
@@ -127,8 +129,11 @@ pub(super) const STORED: &[Row] = &[
     ),
 ];
 
-/// Types that objects of others are shown as: there for who asks which types there are.
-pub(super) const SHOWN: &[Row] = &[("events.events.k8s.io", "Event", true, Never, NONE)];
+/// Types of which nothing is stored: what they show is of other types, or found out when asked.
+pub(super) const SHOWN: &[Row] = &[
+    ("componentstatuses", "ComponentStatus", false, Never, NONE),
+    ("events.events.k8s.io", "Event", true, Never, NONE),
+];
 
 /// The types whose objects are questions: they can only be created, and are answered, not stored.
 pub(super) const ASKED: &[Row] = &[

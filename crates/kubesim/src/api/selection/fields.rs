@@ -24,10 +24,18 @@ impl Requirement {
             Tree::Str(text) => *text == self.value,
             Tree::Bool(flag) => self.value == if *flag { "true" } else { "false" },
             Tree::Int(number) => number.to_string() == self.value,
-            Tree::Null => self.value.is_empty() || (self.is_flag() && self.value == "false"),
+            Tree::Null => {
+                self.value.is_empty()
+                    || (self.is_flag() && self.value == "false")
+                    || (self.is_count() && self.value == "0")
+            }
             _ => false,
         };
         same == self.equal
+    }
+
+    fn is_count(&self) -> bool {
+        self.path.last().is_some_and(|last| last == "succeeded" || last == "replicas")
     }
 
     fn is_flag(&self) -> bool {
@@ -52,9 +60,8 @@ fn supported(kind: &Type) -> &'static [&'static str] {
         "namespaces" => &["status.phase"],
         "services" => &["spec.clusterIP", "spec.type"],
         "secrets" => &["type"],
-        "jobs.batch" => &["status.successful"],
+        "jobs.batch" => &["status.succeeded"],
         "replicationcontrollers" => &["status.replicas"],
-        "replicasets.apps" => &["status.replicas"],
         "certificatesigningrequests.certificates.k8s.io" => &["spec.signerName"],
         "events" => &[
             "involvedObject.kind",
@@ -77,8 +84,12 @@ pub(super) fn parse(text: &str, kind: &Type) -> Result<Vec<Requirement>, Status>
     text.split(',').filter(|term| !term.is_empty()).map(|term| parse_term(term, kind)).collect()
 }
 
-/// The name of a field of Events in `events.k8s.io/v1`, as it is stored.
+/// The name of a field as it is stored, where clients know it by another: of Jobs, and of Events in
+/// `events.k8s.io/v1`.
 fn stored_name(kind: &Type, field: String) -> String {
+    if field == "status.successful" && kind.resource.as_str() == "jobs.batch" {
+        return "status.succeeded".to_owned();
+    }
     if kind.resource != Resource::EVENTS {
         return field;
     }

@@ -35,7 +35,13 @@ pub(super) fn check(spec: &Tree, causes: &mut Vec<Cause>) {
         let detail = "must be greater than or equal to `minReplicas`";
         causes.push(Cause::invalid("spec.maxReplicas", most, detail));
     }
-    check_reference(&spec["scaleTargetRef"], "spec.scaleTargetRef", causes);
+    let target = &spec["scaleTargetRef"];
+    check_reference(target, "spec.scaleTargetRef", causes);
+    if target["kind"] != "ReplicationController" && !target["apiVersion"].str().contains('/') {
+        let (field, detail) =
+            ("spec.scaleTargetRef.apiVersion", "apiVersion must specify API group");
+        causes.push(Cause::invalid(field, &target["apiVersion"], detail));
+    }
     for (at, metric) in spec["metrics"].items().iter().enumerate() {
         check_metric(metric, &format!("spec.metrics[{at}]"), causes);
     }

@@ -144,7 +144,7 @@ pub(super) fn check_update(old: &Tree, new: &Tree, subresource: &str, causes: &m
     if had == have {
         return;
     }
-    if !is_pem(have.str(), "CERTIFICATE") {
+    if !have.is_null() && !is_pem(have.str(), "CERTIFICATE") {
         let detail = "must contain at least one CERTIFICATE PEM block";
         causes.push(Cause::invalid(CERTIFICATE, &Tree::from("<certificate data>"), detail));
     }

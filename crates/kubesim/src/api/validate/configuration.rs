@@ -39,7 +39,8 @@ pub(super) fn check(resource: &str, object: &Tree, causes: &mut Vec<Cause>) {
         "csinodes.storage.k8s.io" => check_drivers(&spec["drivers"], causes),
         "volumeattachments.storage.k8s.io" => check_attachment(spec, causes),
         "csistoragecapacities.storage.k8s.io" if object["storageClassName"].str().is_empty() => {
-            causes.push(Cause::required("storageClassName", ""));
+            let detail = "a lowercase RFC 1123 subdomain is wanted";
+            causes.push(Cause::invalid("storageClassName", &Tree::from(""), detail));
         }
         "volumeattributesclasses.storage.k8s.io" => {
             check_qualified(&object["driverName"], "driverName", causes);
@@ -79,7 +80,9 @@ pub(super) fn check_spec_update(resource: &str, old: &Tree, new: &Tree, causes: 
     };
     for field in fixed {
         if old[*field] != new[*field] {
-            causes.push(Cause::invalid(format!("spec.{field}"), &new[*field], IMMUTABLE));
+            // Kubernetes names this one otherwise than it is called.
+            let name = if *field == "attachRequired" { "attachedRequired" } else { field };
+            causes.push(Cause::invalid(format!("spec.{name}"), &new[*field], IMMUTABLE));
         }
     }
 }
@@ -230,15 +233,10 @@ fn check_quota(spec: &Tree, causes: &mut Vec<Cause>) {
         "Terminating",
     ];
     let mut seen = BTreeSet::new();
-    for (at, scope) in spec["scopes"].items().iter().enumerate() {
+    for scope in spec["scopes"].items() {
         seen.insert(scope.str());
         if !scopes.contains(&scope.str()) && *scope != "VolumeAttributesClass" {
-            let field = format!("spec.scopes[{at}]");
-            causes.push(Cause::invalid(
-                "spec.scopes",
-                &spec["scopes"],
-                &format!("unsupported scope at {field}"),
-            ));
+            causes.push(Cause::invalid("spec.scopes", &spec["scopes"], "unsupported scope"));
         }
     }
     for (one, other) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
@@ -246,16 +244,13 @@ fn check_quota(spec: &Tree, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid("spec.scopes", &spec["scopes"], "conflicting scopes"));
         }
     }
-    for (at, wanted) in spec["scopeSelector"]["matchExpressions"].items().iter().enumerate() {
-        let field = format!("spec.scopeSelector.matchExpressions[{at}]");
+    // Kubernetes does not say which of the expressions it means.
+    let field = "spec.scopeSelector.matchExpressions";
+    for wanted in spec["scopeSelector"]["matchExpressions"].items() {
         let scope = wanted["scopeName"].str();
         if !scopes.contains(&scope) && scope != "VolumeAttributesClass" {
-            let detail = "unsupported scope";
-            causes.push(Cause::invalid(
-                "spec.scopeSelector.matchExpressions.scopeName",
-                &wanted["scopeName"],
-                detail,
-            ));
+            let (field, value) = (format!("{field}.scopeName"), &wanted["scopeName"]);
+            causes.push(Cause::invalid(field, value, "unsupported scope"));
         }
         let empty = wanted["values"].items().is_empty();
         match wanted["operator"].str() {

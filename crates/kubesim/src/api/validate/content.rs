@@ -8,7 +8,7 @@ use kubesim_model::tree::Tree;
 
 use super::names::is_qualified_name;
 use super::pod::one_of;
-use super::{admission, configuration};
+use super::{admission, configuration, event};
 use crate::api::errors::Cause;
 use crate::api::registry::Type;
 
@@ -32,14 +32,7 @@ pub(super) fn check(kind: &Type, object: &Tree, causes: &mut Vec<Cause>) {
                 causes.push(Cause::invalid(field, seconds, "must be greater than 0"));
             }
         }
-        "events" => {
-            let (about, own) = (&object["involvedObject"]["namespace"], &object["metadata"]);
-            let elsewhere = if about.str().is_empty() { "default" } else { about.str() };
-            if own["namespace"] != elsewhere {
-                let detail = "does not match event.namespace";
-                causes.push(Cause::invalid("involvedObject.namespace", about, detail));
-            }
-        }
+        "events" => event::check(object, causes),
         "nodes" => check_taints(&object["spec"]["taints"], causes),
         _ if kind.resource.group() == "admissionregistration.k8s.io" => match kind.kind.as_str() {
             name if name.ends_with("WebhookConfiguration") => {

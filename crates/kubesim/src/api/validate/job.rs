@@ -309,16 +309,22 @@ pub(super) fn check_job_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) 
             causes.push(Cause::invalid(format!("spec.{field}"), &have[*field], IMMUTABLE));
         }
     }
-    if !template_may_become(old, &had["template"], &have["template"]) {
-        causes.push(Cause::invalid("spec.template", &have["template"], IMMUTABLE));
+    let free = is_at_rest(old);
+    if !template_may_become(free, &had["template"], &have["template"]) {
+        let field = if free { "spec.template.spec" } else { "spec.template" };
+        causes.push(Cause::invalid(field, &have["template"], IMMUTABLE));
     }
 }
 
-/// Where a suspended Job's pods will run, and what they will use, may be changed while none do.
-fn template_may_become(old: &Tree, had: &Tree, have: &Tree) -> bool {
-    let status = &old["status"];
-    let idle = status["startTime"].is_null() || object::has_condition(old, "Suspended");
-    let free = old["spec"]["suspend"].is_true() && idle && status["active"].as_i64().is_none();
+/// Whether a Job is suspended and none of its pods run.
+fn is_at_rest(job: &Tree) -> bool {
+    let status = &job["status"];
+    let idle = status["startTime"].is_null() || object::has_condition(job, "Suspended");
+    job["spec"]["suspend"].is_true() && idle && status["active"].as_i64().is_none()
+}
+
+/// Where the pods of a Job at rest will run, and what they will use, may be changed.
+fn template_may_become(free: bool, had: &Tree, have: &Tree) -> bool {
     if had == have || !free {
         return had == have;
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kubesim_model::object::{self, has_condition};
+use kubesim_model::object::has_condition;
 use kubesim_model::tree::Tree;
 
 use super::not_negative;
@@ -18,10 +18,12 @@ pub(super) fn check(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
         not_negative(&status[count], &format!("status.{count}"), causes);
     }
     check_uncounted(status, causes);
+    check_times(old, new, causes);
+    check_end(old, new, causes);
     check_finished(old, new, causes);
     check_conditions(old, new, causes);
     let number = |job: &Tree, count: &str| job["status"][count].as_i64().unwrap_or(0);
-    if number(new, "ready") > number(new, "active") {
+    if !status["ready"].is_null() && number(new, "ready") > number(new, "active") {
         let detail = "cannot set more ready pods than active";
         causes.push(Cause::invalid("status.ready", &status["ready"], detail));
     }
@@ -33,16 +35,6 @@ pub(super) fn check(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
             let detail = format!("cannot decrease the {count} counter");
             causes.push(Cause::invalid(format!("status.{count}"), &status[*count], &detail));
         }
-    }
-    let (had, have) = (&old["status"]["completionTime"], &status["completionTime"]);
-    if !had.is_null() && !have.is_null() && had != have {
-        causes.push(Cause::invalid("status.completionTime", have, "field is immutable"));
-    }
-    let resumes = has_condition(old, "Suspended") && !has_condition(new, "Suspended");
-    let (had, have) = (&old["status"]["startTime"], &status["startTime"]);
-    if !had.is_null() && had != have && !spec["suspend"].is_true() && !resumes {
-        let detail = "field is immutable for unsuspended job once set";
-        causes.push(Cause::invalid("status.startTime", have, detail));
     }
     if spec["completionMode"] != "Indexed" && !status["completedIndexes"].str().is_empty() {
         let detail = "cannot set non-empty completedIndexes when non-indexed completion mode";
@@ -72,8 +64,8 @@ fn is_finished(job: &Tree) -> bool {
     has_condition(job, "Complete") || has_condition(job, "Failed")
 }
 
-/// A finished Job has begun and has no pods left; a complete one says when it ended.
-fn check_finished(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
+/// A complete Job, and only such a one, says when it ended; that and its begin stay.
+fn check_times(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
     let status = &new["status"];
     let complete = has_condition(new, "Complete");
     let (began, ended) = (&status["startTime"], &status["completionTime"]);
@@ -85,14 +77,42 @@ fn check_finished(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
         let detail = "cannot set completionTime when there is no Complete=True condition";
         causes.push(Cause::invalid("status.completionTime", ended, detail));
     }
-    let times = (object::parse_time(began.str()), object::parse_time(ended.str()));
-    if matches!(times, (Some(began), Some(ended)) if ended < began) {
+    // Times are texts of one form, which are ordered as the times are.
+    if !began.is_null() && !ended.is_null() && ended.str() < began.str() {
         let detail = "must be equal to or after `startTime`";
         causes.push(Cause::invalid("status.completionTime", ended, detail));
     }
+    let had = &old["status"]["completionTime"];
+    if !had.is_null() && !ended.is_null() && had != ended {
+        causes.push(Cause::invalid("status.completionTime", ended, "field is immutable"));
+    }
+    let resumes = has_condition(old, "Suspended") && !has_condition(new, "Suspended");
+    let had = &old["status"]["startTime"];
+    if !had.is_null() && had != began && !new["spec"]["suspend"].is_true() && !resumes {
+        let detail = "field is immutable for unsuspended job once set";
+        causes.push(Cause::invalid("status.startTime", began, detail));
+    }
+}
+
+/// How a Job ends is said before it has ended.
+fn check_end(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
+    let begins = |kind: &str| has_condition(new, kind) && !has_condition(old, kind);
+    for (end, target) in [("Failed", "FailureTarget"), ("Complete", "SuccessCriteriaMet")] {
+        if begins(end) && !has_condition(new, target) {
+            let detail =
+                format!("cannot set {end}=True condition without the {target}=true condition");
+            causes.push(Cause::invalid(CONDITIONS, &new["status"]["conditions"], &detail));
+        }
+    }
+}
+
+/// A finished Job has begun and has no pods left.
+fn check_finished(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
     if !is_finished(new) {
         return;
     }
+    let status = &new["status"];
+    let began = &status["startTime"];
     let finishes = !is_finished(old);
     let changed = |field: &str| finishes || old["status"][field] != status[field];
     let idle = new["spec"]["suspend"].is_true() && new["spec"]["completions"].as_i64() == Some(0);
@@ -114,7 +134,7 @@ fn check_finished(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
     }
 }
 
-/// How a Job ends is said before it has ended, and once.
+/// A Job ends in one way, for ever.
 fn check_conditions(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
     let status = &new["status"]["conditions"];
     let mut refuse = |wrong: bool, detail: &str| {
@@ -127,16 +147,6 @@ fn check_conditions(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
     let (success, failure) = (has("SuccessCriteriaMet"), has("FailureTarget"));
     refuse(complete && failed, "cannot set Complete=True and Failed=true conditions");
     refuse(complete && failure, "cannot set Complete=True and FailureTarget=true conditions");
-    let fails = failed && !has_condition(old, "Failed");
-    refuse(
-        fails && !failure,
-        "cannot set Failed=True condition without the FailureTarget=true condition",
-    );
-    let completes = complete && !has_condition(old, "Complete");
-    refuse(
-        completes && !success,
-        "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
-    );
     refuse(success && failed, "cannot set SuccessCriteriaMet=True and Failed=true conditions");
     refuse(
         success && failure,

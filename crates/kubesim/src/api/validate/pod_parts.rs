@@ -11,13 +11,13 @@ use crate::api::errors::Cause;
 
 /// What a container that is added to a running pod can't have.
 const NOT_EPHEMERAL: [&str; 7] = [
-    "lifecycle",
-    "livenessProbe",
     "ports",
-    "readinessProbe",
-    "resizePolicy",
     "resources",
+    "resizePolicy",
+    "livenessProbe",
+    "readinessProbe",
     "startupProbe",
+    "lifecycle",
 ];
 
 /// What is wrong with ephemeral containers beyond what is wrong with any container.
