@@ -10,7 +10,7 @@
 
 #[path = "kubectl/normal.rs"]
 mod normal;
-#[expect(unreachable_pub, reason = "the module is shared between tests")]
+#[expect(dead_code, unreachable_pub, reason = "the module is shared between tests")]
 mod served;
 
 use std::collections::BTreeMap;

@@ -84,9 +84,9 @@ fn a_kube_rs_client_works_over_sockets_and_what_it_did_can_be_judged() {
         let pods: Api<Pod> = Api::default_namespaced(client.clone());
         ready(&pods, 3).await;
         let scale = json!({"spec": {"replicas": 1}});
-        let (params, patch) = (PatchParams::default(), Patch::Merge(&scale));
-        let scaled = deployments.patch_scale("web", &params, &patch);
-        assert_eq!(scaled.await.unwrap().spec.unwrap().replicas, Some(1));
+        let (how, patch) = (PatchParams::default(), Patch::Merge(&scale));
+        let scaled = deployments.patch_scale("web", &how, &patch).await.unwrap();
+        assert_eq!(scaled.spec.unwrap().replicas, Some(1));
         let name = pods.list(&ListParams::default()).await.unwrap().items.remove(0);
         let name = name.metadata.name.unwrap();
         let log = pods.logs(&name, &LogParams::default()).await.unwrap();

@@ -1,20 +1,34 @@
 //! What kubectl printed without what varies between clusters and runs.
 
-/// A text without ages, addresses, generated names and the width of columns.
+/// A text without ages, addresses, generated names and the width of columns. What `explain` says
+/// of fields in words, and how far something was while it was waited for, is left out.
 pub(crate) fn normal(text: &str, sorted: bool) -> String {
-    let mut lines: Vec<String> = text.lines().map(line).collect();
+    let mut described = false;
+    let told = text.lines().filter(|line| {
+        described = (described || line.starts_with("DESCRIPTION:")) && *line != "FIELDS:";
+        let varies = line.starts_with("Waiting for") || line.starts_with("error when evicting");
+        !described && !varies
+    });
+    let mut lines: Vec<String> = told.map(line).collect();
     if sorted {
         lines.sort();
     }
     // What happens more than once is counted, and that varies.
     lines.dedup();
-    lines.join("\n")
+    lines.join("\n").trim().to_owned()
 }
 
 fn line(line: &str) -> String {
     let indent = line.len() - line.trim_start().len();
     let words: Vec<String> = line.split_whitespace().map(word).collect();
-    format!("{}{}", " ".repeat(indent), words.join(" "))
+    let mut told = format!("{}{}", " ".repeat(indent), words.join(" "));
+    if let Some((before, number)) = told.split_once("resourceVersion: ") {
+        let number = number.trim_matches('"');
+        if is_digits(number) {
+            told = format!("{before}resourceVersion: VERSION");
+        }
+    }
+    told
 }
 
 fn word(word: &str) -> String {
@@ -27,11 +41,17 @@ fn word(word: &str) -> String {
 }
 
 fn plain(word: &str) -> String {
+    if word.starts_with("https://127.0.0.1") {
+        return "URL".to_owned();
+    }
     if is_age(word) {
         return "AGE".to_owned();
     }
-    if is_time(word) {
+    if is_time(word) || is_date(word) {
         return "TIME".to_owned();
+    }
+    if word.len() > 6 && is_digits(word) {
+        return "NUMBER".to_owned();
     }
     for by in ["=", "/", ":", ","] {
         let parts: Vec<&str> = word.split(by).collect();
@@ -51,9 +71,10 @@ fn plain(word: &str) -> String {
     if dashes.len() == 1 && is_hash(word) {
         return "HASH".to_owned();
     }
-    let parts = dashes.iter().enumerate().map(|(at, part)| match at > 0 && is_random(part) {
-        true => "RANDOM",
-        false => part,
+    let parts = dashes.iter().enumerate().map(|(at, part)| match part {
+        _ if at > 0 && is_random(part) => "RANDOM",
+        _ if part.len() > 6 && is_digits(part) => "NUMBER",
+        part => part,
     });
     parts.collect::<Vec<_>>().join("-")
 }
@@ -78,11 +99,20 @@ fn is_age(word: &str) -> bool {
 /// `2026-01-01T00:00:00Z`, or `00:00:00`.
 fn is_time(word: &str) -> bool {
     let time = |text: &str| {
+        let text = text.split('.').next().unwrap_or(text);
         let parts: Vec<&str> = text.split(':').collect();
         parts.len() == 3 && parts.iter().all(|part| part.len() == 2 && is_digits(part))
     };
     let whole = word.strip_suffix('Z').and_then(|word| word.split_once('T'));
-    whole.is_some_and(|(_, rest)| time(rest.split('.').next().unwrap_or(rest))) || time(word)
+    whole.is_some_and(|(_, rest)| time(rest)) || time(word)
+}
+
+/// `2026-01-01`.
+fn is_date(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    matches!(parts.as_slice(), [year, month, day]
+        if [year.len(), month.len(), day.len()] == [4, 2, 2]
+            && [year, month, day].iter().all(|part| is_digits(part)))
 }
 
 fn is_digits(text: &str) -> bool {

@@ -78,11 +78,15 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let query = query::read(head.uri.query().unwrap_or_default())?;
     let form = Form::accepted(accept, &query.include)?;
     query.check(&head.method)?;
-    if query.watch && head.method == Method::GET && subresource.is_empty() {
+    // One object is not watched (v1.36): it is answered.
+    if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
         let watching = Box::new(watching(resource, spoken.clone(), &key, query)?);
         return Ok(Call::Watch { version, form, watching });
     }
     let verb = verb(head, &key, !subresource.is_empty())?;
+    if verb == Verb::Get {
+        version_of(&query)?;
+    }
     let mut request = Request::new(verb, resource, key);
     request.subresource = subresource;
     request.version = spoken;
@@ -137,19 +141,9 @@ fn watching(
     key: &ObjectKey,
     query: Query,
 ) -> Result<Watching, Status> {
-    let from = match query.list.resource_version.as_str() {
-        "" => 0,
-        number => number.parse().map_err(|_| {
-            Status::new(500, "", format!("resourceVersion: Invalid value: \"{number}\""))
-        })?,
-    };
+    let from = version_of(&query)?;
     check_watch(&query)?;
-    // Whoever watches one object by its path watches what has its name.
-    let field_selector = match (key.name.as_str(), query.list.field_selector.as_str()) {
-        ("", _) => query.list.field_selector,
-        (name, "") => Text::from(format!("metadata.name={name}")),
-        (name, more) => Text::from(format!("metadata.name={name},{more}")),
-    };
+    let field_selector = query.list.field_selector;
     let spec = WatchSpec {
         resource,
         version,
@@ -165,6 +159,18 @@ fn watching(
         initial_events: query.initial_events && query.bookmarks,
         timeout_seconds: query.timeout_seconds,
     })
+}
+
+/// The version that a query names; 0 for none.
+fn version_of(query: &Query) -> Result<u64, Status> {
+    match query.list.resource_version.as_str() {
+        "" => Ok(0),
+        number => number.parse().map_err(|_| {
+            let why = format!("strconv.ParseUint: parsing \"{number}\": invalid syntax");
+            let text = format!("resourceVersion: Invalid value: \"{number}\": {why}");
+            Status::new(500, "", text)
+        }),
+    }
 }
 
 /// Options that do not go together (apimachinery v0.36, `internalversion/validation`).

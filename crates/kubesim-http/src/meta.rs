@@ -44,7 +44,12 @@ impl Meta {
             ["openapi", "v3", "apis", group, version] => openapi::document(api, group, version),
             _ => None,
         };
-        body.map_or_else(|| status(&no_page()), |body| json(200, &body))
+        let lost = || match parts.as_slice() {
+            ["api", _] => lost(api, ""),
+            ["apis", group, _] => lost(api, group),
+            _ => no_page(),
+        };
+        body.map_or_else(|| status(&lost()), |body| json(200, &body))
     }
 
     fn everything(&self, api: &Api, core: bool) -> Reply {
@@ -65,19 +70,24 @@ impl Meta {
 /// Refuses a resource in a version in which it is not served.
 ///
 /// # Errors
-/// 404: without a Status where nothing of the group is served in the version.
+/// 404: without a Status where nothing built-in of the group is served.
 pub fn serves(api: &Api, resource: &Resource, version: &str) -> Result<(), Status> {
-    let of_group = || api.resources().filter(|kind| kind.resource.group() == resource.group());
-    if of_group().any(|kind| kind.resource == *resource && kind.serves(version)) {
+    let mut kinds = api.resources();
+    if kinds.any(|kind| kind.resource == *resource && kind.serves(version)) {
         return Ok(());
     }
-    if of_group().any(|kind| kind.serves(version)) {
-        let mut status =
-            Status::new(404, "NotFound", "the server could not find the requested resource");
-        status.details = Tree::map();
-        return Err(status);
+    Err(lost(api, resource.group()))
+}
+
+/// 404 for what a group has not; of one that has only custom types nobody knows more than that.
+fn lost(api: &Api, group: &str) -> Status {
+    if !api.resources().any(|kind| kind.resource.group() == group && !kind.custom) {
+        return no_page();
     }
-    Err(no_page())
+    let text = "the server could not find the requested resource";
+    let mut status = Status::new(404, "NotFound", text);
+    status.details = Tree::map();
+    status
 }
 
 /// 404 without a Status.

@@ -1,6 +1,8 @@
 //! Serves a simulated cluster for ten minutes and says how it is reached: address, authority and
 //! token, as curl takes them.
 
+use std::io::Write as _;
+
 use kubesim::world::{Staff, WorldConfig};
 use kubesim_server::{Options, Server};
 
@@ -19,7 +21,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (address, token) = (server.address(), server.token());
     let authority = authority.display();
     let header = format!("Authorization: Bearer {token}");
-    use std::io::Write as _;
     let mut out = std::io::stdout();
     writeln!(out, "curl --cacert {authority} -H '{header}' https://{address}/api/v1/nodes")?;
     std::thread::sleep(std::time::Duration::from_secs(600));

@@ -22,6 +22,8 @@ mod service;
 mod snapshot;
 mod stage;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watchers;
 
 pub use admittance::{Admittance, Person};

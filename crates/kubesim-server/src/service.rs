@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT, WARNING};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use kubesim_http::{Call, LARGEST_BODY, Reply, View, Watching, serves};
 use kubesim_model::Text;
@@ -24,6 +24,9 @@ use crate::{Admittance, Caller, Person};
 
 /// How long a request may take to come (apiserver v0.36, `--request-timeout`).
 const COMES_WITHIN: Duration = Duration::from_secs(60);
+
+/// How much of a body that is too large is read.
+const DRAINED: usize = 32 << 20;
 
 /// What a client gets. A body that fails breaks the connection.
 pub(crate) type Answer = UnsyncBoxBody<Bytes, Gone>;
@@ -184,17 +187,29 @@ impl From<Gone> for Refused {
     }
 }
 
-/// The whole body of a request.
-async fn received(body: Incoming) -> Result<Bytes, Status> {
-    match timeout(COMES_WITHIN, Limited::new(body, LARGEST_BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let text = "Request entity too large: limit is 3145728";
-            Err(Status::new(413, "RequestEntityTooLarge", text))
+/// The whole body of a request. Of one that is too large more is read than is kept, so that its
+/// client gets to see the answer.
+async fn received(mut body: Incoming) -> Result<Bytes, Status> {
+    let whole = async {
+        let (mut kept, mut length) = (BytesMut::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let cut_off = |_| Status::new(400, "BadRequest", "the body of the request is cut off");
+            let data = frame.map_err(cut_off)?.into_data().unwrap_or_default();
+            length += data.len();
+            if length <= LARGEST_BODY {
+                kept.extend_from_slice(&data);
+            } else if length > DRAINED {
+                break;
+            }
         }
-        Ok(Err(_)) => Err(Status::new(400, "BadRequest", "the body of the request is cut off")),
-        Err(_) => Err(Status::new(408, "Timeout", "the body of the request did not come in time")),
-    }
+        if length > LARGEST_BODY {
+            let text = "Request entity too large: limit is 3145728";
+            return Err(Status::new(413, "RequestEntityTooLarge", text));
+        }
+        Ok(kept.freeze())
+    };
+    let late = || Status::new(408, "Timeout", "the body of the request did not come in time");
+    timeout(COMES_WITHIN, whole).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn refusal(status: &Status) -> Response<Answer> {

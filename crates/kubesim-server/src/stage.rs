@@ -24,8 +24,9 @@ const STEPS: usize = 2_000;
 const ACTS: usize = 200;
 /// How long nothing happens at most.
 const NAP: Duration = Duration::from_millis(500);
-/// How many users with how many programs are told apart. Those who come later are one.
+/// How many programs of users are told apart, and the name of those who come later.
 const CLIENTS: usize = 1_000;
+const OTHERS: &str = "others";
 /// How much of a user agent is kept.
 const AGENT: usize = 100;
 
@@ -51,6 +52,7 @@ impl Stage {
     ) -> Stage {
         let watchers = Watchers::following(world.api().version());
         let timeouts = Stream::new(seed, "watch-timeouts");
+        world.add_client(OTHERS, OTHERS, "");
         let (clients, notes) = (BTreeMap::new(), Notes::of(&mut world));
         Stage { world, watchers, timeouts, clock, clients, notes, recorder, ends: false }
     }
@@ -145,17 +147,12 @@ impl Stage {
         if let Some(name) = self.clients.get(&key) {
             return name.clone();
         }
-        let (name, user, agent) = match self.clients.len() < CLIENTS {
-            true => (Text::from(format!("{} ({})", key.0, key.1)), key.0.clone(), key.1.as_str()),
-            false => (Text::new_static("others"), Text::new_static("others"), ""),
-        };
-        if self.world.incarnation(&name).is_none() {
-            self.world.add_client(&name, &user, agent);
+        if self.clients.len() >= CLIENTS {
+            return Text::new_static(OTHERS);
         }
+        let name = Text::from(format!("{} ({})", key.0, key.1));
+        self.world.add_client(&name, &key.0, &key.1);
         self.clients.insert(key, name.clone());
-        if self.clients.len() > 2 * CLIENTS {
-            self.clients.clear();
-        }
         name
     }
 

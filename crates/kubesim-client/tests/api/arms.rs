@@ -115,6 +115,9 @@ impl Arm for Real {
             let kind = format!("Content-Type: {}", request.content_type);
             curl.args(["--header", &kind, "--data-binary", "@-"]);
         }
+        if !request.accept.is_empty() {
+            curl.args(["--header", &format!("Accept: {}", request.accept)]);
+        }
         curl.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = curl.spawn().expect("curl is installed");
         let mut input = child.stdin.take().expect("it was asked for");

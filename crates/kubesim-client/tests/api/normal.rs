@@ -111,6 +111,7 @@ impl Normal {
         }
         match key {
             "cells" if is_age(&text) => return "age".to_owned(),
+            "cells" if text.parse::<std::net::Ipv4Addr>().is_ok() => return "ip".to_owned(),
             "continue" if !text.is_empty() => return "token".to_owned(),
             "token" if text.starts_with("eyJ") => return "token".to_owned(),
             "clusterIP" | "clusterIPs" if text.parse::<std::net::Ipv4Addr>().is_ok() => {

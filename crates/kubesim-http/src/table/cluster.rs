@@ -73,9 +73,18 @@ fn node(found: &Tree, now: Millis) -> Vec<Tree> {
         address("InternalIP"),
         address("ExternalIP"),
         or(&info["osImage"], "<unknown>"),
-        or(&info["kernelVersion"], "<unknown>"),
+        kernel(info),
         or(&info["containerRuntimeVersion"], "<unknown>"),
     ]
+}
+
+/// The kernel, and what it is made for.
+fn kernel(info: &Tree) -> Tree {
+    match (info["kernelVersion"].str(), info["architecture"].str()) {
+        ("", _) => "<unknown>".into(),
+        (version, "") => version.into(),
+        (version, machine) => format!("{version} ({machine})").into(),
+    }
 }
 
 fn namespace(found: &Tree, now: Millis) -> Vec<Tree> {

@@ -1,7 +1,7 @@
 //! Pods: how they are, in a word.
 
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, object};
+use kubesim_model::{Millis, map, object};
 
 use super::age::span;
 use super::cells::{age, containers, labels, or_none};
@@ -31,6 +31,19 @@ fn pod(pod: &Tree, now: Millis) -> Vec<Tree> {
         or_none(&status["nominatedNodeName"]),
         gates(pod),
     ]
+}
+
+/// What the row of a pod that has ended says of it.
+pub(super) fn completed(pod: &Tree) -> Option<Tree> {
+    let phase = pod["status"]["phase"].str();
+    let message = match phase {
+        "Succeeded" => "The pod has completed successfully.",
+        "Failed" => "The pod failed.",
+        _ => return None,
+    };
+    Some(map! {
+        "type" => "Completed", "status" => "True", "reason" => phase, "message" => message,
+    })
 }
 
 fn gates(pod: &Tree) -> Tree {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use kubesim::api::{Api, Type};
 use kubesim_model::request::Status;
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, list, map};
 
@@ -66,6 +67,7 @@ impl Include {
 pub(crate) struct Sheet {
     columns: Tree,
     fill: Fill,
+    is_of_pods: bool,
 }
 
 #[derive(Clone)]
@@ -79,13 +81,15 @@ impl Sheet {
     pub(crate) fn of(api: &Api, kind: &Type, version: &str) -> Sheet {
         if kind.custom {
             let columns = custom::Columns::of(api, kind, version);
-            return Sheet { columns: columns.definitions(), fill: Fill::Custom(columns) };
+            let (names, fill) = (columns.definitions(), Fill::Custom(columns));
+            return Sheet { columns: names, fill, is_of_pods: false };
         }
         let known = ALL.iter().flat_map(|rows| rows.iter());
         let known = known.into_iter().find(|(name, ..)| *name == kind.resource.as_str());
         let (_, columns, cells) =
             known.copied().unwrap_or(("", "@Created At", super::cells::created));
-        Sheet { columns: definitions(columns), fill: Fill::Built(cells) }
+        let is_of_pods = kind.resource == Resource::PODS;
+        Sheet { columns: definitions(columns), fill: Fill::Built(cells), is_of_pods }
     }
 
     /// A table of these objects. `metadata` is that of the list; without `heads` columns are not
@@ -108,7 +112,11 @@ impl Sheet {
                     whole
                 }
             };
-            map! { "cells" => self.cells(object, now), "object" => shown }
+            let mut row = map! { "cells" => self.cells(object, now), "object" => shown };
+            if let Some(condition) = super::pods::completed(object).filter(|_| self.is_of_pods) {
+                row.set(&["conditions"], list![condition]);
+            }
+            row
         });
         let rows: Vec<Tree> = rows.collect();
         let columns = if heads { self.columns.clone() } else { Tree::Null };
