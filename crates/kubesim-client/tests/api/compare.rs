@@ -64,7 +64,7 @@ pub(crate) fn answers(case: &str, real: &[Value], ours: &[Value], found: &mut Ve
 fn spoken(answer: &Value) -> Value {
     let mut answer = answer.clone();
     let body = &mut answer["body"];
-    if let Some(causes) = body["details"]["causes"].as_array_mut()
+    if let Some(causes) = body.pointer_mut("/details/causes").and_then(Value::as_array_mut)
         && causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict")
     {
         // The real server tells them in any order.

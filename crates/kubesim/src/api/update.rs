@@ -62,11 +62,13 @@ impl Api {
         if call.request.subresource == "status" && !content_is_same(old, &new) {
             defaults::complete_status(kind, &mut new);
         }
-        if call.request.subresource.is_empty() && !content_is_same(old, &new) {
+        let is_other = call.request.subresource.is_empty() && !content_is_same(old, &new);
+        if is_other {
             defaults::fill(kind, &mut new, old);
         }
+        // Nobody owns what admission sets.
         call.track(old, &mut new, &owners);
-        if call.request.subresource.is_empty() && !content_is_same(old, &new) {
+        if is_other {
             self.admit_update(call, old, &mut new);
         }
         if new == *old {
