@@ -262,7 +262,7 @@ fn a_client_that_stands_still_sends_nothing_until_it_goes_on() {
     assert!(pods(&world).is_empty() && world.take_answer("user", id).is_none());
     world.pull(&Lever::ResumeActor { actor: user() }).expect("the actor exists");
     run(&mut world, MINUTE + 100);
-    assert!(world.take_answers("user")[0].1.is_ok());
+    assert!(world.take_answers("user")[0].1.0.is_ok());
 }
 
 #[test]
