@@ -111,7 +111,7 @@ impl Api {
     ) -> Answer {
         let kind = self.types.in_version(&request.resource, &request.version)?;
         if !kind.namespaced && !request.key.namespace.is_empty() && kind.custom {
-            return Err(errors::no_such_resource(&request.resource));
+            return Err(Status::new(404, "NotFound", "404 page not found"));
         }
         if !kind.namespaced && !request.key.namespace.is_empty() {
             let text = format!("{} are not namespaced", request.resource);

@@ -1,12 +1,9 @@
 //! Names, labels, annotations, owners, finalizers.
 
 use kubesim_model::object;
-use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
-use super::names::{
-    is_dns_label, is_dns_subdomain, is_label_value, is_path_segment, wrong_in_qualified_name,
-};
+use super::names::{is_dns_label, is_label_value, is_path_segment, wrong_in_qualified_name};
 use crate::api::custom::dns_1123_subdomain;
 use crate::api::errors::Cause;
 use crate::api::registry::Type;
@@ -95,11 +92,6 @@ fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
         causes.push(Cause::required("metadata.name", "name or generateName is required"));
         return;
     }
-    if kind.custom || kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
-        let why = dns_1123_subdomain(text);
-        causes.extend(why.map(|why| Cause::invalid("metadata.name", name, &why)));
-        return;
-    }
     let (fits, detail) = match (kind.resource.as_str(), kind.resource.group()) {
         ("namespaces", _) => (is_dns_label(text), "a lowercase RFC 1123 label is wanted"),
         ("services" | "statefulsets.apps", _) => {
@@ -108,7 +100,11 @@ fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
         (_, "rbac.authorization.k8s.io") => (is_path_segment(text), "no path segment"),
         // Whatever a request for a certificate is called.
         (_, "certificates.k8s.io") => (true, ""),
-        _ => (is_dns_subdomain(text), "a lowercase RFC 1123 subdomain is wanted"),
+        _ => {
+            let why = dns_1123_subdomain(text);
+            causes.extend(why.map(|why| Cause::invalid("metadata.name", name, &why)));
+            return;
+        }
     };
     if !fits {
         causes.push(Cause::invalid("metadata.name", name, detail));

@@ -19,6 +19,8 @@ pub(in crate::api) fn unknown_formats(spec: &Tree) -> Vec<String> {
     for part in parts(spec, "schema", "") {
         find_formats(&part.value["openAPIV3Schema"], &mut found);
     }
+    found.sort();
+    found.dedup();
     found
 }
 
@@ -94,9 +96,11 @@ fn check_root(schema: &Tree, with_status: bool, path: &str, causes: &mut Vec<Cau
         structural::check(schema, path, &mut found);
         if found.is_empty() {
             let mut read = Schema::read(schema);
-            let embedded = std::mem::replace(&mut read.embedded, true);
+            // A default of the whole is one of an object with a name.
+            let kept = (read.embedded, read.has_embedded);
+            (read.embedded, read.has_embedded) = (true, true);
             defaults::check(&read, schema, path, &mut found);
-            read.embedded = embedded;
+            (read.embedded, read.has_embedded) = kept;
             compiled = found.is_empty().then_some(read);
         }
     }

@@ -86,7 +86,7 @@ pub struct Schema {
     /// Whether this or a node below has a default.
     pub(super) has_defaults: bool,
     /// Whether this or a node below is an embedded resource.
-    pub(super) has_embedded: bool,
+    pub(in super::super) has_embedded: bool,
     /// Whether this or a node below has a list whose elements are told apart.
     pub(super) has_keyed_lists: bool,
     /// Whether a node below may not be `null`.
