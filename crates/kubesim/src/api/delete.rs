@@ -107,7 +107,7 @@ impl Api {
         }
         let marked = custom::mark(old, call.now);
         let resource = Resource::new(key.name.clone());
-        let held = old["metadata"]["finalizers"].items().len() > 0
+        let held = !old["metadata"]["finalizers"].items().is_empty()
             || self
                 .store
                 .range(&resource, "")

@@ -91,13 +91,7 @@ impl Api {
         }
         let mut given = None;
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
-            if is_whole || new["status"]["storedVersions"].items().is_empty() {
-                custom::note_stored(&mut new);
-            }
-            given = Some(new.clone());
-        }
-        if given.is_some() && is_whole {
-            self.accept_names(&mut new, call.now);
+            given = Some(self.settle_definition(is_whole, &mut new, call.now));
         }
         if new == *old && self.is_stored_so(kind, &call.request.key, old) {
             return Ok(old.clone());

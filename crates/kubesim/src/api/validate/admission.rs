@@ -1,6 +1,6 @@
 //! Webhook configurations and admission policies (v1.36,
-//! `pkg/apis/admissionregistration/validation`). CEL expressions are compiled, but for those that change
-//! objects and those of webhooks.
+//! `pkg/apis/admissionregistration/validation`). CEL expressions are compiled, but
+//! for those that change objects and those of webhooks.
 
 use std::collections::BTreeSet;
 

@@ -129,7 +129,7 @@ fn check_versions(spec: &Tree, causes: &mut Vec<Cause>) {
 
 /// Versions as a list, also if there are none.
 fn told(versions: &[Tree]) -> Tree {
-    versions.iter().cloned().collect::<Vec<Tree>>().into()
+    versions.to_vec().into()
 }
 
 fn check_names(names: &Tree, path: &str, causes: &mut Vec<Cause>) {

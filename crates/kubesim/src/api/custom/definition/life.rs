@@ -79,6 +79,24 @@ impl Api {
         }
     }
 
+    /// Brings the status of a changed definition up to date. Answers it as it was before its names
+    /// were accepted, which is what is to be checked.
+    pub(in crate::api) fn settle_definition(
+        &self,
+        is_whole: bool,
+        definition: &mut Tree,
+        now: Millis,
+    ) -> Tree {
+        if is_whole || definition["status"]["storedVersions"].items().is_empty() {
+            note_stored(definition);
+        }
+        let given = definition.clone();
+        if is_whole {
+            self.accept_names(definition, now);
+        }
+        given
+    }
+
     /// The names and the kinds that the definitions of the same group have.
     fn taken_names(&self, definition: &Tree) -> (Vec<Text>, Vec<Text>) {
         let (mut resources, mut kinds) = (Vec::new(), Vec::new());

@@ -1,6 +1,10 @@
 //! Calls of the functions that `kube-cel` has: URLs, addresses, quantities, versions, formats and
 //! the longer of those on texts and lists.
 
+#[expect(
+    clippy::disallowed_types,
+    reason = "the crate's values hold such maps; none is walked"
+)]
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -119,7 +119,7 @@ impl<'s> Checker<'_, 's> {
         let found = self.scope.iter().rev().find(|(have, _)| have == name);
         match found {
             Some((_, kind)) => kind.clone(),
-            None if type_named(name).is_some() => Type::Type,
+            None if type_named(name).is_some() => Type::Kind,
             None => {
                 let why = format!("undeclared reference to '{name}' (in container '')");
                 self.fault(name, 0, why)
@@ -129,7 +129,7 @@ impl<'s> Checker<'_, 's> {
 
     fn select(&mut self, select: &SelectExpr) -> Type<'s> {
         if qualified_type(select).is_some() {
-            return Type::Type;
+            return Type::Kind;
         }
         let operand = self.of(&select.operand);
         let (optional, of) = match operand {

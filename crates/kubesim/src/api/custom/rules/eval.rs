@@ -267,7 +267,10 @@ impl<'a, 'v> Evaluation<'a, 'v> {
         let mut result = self.of(&all.accu_init)?;
         let undecided = result.clone();
         // `all` and `exists` go on after a failure: a later element may decide.
-        let tolerant = matches!(&all.loop_cond.expr, Expr::Call(call) if call.func_name == op::NOT_STRICTLY_FALSE);
+        let tolerant = match &all.loop_cond.expr {
+            Expr::Call(call) => call.func_name == op::NOT_STRICTLY_FALSE,
+            _ => false,
+        };
         let mut failure = None;
         for item in items {
             let accumulator = (all.accu_var.as_str(), result.clone());

@@ -1,5 +1,5 @@
-//! Expressions in CEL, as Kubernetes evaluates them, and the rules of schemas that are written in it
-//! (`x-kubernetes-validations`; apiextensions-apiserver v0.36, `apiserver/schema/cel`).
+//! Expressions in CEL, as Kubernetes evaluates them, and the rules of schemas that are written in
+//! it (`x-kubernetes-validations`; apiextensions-apiserver v0.36, `apiserver/schema/cel`).
 //!
 //! Expressions are parsed by the crate `cel`. They are evaluated here, over trees as they are:
 //! Kubernetes counts what an evaluation costs and ends it, orders what Go and the crate leave to

@@ -54,7 +54,7 @@ fn kind(letters: &mut std::str::Chars<'_>) -> Option<Type<'static>> {
         't' => Type::Time,
         'r' => Type::Duration,
         'n' => Type::Null,
-        'T' => Type::Type,
+        'T' => Type::Kind,
         'L' => Type::list(kind(letters)?),
         'M' => Type::Map(Box::new(kind(letters)?), Box::new(kind(letters)?)),
         'O' => Type::Optional(Box::new(kind(letters)?)),
@@ -70,8 +70,8 @@ fn kind(letters: &mut std::str::Chars<'_>) -> Option<Type<'static>> {
 }
 
 /// A function a line: its name and its forms, `.` before those of methods. Letters are types:
-/// b bool, i int, u uint, f double, s string, y bytes, t timestamp, r duration, d dyn, T type, L list
-/// of, M map of, O optional of, A and B any; U URL, Q quantity, P and C addresses, F format,
+/// b bool, i int, u uint, f double, s string, y bytes, t timestamp, r duration, d dyn, T type,
+/// L list of, M map of, O optional of, A and B any; U URL, Q quantity, P and C addresses, F format,
 /// V version.
 const FUNCTIONS: &str = "
 !_ b>b

@@ -1,5 +1,5 @@
-//! The types that expressions are checked with, and the type that a schema declares (apiserver v0.36,
-//! `pkg/cel/common/schemas.go`).
+//! The types that expressions are checked with, and the type that a schema declares (apiserver
+//! v0.36, `pkg/cel/common/schemas.go`).
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub(super) enum Type<'s> {
     Meta,
     Optional(Box<Type<'s>>),
     /// The type of types.
-    Type,
+    Kind,
     /// A type of a library, by its name.
     Of(&'static str),
     /// What a signature leaves open.
@@ -114,7 +114,7 @@ impl<'s> Type<'s> {
             | (Type::Duration, Type::Duration)
             | (Type::Time, Type::Time)
             | (Type::Meta, Type::Meta)
-            | (Type::Type, Type::Type) => true,
+            | (Type::Kind, Type::Kind) => true,
             (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => a.takes(b),
             (Type::Map(a, b), Type::Map(c, d)) => a.takes(c) && b.takes(d),
             (Type::Object(a, _), Type::Object(b, _)) => std::ptr::eq(*a, *b),
@@ -158,7 +158,7 @@ impl fmt::Display for Type<'_> {
             Type::Map(key, value) => write!(to, "map({key}, {value})"),
             Type::Object(..) | Type::Meta => to.write_str("object"),
             Type::Optional(of) => write!(to, "optional_type({of})"),
-            Type::Type => to.write_str("type"),
+            Type::Kind => to.write_str("type"),
             Type::Of(name) => to.write_str(name),
             Type::Parameter(name) => write!(to, "{name}"),
         }

@@ -227,8 +227,8 @@ pub(in super::super) fn go_duration(text: &str) -> Option<i64> {
         let number: f64 = format!("0{number}").parse().ok()?;
         rest = &rest[end..];
         let units = [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6)];
-        let units = units.into_iter().chain([("s", 1e9), ("m", 6e10), ("h", 3.6e12)]);
-        let (unit, size) = units.filter(|(unit, _)| rest.starts_with(unit)).next()?;
+        let mut units = units.into_iter().chain([("s", 1e9), ("m", 6e10), ("h", 3.6e12)]);
+        let (unit, size) = units.find(|(unit, _)| rest.starts_with(unit))?;
         rest = &rest[unit.len()..];
         total += number * size;
     }
@@ -302,7 +302,7 @@ fn is_isbn10(text: &str) -> bool {
 fn is_isbn13(text: &str) -> bool {
     let text = without_separators(text);
     let bytes = text.as_bytes();
-    let weight = |at: usize| if at % 2 == 0 { 1 } else { 3 };
+    let weight = |at: usize| if at.is_multiple_of(2) { 1 } else { 3 };
     bytes.len() == 13
         && bytes.iter().all(u8::is_ascii_digit)
         && bytes.iter().enumerate().map(|(at, b)| weight(at) * u32::from(b - b'0')).sum::<u32>()
