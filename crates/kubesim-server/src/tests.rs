@@ -41,7 +41,7 @@ impl Cluster {
     fn make(&mut self, name: &str) {
         let metadata = map! { "name" => name, "namespace" => "default" };
         let request = Request::create(MAPS, map! { "metadata" => metadata });
-        self.world.ask("me", request).unwrap().unwrap();
+        self.world.ask("me", request).unwrap().0.unwrap();
         self.watchers.follow(&mut self.world);
     }
 }
@@ -104,7 +104,7 @@ fn a_watch_goes_on_from_its_version() {
     assert!(next(&mut early).contains("\"d\""));
     let mut late = cluster.watch(before);
     let deleted = Request::delete(MAPS, ObjectKey::new("default", "a"));
-    cluster.world.ask("me", deleted).unwrap().unwrap();
+    cluster.world.ask("me", deleted).unwrap().0.unwrap();
     cluster.watchers.follow(&mut cluster.world);
     assert_eq!(next(&mut late), "missed 4");
     assert!(next(&mut late).contains("DELETED"));

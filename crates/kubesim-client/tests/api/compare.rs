@@ -71,7 +71,7 @@ pub(crate) fn answers(
 fn spoken(answer: &Value, texts: bool) -> Value {
     let mut answer = answer.clone();
     let body = &mut answer["body"];
-    if let Some(causes) = body["details"]["causes"].as_array_mut()
+    if let Some(causes) = body.pointer_mut("/details/causes").and_then(Value::as_array_mut)
         && causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict")
     {
         // The real server tells them in any order.
@@ -186,9 +186,10 @@ const HEAD: &str = "\
 The request sequences in `fixtures/api/cases` were sent to kube-apiserver v1.36.3, and what it
 answered stands in `fixtures/api/recorded`: codes, whole bodies, causes, warnings and watch events.
 A test sends the same requests to the simulated server, through the HTTP edge that kube-rs
-controllers use, and compares all but the texts of failures (those of refused evictions are
-compared) and causes that the real server gives twice. What differs and is accepted is listed here;
-any other difference, and one of these that goes away, fails the test.
+controllers use, and compares all but the texts of failures (those of refused evictions and of
+conflicts of applies are compared) and causes that the real server gives twice. Who owns which field
+is compared where the sequences are about that. What differs and is accepted is listed here; any
+other difference, and one of these that goes away, fails the test.
 
 The sequences are about:
 

@@ -60,13 +60,15 @@ impl Api {
             tolerate_lost_nodes(object);
         }
         let named = |service: &Tree| service["spec"]["type"] == "ExternalName";
-        if *call.resource() == Resource::SERVICES && !named(old) && !named(object) {
+        if *call.resource() == Resource::SERVICES && !named(object) {
             for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-                if object["spec"][field].is_null() && !old["spec"][field].is_null() {
-                    object.set(&["spec", field], &old["spec"][field]);
+                let had = &old["spec"][field];
+                if object["spec"][field].is_null() && !had.is_null() && !named(old) {
+                    object.set(&["spec", field], had);
                 }
             }
             keep_node_ports(old, object);
+            choose_families(object.field_mut("spec"));
         }
     }
 
@@ -107,19 +109,7 @@ impl Api {
         if kind == "ExternalName" {
             return;
         }
-        let spec = service.field_mut("spec");
-        // Who sends headless traffic elsewhere may send it to both families.
-        let elsewhere = spec["clusterIP"] == "None" && spec["selector"].fields().next().is_none();
-        let (families, policy) = match elsewhere {
-            true => (list!["IPv4", "IPv6"], "RequireDualStack"),
-            false => (list!["IPv4"], "SingleStack"),
-        };
-        if spec["ipFamilies"].is_null() {
-            spec.set(&["ipFamilies"], families);
-        }
-        if spec["ipFamilyPolicy"].is_null() {
-            spec.set(&["ipFamilyPolicy"], policy);
-        }
+        choose_families(service.field_mut("spec"));
         if service["spec"]["clusterIP"].str().is_empty() {
             self.addresses += 1;
             // The first ten addresses are left to the cluster's own services.
@@ -161,6 +151,21 @@ fn keep_node_ports(old: &Tree, new: &mut Tree) {
         } else if !stays && port["nodePort"] == had["nodePort"] {
             port.remove(&["nodePort"]);
         }
+    }
+}
+
+/// The families of a service's addresses. Who sends headless traffic elsewhere may send it to both.
+fn choose_families(spec: &mut Tree) {
+    let elsewhere = spec["clusterIP"] == "None" && spec["selector"].fields().next().is_none();
+    let (families, policy) = match elsewhere {
+        true => (list!["IPv4", "IPv6"], "RequireDualStack"),
+        false => (list!["IPv4"], "SingleStack"),
+    };
+    if spec["ipFamilies"].is_null() {
+        spec.set(&["ipFamilies"], families);
+    }
+    if spec["ipFamilyPolicy"].is_null() {
+        spec.set(&["ipFamilyPolicy"], policy);
     }
 }
 

@@ -76,11 +76,13 @@ impl Api {
         // These change the spec of an object, as a write to the whole of it does.
         let part = call.request.subresource.as_str();
         let is_whole = matches!(part, "" | "ephemeralcontainers" | "resize");
-        if is_whole && !content_is_same(old, &new) {
+        let is_other = is_whole && !content_is_same(old, &new);
+        if is_other {
             defaults::fill(kind, &mut new, old);
         }
+        // Nobody owns what admission sets.
         call.track(old, &mut new, &owners);
-        if is_whole && !content_is_same(old, &new) {
+        if is_other {
             self.admit_update(call, old, &mut new);
         }
         metadata::count_templates(kind, old, &mut new);

@@ -145,6 +145,7 @@ impl World {
 
     fn refuse(&mut self, actor: ActorId, message: Message, status: Status) {
         let answer = Err(status);
+        self.remarks = Remarks::default();
         let from = (actor, self.slots[actor].incarnation);
         let cause = self.record_request(from, &message, &answer, Vec::new());
         self.answer(actor, message, answer, cause);
@@ -166,7 +167,11 @@ impl World {
         let key = key_of(request, answer);
         let (code, reason, text) = match answer {
             Ok(_) => (
-                if request.verb == Verb::Create { 201 } else { 200 },
+                match request.verb {
+                    Verb::Create => 201,
+                    Verb::Apply if self.remarks.created => 201,
+                    _ => 200,
+                },
                 Text::default(),
                 String::new(),
             ),

@@ -180,6 +180,15 @@ impl<'s> Typed<'s> {
         found.unwrap_or(Form::Scalar(Scalar::Any))
     }
 
+    /// Whether maps or lists of this type are one value.
+    pub(super) fn is_one_value(self) -> bool {
+        match self.form(None) {
+            Form::Scalar(_) => false,
+            Form::List(list) => *list.keys == Keys::Atomic,
+            Form::Map(map) => map.fields.is_atomic,
+        }
+    }
+
     /// The type of what stands at a step of a value of this type.
     pub(super) fn member(self, step: &Step) -> Option<Member<'s>> {
         match step {

@@ -129,6 +129,19 @@ impl Set {
         })
     }
 
+    /// The set as the type has it now: what became one value since is owned as one.
+    pub(super) fn as_in(&self, kind: Typed<'_>) -> Set {
+        self.kept(|step, node| match kind.member(step) {
+            None => node.clone(),
+            Some(member) if member.kind.is_one_value() && !node.below.is_empty() => {
+                Node { is_member: true, below: Set::default() }
+            }
+            Some(member) => {
+                Node { is_member: node.is_member, below: node.below.as_in(member.kind) }
+            }
+        })
+    }
+
     /// All paths: the fields at this level, then those below each.
     pub(super) fn paths(&self) -> Vec<Path> {
         let mut paths = Vec::new();
@@ -205,7 +218,7 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let field = "[a-c:.]{0,2}".prop_map(|name| Step::Field(name.into()));
+        let field = "[a-c:.]{0,2}".prop_map(|name| Step::field(&name));
         let key = proptest::collection::btree_map("[a-c]", value(), 1..3).prop_map(|keys| {
             let keys = keys.into_iter();
             Step::Key(keys.map(|(key, value)| (Text::from(key), Value(value))).collect())

@@ -76,10 +76,15 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The owners that an object names, but for those who used a version that is not served.
+    /// The owners that an object names, but for those who used a version that is not served. The
+    /// schema of a custom type may have changed since.
     fn owners_of(&self, object: &Tree) -> Result<Owners, String> {
         let mut owners = Owners::read(&object["metadata"]["managedFields"])?;
         owners.0.retain(|_, owned| self.kind.serves(&owned.version));
+        if self.kind.custom {
+            let kind = self.schema();
+            owners.0.values_mut().for_each(|owned| owned.fields = owned.fields.as_in(kind));
+        }
         Ok(owners)
     }
 
