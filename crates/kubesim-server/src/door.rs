@@ -26,7 +26,8 @@ use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 const CONNECTIONS: usize = 4_000;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a connection of HTTP/1.1 may wait for its next request (apiserver v0.36, `IdleTimeout`).
+/// How long a connection of HTTP/1.1 may wait for its next request (apiserver v0.36,
+/// `IdleTimeout`).
 const IDLE: Duration = Duration::from_secs(90);
 /// Streams of a connection of HTTP/2 (kube-apiserver v1.36, `--http2-max-streams-per-connection`).
 const STREAMS: u32 = 1_000;
