@@ -25,6 +25,9 @@ const FIRST_BACK_OFF: Millis = 10_000;
 const LONGEST_BACK_OFF: Millis = 300_000;
 const FORGIVEN_AFTER: Millis = 600_000;
 
+/// Where an answer goes, with what was remarked and how it is shown.
+pub(crate) type Waiting = oneshot::Sender<(Answer, Remarks, View)>;
+
 /// A program and the incarnation of it that lives.
 pub(crate) struct Program {
     pub(crate) name: Text,
@@ -35,7 +38,7 @@ pub(crate) struct Program {
     ends: u32,
     /// When a program that ended of itself is started again.
     pub(crate) restart: Option<Millis>,
-    pub(crate) answers: BTreeMap<RequestId, (oneshot::Sender<(Answer, Remarks, View)>, View)>,
+    pub(crate) answers: BTreeMap<RequestId, (Waiting, View)>,
     pub(crate) events: BTreeMap<usize, mpsc::UnboundedSender<RawEvent>>,
 }
 

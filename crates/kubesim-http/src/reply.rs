@@ -29,7 +29,7 @@ pub fn answer(verb: Verb, view: &View, answer: &Answer, remarks: &Remarks) -> Op
 }
 
 /// The header of a warning (RFC 7234, as Kubernetes uses it).
-fn warning(text: &str) -> Option<HeaderValue> {
+pub(crate) fn warning(text: &str) -> Option<HeaderValue> {
     let text = text.replace('\\', "\\\\").replace('"', "\\\"");
     HeaderValue::from_str(&format!("299 - \"{text}\"")).ok()
 }

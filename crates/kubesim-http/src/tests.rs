@@ -220,8 +220,9 @@ fn discovery_is_aggregated_for_those_who_ask_for_it() {
         let reply = Meta::new("/apis", &all).answer(&api);
         assert_eq!(reply.headers()["content-type"], accept(version).as_str());
         let body: Tree = serde_json::from_slice(reply.body()).unwrap();
-        assert_eq!(body["items"][0]["metadata"]["name"], "apps");
-        let resources = body["items"][0]["versions"][0]["resources"].items();
+        let mut groups = body["items"].items().iter();
+        let apps = groups.find(|group| group["metadata"]["name"] == "apps").unwrap();
+        let resources = apps["versions"][0]["resources"].items();
         let found = resources.iter().find(|one| one["resource"] == "deployments").unwrap();
         assert_eq!(found["subresources"][0]["responseKind"]["kind"], "Scale");
     }

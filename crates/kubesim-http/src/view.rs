@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use kubesim::api::{Api, in_version};
+use kubesim::api::{Api, Type, in_version};
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, list, map};
 
 use crate::Form;
+use crate::reply::warning;
 use crate::table::Sheet;
 
 /// The form of the objects of one resource, at one time.
@@ -17,6 +18,8 @@ pub struct View {
     form: Form,
     /// `apiVersion` and `kind` of the objects.
     kind: Tree,
+    /// What is said to those who use the version, if it is deprecated.
+    deprecated: Option<Text>,
     /// The columns, where a table is asked for.
     sheet: Option<Arc<Sheet>>,
     now: Millis,
@@ -28,10 +31,12 @@ impl View {
         let found = api.resources().find(|kind| kind.resource == *resource);
         let name = found.map(|kind| kind.kind.clone()).unwrap_or_default();
         let sheet = match form {
-            Form::Table(_) => found.map(|kind| Arc::new(Sheet::of(api, kind, version))),
+            Form::Table(_) => found.map(|kind| Arc::new(Sheet::of(kind, version))),
             Form::Whole | Form::Metadata => None,
         };
-        View { form, kind: map! { "apiVersion" => version, "kind" => name }, sheet, now }
+        let deprecated = found.and_then(|kind| deprecation(kind, version));
+        let kind = map! { "apiVersion" => version, "kind" => name };
+        View { form, kind, deprecated, sheet, now }
     }
 
     /// The same, as things are shown at another time.
@@ -39,18 +44,9 @@ impl View {
         View { now, ..self.clone() }
     }
 
-    /// What a client is warned of, whatever it asks of the resource, as the text of a header
-    /// (kube-apiserver v1.36).
+    /// What a client is warned of, whatever it asks of the resource, as a header.
     pub fn warning(&self) -> Option<HeaderValue> {
-        let kind = (self.kind["apiVersion"].str(), self.kind["kind"].str());
-        let text = match kind {
-            ("v1", "Endpoints") => {
-                "299 - \"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice\""
-            }
-            ("v1", "ComponentStatus") => "299 - \"v1 ComponentStatus is deprecated in v1.19+\"",
-            _ => return None,
-        };
-        Some(HeaderValue::from_static(text))
+        self.deprecated.as_deref().and_then(warning)
     }
 
     /// Whether things look the same in both, whenever they are seen.
@@ -106,6 +102,19 @@ impl View {
         }
         self.shown(&object, false)
     }
+}
+
+/// What is said to those who use a deprecated built-in type (kube-apiserver v1.36). Of versions of
+/// custom types the server itself remarks it.
+fn deprecation(kind: &Type, version: &str) -> Option<Text> {
+    let text = match (version, kind.kind.as_str()) {
+        ("v1", "Endpoints") => {
+            "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+        }
+        ("v1", "ComponentStatus") => "v1 ComponentStatus is deprecated in v1.19+",
+        _ => return None,
+    };
+    Some(Text::new_static(text))
 }
 
 fn version_of(object: &Tree) -> Tree {

@@ -26,11 +26,9 @@ use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 const CONNECTIONS: usize = 4_000;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a connection of HTTP/1.1 may wait for its next request (apiserver v0.36, `IdleTimeout`).
+/// How long a connection of HTTP/1.1 may wait for its next request (apiserver v0.36,
+/// `IdleTimeout`).
 const IDLE: Duration = Duration::from_secs(90);
-/// How often a connection of HTTP/2 is asked whether somebody is there, and how long that may take.
-const PING: Duration = Duration::from_secs(30);
-const PONG: Duration = Duration::from_secs(15);
 /// Streams of a connection of HTTP/2 (kube-apiserver v1.36, `--http2-max-streams-per-connection`).
 const STREAMS: u32 = 1_000;
 
@@ -171,7 +169,7 @@ async fn converse<S>(
 {
     if is_h2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PONG);
+        // Nobody is asked whether he is still there (v1.36): who stands still keeps his watches.
         builder.max_concurrent_streams(STREAMS);
         let _ = builder.serve_connection(stream, service).await;
     } else {

@@ -1,9 +1,8 @@
 //! Cells that many types have.
 
+pub(super) use kubesim::api::age as span;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, Text};
-
-use super::age::since;
+use kubesim_model::{Millis, Text, object};
 
 /// A text, or `<none>`.
 pub(super) fn or_none(text: &Tree) -> Tree {
@@ -20,9 +19,17 @@ pub(super) fn or(text: &Tree, none: &'static str) -> Tree {
     }
 }
 
+/// How long ago a time is; `<unknown>` for none.
+pub(super) fn since(time: &Tree, now: Millis) -> Tree {
+    match object::parse_time(time.str()) {
+        Some(then) => span(now as i64 - then as i64).into(),
+        None => "<unknown>".into(),
+    }
+}
+
 /// How old an object is.
-pub(super) fn age(object: &Tree, now: Millis) -> Tree {
-    since(&object["metadata"]["creationTimestamp"], now)
+pub(super) fn age(found: &Tree, now: Millis) -> Tree {
+    since(&found["metadata"]["creationTimestamp"], now)
 }
 
 /// Nothing but how old it is.

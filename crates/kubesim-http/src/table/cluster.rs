@@ -3,8 +3,7 @@
 use kubesim_model::Millis;
 use kubesim_model::tree::Tree;
 
-use super::age::since;
-use super::cells::{age, aged, count, created, joined, or, or_none};
+use super::cells::{age, aged, count, created, joined, or, or_none, since, span};
 use super::sheet::Row;
 
 pub(super) const ROWS: &[Row] = &[
@@ -183,7 +182,7 @@ fn signing_request(found: &Tree, now: Millis) -> Vec<Tree> {
     if !found["status"]["certificate"].str().is_empty() {
         state += ",Issued";
     }
-    let lasts = spec["expirationSeconds"].as_i64().map(|seconds| super::age::span(seconds * 1_000));
+    let lasts = spec["expirationSeconds"].as_i64().map(|seconds| span(seconds * 1_000));
     vec![
         age(found, now),
         or_none(&spec["signerName"]),

@@ -3,7 +3,6 @@
 //! definitions name.
 
 mod access;
-mod age;
 mod cells;
 mod cluster;
 mod configuration;

@@ -3,8 +3,7 @@
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, map, object};
 
-use super::age::span;
-use super::cells::{age, containers, labels, or_none};
+use super::cells::{age, containers, labels, or_none, span};
 use super::sheet::Row;
 
 pub(super) const ROWS: &[Row] = &[

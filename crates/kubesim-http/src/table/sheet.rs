@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kubesim::api::{Api, Type};
+use kubesim::api::Type;
 use kubesim_model::request::Status;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
@@ -78,9 +78,9 @@ enum Fill {
 
 impl Sheet {
     /// Of a type in a version.
-    pub(crate) fn of(api: &Api, kind: &Type, version: &str) -> Sheet {
+    pub(crate) fn of(kind: &Type, version: &str) -> Sheet {
         if kind.custom {
-            let columns = custom::Columns::of(api, kind, version);
+            let columns = custom::Columns::of(kind, version);
             let (names, fill) = (columns.definitions(), Fill::Custom(columns));
             return Sheet { columns: names, fill, is_of_pods: false };
         }

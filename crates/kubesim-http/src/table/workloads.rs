@@ -3,8 +3,7 @@
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, object};
 
-use super::age::{since, span};
-use super::cells::{age, containers, count, labels, len, or, or_none, selector};
+use super::cells::{age, containers, count, labels, len, or, or_none, selector, since, span};
 use super::sheet::Row;
 
 pub(super) const ROWS: &[Row] = &[

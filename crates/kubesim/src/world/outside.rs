@@ -13,8 +13,8 @@ use super::record::What;
 const NO_NUMBER: RequestId = 0;
 
 impl World {
-    /// Carries out a request of a client at this moment; also answers what it is told besides. `None` if there is no such client, or it
-    /// does not live.
+    /// Carries out a request of a client at this moment; also answers what it is told besides.
+    /// `None` if there is no such client, or it does not live.
     pub fn ask(&mut self, client: &str, request: Request) -> Option<(Answer, Remarks)> {
         let actor = self.living_client(client)?;
         let incarnation = self.slots[actor].incarnation;

@@ -1,22 +1,15 @@
 //! The proxy as a server: a port on loopback, TLS, and whoever has a token.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use camino::Utf8Path;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
 use kubesim_model::Text;
 use kubesim_model::resource::Resource;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use kubesim_server::{Door, Listener};
+use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::super::api::Api;
 use super::super::ground::Component;
@@ -24,9 +17,6 @@ use super::super::kubeconfig::Endpoint;
 use super::gate::{Gate, Guest, Happened, Who};
 use super::pass::{Server, pass};
 use crate::cluster::{ClusterError, Lever, LeverError, Touched};
-
-/// How many connections there may be at once. A program with many informers has one or two a kind.
-const CONNECTIONS: usize = 2_000;
 
 /// A proxy that serves as long as its runtime lives.
 #[derive(Clone)]
@@ -47,16 +37,16 @@ impl Proxy {
     pub(in crate::cluster) fn start(api: &Api, place: &str) -> Result<Proxy, ClusterError> {
         let names = ["127.0.0.1", "localhost"].map(str::to_owned).to_vec();
         let made = rcgen::generate_simple_self_signed(names).map_err(|error| failed(&error))?;
-        let certificate = made.cert.der().clone();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der());
-        let key = key.map_err(|error| failed(&error))?;
+        let (certificate, authority) = (made.cert.der().clone(), made.cert.pem());
+        let door = Door::new(&authority, &made.signing_key.serialize_pem(), None);
+        let door = door.map_err(|error| failed(&error))?;
         let gate = Gate::new(Text::new(place));
-        let door = Door::new(api, &gate, (certificate.clone(), key))?;
+        let served = Served::new(api, &gate)?;
         let bound = api.runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
         let listener = bound.map_err(|error| failed(&error))?;
         let address: SocketAddr = listener.local_addr().map_err(|error| failed(&error))?;
-        api.runtime.spawn(door.serve(listener));
-        let (server, authority) = (format!("https://{address}"), made.cert.pem().into_bytes());
+        api.runtime.spawn(serve(served, door, listener));
+        let (server, authority) = (format!("https://{address}"), authority.into_bytes());
         let (endpoint, inside) = (Endpoint { server, authority }, None);
         Ok(Proxy { gate, endpoint, certificate, inside })
     }
@@ -71,15 +61,13 @@ impl Proxy {
         socket: &Utf8Path,
         (certificate, key): (&str, &str),
     ) -> Result<(), ClusterError> {
-        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes());
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
-        let certificate = certificate.map_err(|error| failed(&error))?;
-        let door = Door::new(api, &self.gate, (certificate, key.map_err(|error| failed(&error))?))?;
+        let door = Door::new(certificate, key, None).map_err(|error| failed(&error))?;
+        let served = Served::new(api, &self.gate)?;
         // One that is gone may have left its own there.
         let _ = std::fs::remove_file(socket);
         let _inside = api.runtime.enter();
         let listener = UnixListener::bind(socket).map_err(|error| failed(&error))?;
-        api.runtime.spawn(door.serve(listener));
+        api.runtime.spawn(serve(served, door, listener));
         Ok(())
     }
 
@@ -233,76 +221,25 @@ fn failed(error: &dyn std::fmt::Display) -> ClusterError {
     ClusterError::Environment(format!("the chaos proxy does not work: {error}"))
 }
 
-fn tls(
-    certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
-) -> Result<TlsAcceptor, tokio_rustls::rustls::Error> {
-    let provider = Arc::new(ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut config = builder.with_no_client_auth().with_single_cert(vec![certificate], key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+/// Lets whoever comes by this door through the gate.
+async fn serve(api: Served, door: Door, listener: impl Listener) {
+    let welcome = move |_| {
+        let Served { gate, server } = api.clone();
+        service_fn(move |request| pass(gate.clone(), server.clone(), request))
+    };
+    door.serve(listener, welcome).await;
 }
 
+/// What is behind all doors.
 #[derive(Clone)]
-struct Door {
+struct Served {
     gate: Gate,
     server: Server,
-    tls: TlsAcceptor,
 }
 
-/// What connections come in by.
-trait Listener: Send + 'static {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
-}
-
-impl Listener for TcpListener {
-    type Stream = TcpStream;
-    async fn accept(&self) -> std::io::Result<TcpStream> {
-        TcpListener::accept(self).await.map(|(stream, _)| stream)
-    }
-}
-
-impl Listener for UnixListener {
-    type Stream = UnixStream;
-    async fn accept(&self) -> std::io::Result<UnixStream> {
-        UnixListener::accept(self).await.map(|(stream, _)| stream)
-    }
-}
-
-impl Door {
-    fn new(
-        api: &Api,
-        gate: &Gate,
-        (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
-    ) -> Result<Door, ClusterError> {
-        let tls = tls(certificate, key).map_err(|error| failed(&error))?;
+impl Served {
+    fn new(api: &Api, gate: &Gate) -> Result<Served, ClusterError> {
         let (administrator, nobody) = (api.administrator(), api.nobody()?);
-        Ok(Door { gate: gate.clone(), server: Server { administrator, nobody }, tls })
-    }
-
-    async fn serve(self, listener: impl Listener) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let Ok(place) = room.clone().acquire_owned().await else { return };
-            // One connection that can't be taken is not the end.
-            let Ok(stream) = listener.accept().await else { continue };
-            let door = self.clone();
-            tokio::spawn(async move {
-                door.connected(stream).await;
-                drop(place);
-            });
-        }
-    }
-
-    async fn connected(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        // Whoever does not speak TLS has no business here.
-        let Ok(stream) = self.tls.accept(stream).await else { return };
-        let service = service_fn(|request| pass(self.gate.clone(), self.server.clone(), request));
-        let builder = Builder::new(TokioExecutor::new());
-        // How a connection ends is the client's business.
-        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        Ok(Served { gate: gate.clone(), server: Server { administrator, nobody } })
     }
 }
