@@ -78,6 +78,7 @@ impl Api {
         for _ in 0..if drawn { DRAWS } else { 1 } {
             let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
             let Some(have) = self.store.get(&kind.resource, &key) else {
+                self.charge(call, &Tree::Null, &object)?;
                 call.remarks.borrow_mut().created = true;
                 return self.put(kind, &key, object);
             };

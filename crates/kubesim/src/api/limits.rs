@@ -18,7 +18,7 @@ use super::{defaults, errors};
 const FILLED: &str = "kubernetes.io/limit-ranger";
 
 /// Thousandths by the name of a resource.
-type Amounts = BTreeMap<Text, i64>;
+pub(super) type Amounts = BTreeMap<Text, i64>;
 
 impl Api {
     /// Fills in what the containers of a new pod leave out.
@@ -167,7 +167,8 @@ fn check(
     }
 }
 
-fn amounts_of(list: &Tree) -> Amounts {
+/// The amounts of a list of resources.
+pub(super) fn amounts_of(list: &Tree) -> Amounts {
     list.fields()
         .filter_map(|(name, amount)| Some((name.clone(), quantity::milli(amount)?)))
         .collect()
@@ -175,7 +176,7 @@ fn amounts_of(list: &Tree) -> Amounts {
 
 /// What a whole pod asks for: its containers and those that start beside them together, or more if
 /// an init container alone needs more.
-fn all_of(spec: &Tree, list: &str) -> Amounts {
+pub(super) fn all_of(spec: &Tree, list: &str) -> Amounts {
     let of = |container: &Tree| amounts_of(&container["resources"][list]);
     let mut all = Amounts::new();
     for container in spec["containers"].items() {

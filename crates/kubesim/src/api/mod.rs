@@ -26,6 +26,7 @@ mod mirror;
 mod parts;
 mod patching;
 mod policies;
+mod quota;
 mod registry;
 mod review;
 mod router;

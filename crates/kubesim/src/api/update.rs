@@ -52,17 +52,7 @@ impl Api {
         self.check_identity(call, old, &new)?;
         let owners = new["metadata"]["managedFields"].clone();
         let kind = &call.kind;
-        match call.request.subresource.as_str() {
-            "" => keep_status(kind, old, &mut new),
-            "status" => keep_all_but_status(kind, old, &mut new),
-            "finalize" => keep_all_but_finalizers(old, &mut new),
-            "ephemeralcontainers" => parts::keep_all_but_ephemeral(old, &mut new),
-            "resize" => parts::keep_all_but_resources(old, &mut new),
-            _ => {}
-        }
-        if kind.resource.group() == "certificates.k8s.io" {
-            parts::keep_request(old, &mut new, &call.request.subresource, call.now);
-        }
+        keep_the_rest(call, old, &mut new);
         metadata::restore_owned(old, &mut new);
         if kind.resource == Resource::NAMESPACES {
             let name = Text::new(call.name());
@@ -101,11 +91,11 @@ impl Api {
             validate::check_strictly(old, &new, &mut causes);
         }
         call.invalid_if(&causes, call.name())?;
-        if part == "resize" {
-            self.check_limits(call, &new)?;
-        }
         if part != "scale" {
             self.ask_policies(call, Operation::Update, (old, &new))?;
+        }
+        if is_whole {
+            self.check_amounts(call, old, &new)?;
         }
         if is_whole || part == "scale" {
             metadata::raise_generation(kind, old, &mut new);
@@ -118,6 +108,15 @@ impl Api {
             return Ok(new);
         }
         self.put(kind, &call.request.key, new)
+    }
+
+    /// Holds a change against limits and quotas, as far as it may use more.
+    fn check_amounts(&mut self, call: &Call<'_>, old: &Tree, new: &Tree) -> Result<(), Status> {
+        if call.request.subresource == "resize" {
+            self.check_limits(call, new)?;
+        }
+        let charged = [Resource::PODS, Resource::SERVICES, Resource::PERSISTENT_VOLUME_CLAIMS];
+        if charged.contains(call.resource()) { self.charge(call, old, new) } else { Ok(()) }
     }
 
     /// Whether an object is stored as the version in use shows it: else writing it unchanged brings
@@ -153,6 +152,22 @@ impl Api {
             return Err(errors::invalid(&call.kind, name, &[cause]));
         }
         Ok(())
+    }
+}
+
+/// Gives back to a changed object what a write to this part of it does not touch.
+fn keep_the_rest(call: &Call<'_>, old: &Tree, new: &mut Tree) {
+    let kind = &call.kind;
+    match call.request.subresource.as_str() {
+        "" => keep_status(kind, old, new),
+        "status" => keep_all_but_status(kind, old, new),
+        "finalize" => keep_all_but_finalizers(old, new),
+        "ephemeralcontainers" => parts::keep_all_but_ephemeral(old, new),
+        "resize" => parts::keep_all_but_resources(old, new),
+        _ => {}
+    }
+    if kind.resource.group() == "certificates.k8s.io" {
+        parts::keep_request(old, new, &call.request.subresource, call.now);
     }
 }
 
