@@ -1,5 +1,5 @@
-//! Server-side apply: the object that a configuration makes of what is there is stored as an update,
-//! or made.
+//! Server-side apply: what a configuration makes of the object that is there is stored as an
+//! update, or made if there is none.
 
 use kubesim_model::object;
 use kubesim_model::request::{Answer, Request, Status, Verb};

@@ -13,8 +13,8 @@
 //! (and did with all, before it tracked them from their creation on). Where nobody applies, nothing
 //! of this is done, and histories are as if it did not exist; where somebody does, it follows from
 //! the requests alone, so that replays stay exact. With
-//! [`ApiConfig::tracks_from_creation`](super::ApiConfig), for clients outside of the simulation, every
-//! object is tracked from its creation on.
+//! [`ApiConfig::tracks_from_creation`](super::ApiConfig), for clients outside of the simulation,
+//! every object is tracked from its creation on.
 
 mod builtin;
 mod change;

@@ -4,8 +4,9 @@
 //! A line without indentation names a type; the lines after it are its fields: name, shape and
 //! presence. `[X]` is a list of X, `{X}` a map of X; a shape with a capital is another type. Then
 //! comes how server-side apply takes the field apart: `list=` with the keys of a list's elements
-//! (none for a set), `atomic` for what is one value (of a list with keys: each element), `default=` what a key is that is not there, and `null` for what is
-//! written so where it is not there. How strategic patches merge lists is not read here.
+//! (none for a set), `atomic` for what is one value (of a list that is taken apart: each element),
+//! `default=` what a key is that is not there, and `null` for what is written so where it is not
+//! there. How strategic patches merge lists is not read here.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
