@@ -4,6 +4,7 @@
 //! On a control plane where `SHAKEDOWN_K8S_BIN` names its programs, on a kind cluster where
 //! `SHAKEDOWN_NODE_IMAGE` names a node image.
 
+#![expect(clippy::print_stderr, reason = "the one way to say that nothing was run")]
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
 
 use std::path::{Path, PathBuf};
@@ -63,7 +64,7 @@ impl Trial {
     }
 
     /// The run ends by itself, undecided for these words, and nothing of it stays.
-    fn is_undecided(self, words: &str) {
+    fn ends_undecided(self, words: &str) {
         let Output { status, stdout, stderr } = self.harness.wait_with_output().unwrap();
         let said =
             [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
@@ -97,7 +98,7 @@ fn a_control_plane_that_ends_half_way_decides_nothing() {
         trial.wait_for("scheduler", |trial| trial.process("kube-scheduler"));
         let pid = trial.process(name).unwrap();
         assert!(succeeds("kill", &["-KILL", &pid]));
-        trial.is_undecided(&format!("`{name}` has ended"));
+        trial.ends_undecided(&format!("`{name}` has ended"));
     }
 }
 
@@ -116,5 +117,5 @@ fn a_node_that_somebody_else_stops_decides_nothing() {
         Some(format!("{}-worker2", folder.file_name()?.to_str()?))
     });
     assert!(succeeds("docker", &["kill", &worker]));
-    trial.is_undecided("nobody of this trial did that");
+    trial.ends_undecided("nobody of this trial did that");
 }

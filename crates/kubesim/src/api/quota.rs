@@ -83,7 +83,7 @@ fn charge_one(quota: &Tree, added: &Amounts) -> Result<Option<Tree>, String> {
         return Ok(None);
     }
     let mut more = quota.clone();
-    let mut exceeded = Vec::new();
+    let (mut requested, mut before, mut limited) = (Vec::new(), Vec::new(), Vec::new());
     for (resource, amount) in mine {
         let have = &used[resource.as_str()];
         let Some(counted) = quantity::milli(have) else {
@@ -92,21 +92,20 @@ fn charge_one(quota: &Tree, added: &Amounts) -> Result<Option<Tree>, String> {
         let total = counted.saturating_add(*amount);
         let most = &hard[resource.as_str()];
         if *amount > 0 && quantity::milli(most).is_none_or(|most| total > most) {
-            exceeded.push((resource, amount_text(*amount, most), have, most));
+            requested.push(format!("{resource}={}", amount_text(*amount, most)));
+            before.push(format!("{resource}={}", have.str()));
+            limited.push(format!("{resource}={}", most.str()));
         }
         let like = if counted == 0 { most } else { have };
         more.set(&["status", "used", resource], amount_text(total, like));
     }
-    if exceeded.is_empty() {
+    if requested.is_empty() {
         return Ok(Some(more));
     }
-    let list = |part: &dyn Fn(&(&Text, Text, &Tree, &Tree)) -> String| -> String {
-        exceeded.iter().map(part).collect::<Vec<_>>().join(",")
-    };
-    let requested = list(&|(name, asked, ..)| format!("{name}={asked}"));
-    let have = list(&|(name, _, have, _)| format!("{name}={}", have.str()));
-    let most = list(&|(name, _, _, most)| format!("{name}={}", most.str()));
-    Err(format!("exceeded quota: {name}, requested: {requested}, used: {have}, limited: {most}"))
+    let [requested, before, limited] = [requested, before, limited].map(|parts| parts.join(","));
+    Err(format!(
+        "exceeded quota: {name}, requested: {requested}, used: {before}, limited: {limited}"
+    ))
 }
 
 /// An amount of thousandths in the form of another: binary, if that is.
