@@ -267,6 +267,19 @@ impl KindGround {
         Ok(touched)
     }
 
+    fn power_on(&mut self, name: &Text) -> Result<Touched, LeverError> {
+        let on = Some(HostFact::PoweredOn);
+        let done = self.on_node(name, on, async |node, _| node.start().await);
+        let named = self.on_node(name, None, async |node, _| name_host(node, name).await);
+        self.guard.restore(name);
+        self.off.remove(name);
+        self.idle.remove(name);
+        // A boot has ended what stood still.
+        let ended = |lever: &Lever| matches!(lever, Lever::UnstickContainer { .. });
+        self.later.retain(|(node, lever)| node != name || !ended(lever));
+        named.and_then(|_| self.goes_on(name)).and(done)
+    }
+
     fn freeze(&mut self, name: &Text) -> Result<Touched, LeverError> {
         let quiet = self.watched.get(name).map(|watched| watched.quiet.clone());
         if let Some(quiet) = quiet.filter(|_| !self.frozen.contains_key(name)) {
@@ -353,18 +366,7 @@ impl Ground for KindGround {
     fn pull(&mut self, lever: &Lever) -> Option<Result<Touched, LeverError>> {
         Some(match lever {
             Lever::PowerOff { node } => self.power_off(node),
-            Lever::PowerOn { node: name } => {
-                let on = Some(HostFact::PoweredOn);
-                let done = self.on_node(name, on, async |node, _| node.start().await);
-                let named = self.on_node(name, None, async |node, _| name_host(node, name).await);
-                self.guard.restore(name);
-                self.off.remove(name);
-                self.idle.remove(name);
-                // A boot has ended what stood still.
-                let ended = |lever: &Lever| matches!(lever, Lever::UnstickContainer { .. });
-                self.later.retain(|(node, lever)| node != name || !ended(lever));
-                named.and_then(|_| self.goes_on(name)).and(done)
-            }
+            Lever::PowerOn { node } => self.power_on(node),
             Lever::Freeze { node } => self.freeze(node),
             Lever::Thaw { node } => {
                 let thawed = Some(HostFact::Thawed);
