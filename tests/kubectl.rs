@@ -3,7 +3,8 @@
 //!
 //! What was printed there stands in `fixtures/kubectl/recorded.yaml`; this test writes it anew where
 //! `SHAKEDOWN_K8S_BIN` names etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl,
-//! and `BLESS=1` is set. Without kubectl, there or on PATH, it is said that nothing was run.
+//! and `BLESS=1` is set. Without a kubectl of that version, there or on PATH, it is said that nothing
+//! was run: others have other words.
 
 #![expect(clippy::print_stderr, reason = "the one way to say that nothing was run")]
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
@@ -64,13 +65,20 @@ fn programs() -> Option<PathBuf> {
     std::env::var_os("SHAKEDOWN_K8S_BIN").map(PathBuf::from)
 }
 
-/// kubectl, if it is there.
+/// The version whose words are recorded.
+const VERSION: &str = "v1.36.";
+
+/// kubectl, if it is there in this version.
 fn kubectl() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = programs().into_iter().chain(std::env::split_paths(&path));
-    let found = folders.map(|folder| folder.join("kubectl")).find(|path| path.is_file());
+    let mut found = folders.map(|folder| folder.join("kubectl")).filter(|path| path.is_file());
+    let found = found.find(|path| {
+        let asked = Command::new(path).args(["version", "--client"]).output();
+        asked.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(VERSION))
+    });
     if found.is_none() {
-        eprintln!("not run: there is no kubectl");
+        eprintln!("not run: there is no kubectl {VERSION}x");
     }
     found
 }
