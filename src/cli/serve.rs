@@ -131,6 +131,8 @@ fn told(args: &ServeArgs, server: &Server, kubeconfig: &Utf8Path) -> String {
     format!(
         "serving a simulated Kubernetes v1.36 with {nodes} nodes at https://{address}{pace}\n\
          simulated besides the API: {parts}; time is the wall clock's, so it is not bit-exact\n\
+         kept and not acted on: admission webhooks and mutating policies (whoever makes one is \
+         warned), and RBAC\n\
          use it with\n  {usage}\nend it with Ctrl-C\n"
     )
 }

@@ -13,6 +13,13 @@ use super::router::Call;
 use super::server::Api;
 use super::{custom, defaults, errors, metadata, parts, validate};
 
+/// What changes requests on a real server and does not on this one.
+const IDLE: [&str; 3] = [
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+];
+
 /// How often a generated name that is taken is drawn again.
 const DRAWS: usize = 8;
 
@@ -20,6 +27,12 @@ impl Api {
     /// Makes an object (apiserver v0.36, `registry/rest/create.go` `BeforeCreate`).
     pub(super) fn create(&mut self, call: &Call<'_>) -> Answer {
         let object = self.received(call, &Tree::Null)?;
+        if IDLE.contains(&call.resource().as_str()) {
+            call.warn([format!(
+                "{} are kept, but this server does not act on them",
+                call.resource()
+            )]);
+        }
         self.make(call, object)
     }
 
