@@ -52,10 +52,28 @@ fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
     Terminal.print(&told(args, &server, kubeconfig.path()));
     runtime.block_on(told_to_end()).map_err(|error| failed(&error, ""))?;
     drop(kubeconfig);
-    let world = server.stop().ok_or(Exit::Internal)?;
-    if let Some(path) = &args.snapshot {
-        keep(path, &world)?;
+    let stopping = runtime.spawn_blocking(move || server.stop());
+    let stopped = runtime.block_on(async {
+        tokio::select! {
+            world = stopping => world.ok().flatten(),
+            _ = told_to_end() => None,
+        }
+    });
+    // What does not end by itself ends with the process.
+    runtime.shutdown_background();
+    let kept = match (&args.snapshot, &stopped) {
+        (Some(path), Some(world)) => keep(path, world),
+        _ => Ok(()),
+    };
+    if stopped.is_none() {
+        return Err(failed(&"ended before what was under way was done; nothing is kept", ""));
     }
+    let recorded = record_ends(args, recording);
+    kept.and(recorded)
+}
+
+/// Ends the record, if there is one.
+fn record_ends(args: &ServeArgs, recording: Shared) -> Result<Exit, Exit> {
     let Some(path) = &args.record else { return Ok(Exit::Met) };
     match recording.finish() {
         Ok(events) => {

@@ -18,6 +18,9 @@ use crate::{Form, Meta};
 /// The largest body (kube-apiserver v1.36 limits requests to 3 MiB).
 pub const LARGEST_BODY: usize = 3 << 20;
 
+/// How long a watch may last, in seconds: a year, which nobody outlasts.
+const LONGEST_WATCH: u64 = 365 * 24 * 3_600;
+
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
@@ -157,7 +160,7 @@ fn watching(
         from: if query.initial_events { 0 } else { from },
         bookmarks: query.bookmarks,
         initial_events: query.initial_events && query.bookmarks,
-        timeout_seconds: query.timeout_seconds,
+        timeout_seconds: query.timeout_seconds.map(|seconds| seconds.min(LONGEST_WATCH)),
     })
 }
 

@@ -114,6 +114,8 @@ fn a_watch_begins_after_its_version_or_with_what_there_is() {
     };
     let plain = watching("/api/v1/pods?watch=true&resourceVersion=9&timeoutSeconds=290");
     assert_eq!((plain.from, plain.timeout_seconds), (9, Some(290)));
+    let endless = watching(&format!("/api/v1/pods?watch=true&timeoutSeconds={}", i64::MAX));
+    assert_eq!(endless.timeout_seconds, Some(365 * 24 * 3_600));
     let streaming = "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersion=9";
     let matching = format!("{streaming}&resourceVersionMatch=NotOlderThan");
     assert_eq!(watching(&matching).from, 0);

@@ -38,8 +38,10 @@ pub(in crate::api) fn decode(
     unknown.extend(schema.prune(object, old).unknown);
     schema.drop_nulls(object, old);
     unknown.extend(schema.coerce_embedded(object)?);
-    schema.fill(object, old);
-    Ok(unknown)
+    match schema.fill(object, old) {
+        true => Ok(unknown),
+        false => Err("the defaults of its schema make it too large".to_owned()),
+    }
 }
 
 /// The object must say that it is what the URL says.

@@ -5,13 +5,19 @@ use kubesim_model::tree::{Map, Tree};
 
 use super::node::{Additional, Schema};
 
+/// How many defaults an object may get: more would make it too large to be stored.
+const MOST_DEFAULTS: usize = 200_000;
+
 impl Schema {
     /// Fills in the defaults of fields that are left out, or are `null` where that is no value.
-    /// What the object shares with `old` has its defaults already.
-    pub(in crate::api) fn fill(&self, object: &mut Tree, old: &Tree) {
-        if let Some(new) = filled(object, old, self) {
+    /// What the object shares with `old` has its defaults already. Answers whether all were filled
+    /// in, or there are too many.
+    pub(in crate::api) fn fill(&self, object: &mut Tree, old: &Tree) -> bool {
+        let mut left = MOST_DEFAULTS;
+        if let Some(new) = filled(object, old, self, &mut left) {
             *object = new;
         }
+        left > 0
     }
 
     fn stands_for_null(&self, value: &Tree) -> bool {
@@ -20,8 +26,8 @@ impl Schema {
 }
 
 /// The tree with its defaults, or `None` if nothing changes.
-fn filled(tree: &Tree, old: &Tree, schema: &Schema) -> Option<Tree> {
-    if !schema.has_defaults || tree.is_same(old) {
+fn filled(tree: &Tree, old: &Tree, schema: &Schema, left: &mut usize) -> Option<Tree> {
+    if !schema.has_defaults || tree.is_same(old) || *left == 0 {
         return None;
     }
     match tree {
@@ -32,18 +38,19 @@ fn filled(tree: &Tree, old: &Tree, schema: &Schema) -> Option<Tree> {
                     None => !property.default.is_null(),
                     Some(value) => property.stands_for_null(value),
                 };
-                if missing {
+                if missing && *left > 0 {
+                    *left -= 1;
                     changed.get_or_insert_with(|| map.clone()).insert(name, &property.default);
                 }
             }
-            fill_fields(map, changed, old, schema).map(Tree::Map)
+            fill_fields(map, changed, (old, schema), left).map(Tree::Map)
         }
         Tree::List(items) => {
             let of = schema.items.as_deref()?;
             let mut changed: Option<Vec<Tree>> = None;
             for (at, item) in items.iter().enumerate() {
                 let before = old.items().get(at).unwrap_or(&Tree::Null);
-                if let Some(new) = filled_or_default(item, before, of) {
+                if let Some(new) = filled_or_default(item, before, of, left) {
                     changed.get_or_insert_with(|| items.to_vec())[at] = new;
                 }
             }
@@ -54,15 +61,20 @@ fn filled(tree: &Tree, old: &Tree, schema: &Schema) -> Option<Tree> {
 }
 
 /// Defaults inside of the fields, those that were just filled in among them.
-fn fill_fields(map: &Map, changed: Option<Map>, old: &Tree, schema: &Schema) -> Option<Map> {
+fn fill_fields(
+    map: &Map,
+    changed: Option<Map>,
+    (old, schema): (&Tree, &Schema),
+    left: &mut usize,
+) -> Option<Map> {
     let mut changed = changed;
     let now = changed.clone();
     for (key, value) in now.as_ref().unwrap_or(map).iter() {
         let key: &Text = key;
         let before = &old[key.as_str()];
         let new = match (schema.properties.get(key), &schema.additional) {
-            (Some(of), _) => filled(value, before, of),
-            (None, Some(Additional::Of(of))) => filled_or_default(value, before, of),
+            (Some(of), _) => filled(value, before, of, left),
+            (None, Some(Additional::Of(of))) => filled_or_default(value, before, of, left),
             _ => None,
         };
         if let Some(new) = new {
@@ -72,10 +84,10 @@ fn fill_fields(map: &Map, changed: Option<Map>, old: &Tree, schema: &Schema) -> 
     changed
 }
 
-fn filled_or_default(value: &Tree, old: &Tree, schema: &Schema) -> Option<Tree> {
+fn filled_or_default(value: &Tree, old: &Tree, schema: &Schema, left: &mut usize) -> Option<Tree> {
     if schema.stands_for_null(value) {
         let default = schema.default.clone();
-        return Some(filled(&default, &Tree::Null, schema).unwrap_or(default));
+        return Some(filled(&default, &Tree::Null, schema, left).unwrap_or(default));
     }
-    filled(value, old, schema)
+    filled(value, old, schema, left)
 }
