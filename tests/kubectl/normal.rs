@@ -71,6 +71,10 @@ fn plain(word: &str) -> String {
     if dashes.len() == 1 && is_hash(word) {
         return "HASH".to_owned();
     }
+    // Folders of `diff` have numbers, some of which look like what Kubernetes draws.
+    if let ["LIVE" | "MERGED", _] = dashes.as_slice() {
+        return format!("{}-NUMBER", dashes[0]);
+    }
     let parts = dashes.iter().enumerate().map(|(at, part)| match part {
         _ if at > 0 && is_random(part) => "RANDOM",
         _ if part.len() > 6 && is_digits(part) => "NUMBER",
