@@ -8,7 +8,7 @@
 //!
 //! What programs can't do here: open a socket (the runtime has no I/O: binding a port panics, since
 //! paused time would pass days while a peer answers), block a thread, or call
-//! `Client::connect`. Server-side apply is answered 415.
+//! `Client::connect`.
 
 mod body;
 mod exactly;

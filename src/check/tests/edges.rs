@@ -12,6 +12,7 @@ use crate::history::{Body, Change, FaultPhase, StepPhase};
 
 const WEB: (Resource, &str) = (Resource::CLONE_SETS, "web");
 const PODS: Resource = Resource::PODS;
+const REVISION: &str = "controller-revision-hash";
 const BUDGETS: Resource = Resource::POD_DISRUPTION_BUDGETS;
 
 /// A story that an invariant has to judge so.
@@ -59,6 +60,8 @@ pub(super) const EDGES: &[Edge] = &[
     broken("status-truthful", "available-with-time-alone", said_with_time_alone),
     broken("status-truthful", "of-an-old-generation", said_of_an_old_generation),
     holds("revision-monotone", "status-follows-later", status_follows_later),
+    broken("revision-monotone", "back-before-the-status-follows", back_before_the_status),
+    holds("revision-monotone", "overtaken-before-the-status-follows", overtaken),
     holds("no-hot-loop", "follows-what-happens", follows_what_happens),
     broken("no-hot-loop", "made-again-and-again", made_again_and_again),
 ];
@@ -255,6 +258,24 @@ fn status_follows_later(story: &mut Story) {
     story.update_in_place("web-0");
     story.set("cloneset", WEB, &["status", "updateRevision"], "r2");
     story.set("cloneset", WEB, &["status", "observedGeneration"], 2);
+}
+
+/// A pod gets its new revision and loses it again before the status names it.
+fn back_before_the_status(story: &mut Story) {
+    story.set("user", WEB, &["metadata", "generation"], 2).wait(40);
+    story.update_in_place("web-0");
+    story.set("cloneset", (PODS, "web-0"), &["metadata", "labels", REVISION], "r1").wait(40);
+    story.set("cloneset", WEB, &["status", "updateRevision"], "r2");
+    story.set("cloneset", WEB, &["status", "observedGeneration"], 2);
+}
+
+/// The same, but the release was taken back in between, of which the status tells at once.
+fn overtaken(story: &mut Story) {
+    story.set("user", WEB, &["metadata", "generation"], 2).wait(40);
+    story.update_in_place("web-0");
+    story.set("user", WEB, &["metadata", "generation"], 3).wait(40);
+    story.set("cloneset", (PODS, "web-0"), &["metadata", "labels", REVISION], "r1").wait(40);
+    story.set("cloneset", WEB, &["status", "observedGeneration"], 3);
 }
 
 /// A status comes back to what it was, for so does what it tells of.

@@ -27,12 +27,6 @@ impl Api {
     /// Makes an object (apiserver v0.36, `registry/rest/create.go` `BeforeCreate`).
     pub(super) fn create(&mut self, call: &Call<'_>) -> Answer {
         let object = self.received(call, &Tree::Null)?;
-        if IDLE.contains(&call.resource().as_str()) {
-            call.warn([format!(
-                "{} are kept, but this server does not act on them",
-                call.resource()
-            )]);
-        }
         self.make(call, object)
     }
 
@@ -81,6 +75,12 @@ impl Api {
             validate::check_strictly(&Tree::Null, &object, &mut causes);
         }
         call.invalid_if(&causes, object::name(&object))?;
+        if IDLE.contains(&kind.resource.as_str()) {
+            call.warn([format!(
+                "{} are kept, but this server does not act on them",
+                kind.resource
+            )]);
+        }
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             self.accept_names(&mut object, call.now);
         }

@@ -143,8 +143,7 @@ impl Api {
             }
             _ => self.route_subresource(&call),
         };
-        let other = call.other_form();
-        match other {
+        match call.other_form() {
             Some(other) => other.answer(&call.kind, answer?),
             None => answer,
         }

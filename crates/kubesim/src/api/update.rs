@@ -41,8 +41,8 @@ impl Api {
         }
         let mut object = object;
         object.field_mut("metadata").remove(&["resourceVersion"]);
-        let request = Request { verb: Verb::Create, body: object, ..call.request.clone() };
-        self.create(&call.with(&request))
+        let request = Request { verb: Verb::Create, ..call.request.clone() };
+        self.make(&call.with(&request), object)
     }
 
     /// Stores `new` for `old` as far as the request may (apiserver v0.36, `registry/rest/update.go`

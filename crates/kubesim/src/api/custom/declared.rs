@@ -258,20 +258,19 @@ impl Type {
     /// 500 when a conversion webhook would have to be asked.
     pub(in crate::api) fn shown(&self, stored: &Tree) -> Result<Tree, Status> {
         let Some(definition) = &self.definition else { return Ok(stored.clone()) };
-        let is_stored = stored["apiVersion"] == self.api_version().as_str();
+        let have = stored["apiVersion"].str();
+        let is_stored = self.versions.first().is_some_and(|version| name_in(have) == version);
         let since = definition.since;
         if is_stored && (since == 0 || object::resource_version(stored) > since) {
             return Ok(stored.clone());
         }
         if !is_stored && matches!(definition.conversion, Conversion::Webhook(_)) {
-            return Err(errors::no_webhook(self, stored["apiVersion"].str()));
+            return Err(errors::no_webhook(self, have));
         }
         // Defaults are those of the version that it is stored in.
         let mut shown = stored.clone();
-        if let Some(version) = definition.version_of(stored["apiVersion"].str()) {
-            version.schema.prune(&mut shown, &Tree::Null);
-            version.schema.drop_nulls(&mut shown, &Tree::Null);
-            version.schema.fill(&mut shown, &Tree::Null);
+        if let Some(version) = definition.version_of(have) {
+            fit(&mut shown, version)?;
         }
         if !is_stored && let Some(schema) = self.schema() {
             shown.set(&["apiVersion"], self.api_version());
@@ -298,16 +297,29 @@ impl Type {
         let mut stored = object;
         let group = self.resource.group();
         stored.set(&["apiVersion"], format!("{group}/{}", storage.name));
-        storage.schema.prune(&mut stored, &Tree::Null);
-        storage.schema.drop_nulls(&mut stored, &Tree::Null);
-        storage.schema.fill(&mut stored, &Tree::Null);
+        fit(&mut stored, storage)?;
         Ok(stored)
     }
 }
 
+/// Gives a whole object the form that a version's schema wants.
+fn fit(object: &mut Tree, version: &Version) -> Result<(), Status> {
+    version.schema.prune(object, &Tree::Null);
+    version.schema.drop_nulls(object, &Tree::Null);
+    match version.schema.fill(object, &Tree::Null) {
+        true => Ok(()),
+        false => Err(errors::failed("the defaults of the object's schema make it too large")),
+    }
+}
+
+/// The version in `group/version`.
+fn name_in(api_version: &str) -> &str {
+    api_version.rsplit_once('/').map_or(api_version, |(_, version)| version)
+}
+
 impl Definition {
     fn version_of(&self, api_version: &str) -> Option<&Version> {
-        let name = api_version.rsplit('/').next()?;
+        let name = name_in(api_version);
         self.versions.iter().find(|version| version.name == name)
     }
 }

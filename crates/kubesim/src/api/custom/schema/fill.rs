@@ -2,16 +2,19 @@
 
 use kubesim_model::Text;
 use kubesim_model::tree::{Map, Tree};
+use kubesim_model::weight::weigh;
 
 use super::node::{Additional, Schema};
 
-/// How many defaults an object may get: more would make it too large to be stored.
-const MOST_DEFAULTS: usize = 200_000;
+/// How many bytes of defaults an object may get: with more it could not be stored (etcd: 1.5 MiB).
+const MOST_DEFAULTS: usize = 3 << 19;
+/// What each of them takes at least.
+const LEAST: usize = 8;
 
 impl Schema {
     /// Fills in the defaults of fields that are left out, or are `null` where that is no value.
     /// What the object shares with `old` has its defaults already. Answers whether all were filled
-    /// in, or there are too many.
+    /// in, or they are too large.
     pub(in crate::api) fn fill(&self, object: &mut Tree, old: &Tree) -> bool {
         let mut left = MOST_DEFAULTS;
         if let Some(new) = filled(object, old, self, &mut left) {
@@ -38,8 +41,7 @@ fn filled(tree: &Tree, old: &Tree, schema: &Schema, left: &mut usize) -> Option<
                     None => !property.default.is_null(),
                     Some(value) => property.stands_for_null(value),
                 };
-                if missing && *left > 0 {
-                    *left -= 1;
+                if missing && pays(&property.default, left) {
                     changed.get_or_insert_with(|| map.clone()).insert(name, &property.default);
                 }
             }
@@ -84,8 +86,16 @@ fn fill_fields(
     changed
 }
 
+/// Whether there is room for a default. It is used up then.
+fn pays(default: &Tree, left: &mut usize) -> bool {
+    // Even the smallest one has a name and takes time.
+    let weight = weigh(default, *left).map_or(*left, |weight| weight + LEAST);
+    *left = left.saturating_sub(weight);
+    *left > 0
+}
+
 fn filled_or_default(value: &Tree, old: &Tree, schema: &Schema, left: &mut usize) -> Option<Tree> {
-    if schema.stands_for_null(value) {
+    if schema.stands_for_null(value) && pays(&schema.default, left) {
         let default = schema.default.clone();
         return Some(filled(&default, &Tree::Null, schema, left).unwrap_or(default));
     }
