@@ -13,6 +13,11 @@ use crate::api::errors::Cause;
 
 /// What is wrong with a pod's spec at `field`.
 pub(super) fn check_spec(spec: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    check_spec_with(spec, field, &Tree::Null, causes);
+}
+
+/// The same, where the pod also gets volumes of these claim templates.
+pub(super) fn check_spec_with(spec: &Tree, field: &str, claims: &Tree, causes: &mut Vec<Cause>) {
     if spec["containers"].items().is_empty() {
         causes.push(Cause::required(format!("{field}.containers"), ""));
     }
@@ -22,6 +27,7 @@ pub(super) fn check_spec(spec: &Tree, field: &str, causes: &mut Vec<Cause>) {
         check_name(&volume["name"], format!("{field}.name"), &mut volumes, causes);
         check_volume(volume, &field, causes);
     }
+    volumes.extend(claims.items().iter().map(|claim| claim["metadata"]["name"].str()));
     let mut names = BTreeSet::new();
     for list in ["containers", "initContainers", "ephemeralContainers"] {
         for (at, container) in spec[list].items().iter().enumerate() {

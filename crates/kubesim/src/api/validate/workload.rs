@@ -102,7 +102,7 @@ fn check_template(spec: &Tree, causes: &mut Vec<Cause>) {
         let detail = "`selector` does not match template `labels`";
         causes.push(Cause::invalid("spec.template.metadata.labels", labels, detail));
     }
-    check_template_of(template, "spec.template", causes);
+    check_template_with(template, "spec.template", &spec["volumeClaimTemplates"], causes);
     let policy = &template["spec"]["restartPolicy"];
     if ["OnFailure", "Never"].contains(&policy.str()) {
         causes.push(Cause::not_supported("spec.template.spec.restartPolicy", policy, &["Always"]));
@@ -115,10 +115,15 @@ fn check_template(spec: &Tree, causes: &mut Vec<Cause>) {
 
 /// What is wrong with a pod template at `field`.
 pub(super) fn check_template_of(template: &Tree, field: &str, causes: &mut Vec<Cause>) {
+    check_template_with(template, field, &Tree::Null, causes);
+}
+
+/// The same, where pods also get volumes of these claim templates.
+fn check_template_with(template: &Tree, field: &str, claims: &Tree, causes: &mut Vec<Cause>) {
     let metadata = &template["metadata"];
     check_labels(&metadata["labels"], &format!("{field}.labels"), causes);
     check_annotations(&metadata["annotations"], &format!("{field}.annotations"), causes);
-    pod::check_spec(&template["spec"], &format!("{field}.spec"), causes);
+    pod::check_spec_with(&template["spec"], &format!("{field}.spec"), claims, causes);
 }
 
 /// The selector must select the pods that the template makes.
@@ -158,10 +163,6 @@ fn check_deployment(spec: &Tree, causes: &mut Vec<Cause>) {
 }
 
 fn check_stateful_set(spec: &Tree, causes: &mut Vec<Cause>) {
-    // Its pods get volumes of its claim templates, so nobody looks where mounts lead.
-    causes.retain(|cause| {
-        cause.reason != "FieldValueNotFound" || !cause.field.contains(".volumeMounts[")
-    });
     let policy = &spec["podManagementPolicy"];
     if !["OrderedReady", "Parallel"].contains(&policy.str()) {
         let detail = "must be 'OrderedReady' or 'Parallel'";
