@@ -2,13 +2,16 @@
 //! HTTP/1.1 or HTTP/2, whichever both sides speak. Nobody can keep one open for nothing for long.
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body::Body;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::HttpService;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,13 +25,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
+use crate::work::Work;
+
 /// How many connections there may be at once. A program with many informers has one or two a kind.
 const CONNECTIONS: usize = 4_000;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a connection of HTTP/1.1 may wait for its next request (apiserver v0.36,
-/// `IdleTimeout`).
-const IDLE: Duration = Duration::from_secs(90);
+/// How long a connection may wait for its next request (apiserver v0.36, `IdleTimeout`).
+pub(crate) const IDLE: Duration = Duration::from_secs(90);
 /// Streams of a connection of HTTP/2 (kube-apiserver v1.36, `--http2-max-streams-per-connection`).
 const STREAMS: u32 = 1_000;
 
@@ -114,17 +118,17 @@ impl Door {
 
     /// Serves whoever comes, each by the service that `welcome` makes for him. Those for whom there
     /// is no room find their connection closed.
-    pub async fn serve<S>(
+    pub async fn serve<S, B>(
         self,
         listener: impl Listener,
         welcome: impl Fn(Caller) -> S + Clone + Send + 'static,
     ) where
-        S: HttpService<Incoming> + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Future: Send,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
-        S::ResBody: Send + 'static,
-        <S::ResBody as Body>::Data: Send,
-        <S::ResBody as Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
@@ -155,23 +159,46 @@ impl Door {
 }
 
 /// Serves a connection to its end, which is the client's business.
-async fn converse<S>(
+async fn converse<S, B>(
     stream: TokioIo<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
     is_h2: bool,
     service: S,
 ) where
-    S: HttpService<Incoming> + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    S::ResBody: Send + 'static,
-    <S::ResBody as Body>::Data: Send,
-    <S::ResBody as Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     if is_h2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         // Nobody is asked whether he is still there (v1.36): who stands still keeps his watches.
         builder.max_concurrent_streams(STREAMS);
-        let _ = builder.serve_connection(stream, service).await;
+        let work = Work::default();
+        let begins = work.clone();
+        let counted = service_fn(move |request| {
+            let part = begins.begin();
+            let answered = service.call(request);
+            async move {
+                let answer: Response<B> = answered.await?;
+                // The part is done when the body is read, or given up.
+                Ok::<_, S::Error>(answer.map(|body| {
+                    body.map_err(move |error| {
+                        let _until_then = &part;
+                        error
+                    })
+                }))
+            }
+        });
+        let mut connection = pin!(builder.serve_connection(stream, counted));
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = work.rests() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = timeout(HANDSHAKE, connection).await;
+            }
+        }
     } else {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(IDLE);

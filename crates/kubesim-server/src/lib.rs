@@ -25,6 +25,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod watchers;
+mod work;
 
 pub use admittance::{Admittance, Person};
 pub use certificates::{Authority, Pair, token_key};
