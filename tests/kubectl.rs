@@ -138,17 +138,9 @@ fn what_is_recorded_is_what_kubectl_prints() {
     let Some(kubectl) = kubectl() else { return };
     let folder = camino::Utf8PathBuf::from_path_buf(programs).unwrap();
     let local = Local::new(Some(&folder)).unwrap();
-    let node = |name: &str| NodeSpec {
-        name: name.into(),
-        is_control_plane: false,
-        labels: Vec::new(),
-        zone: None,
-        taints: Vec::new(),
-        capacity: Vec::new(),
-    };
     let spec = ClusterSpec {
         seed: 1,
-        nodes: vec![node("worker-1"), node("worker-2")],
+        nodes: vec![NodeSpec::worker("worker-1"), NodeSpec::worker("worker-2")],
         bugs: Vec::new(),
         record_deliveries_of: None,
     };

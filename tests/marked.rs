@@ -37,15 +37,7 @@ impl ControlPlane {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("marked-{name}"));
         let _ = std::fs::remove_dir_all(&place);
         std::fs::create_dir_all(place.join("tmp")).unwrap();
-        let node = |name: &str| NodeSpec {
-            name: name.into(),
-            is_control_plane: false,
-            labels: Vec::new(),
-            zone: None,
-            taints: Vec::new(),
-            capacity: Vec::new(),
-        };
-        let nodes = ["pool-a", "pool-b", "pool-c"].map(node).to_vec();
+        let nodes = ["pool-a", "pool-b", "pool-c"].map(NodeSpec::worker).to_vec();
         let (bugs, record_deliveries_of) = (Vec::new(), None);
         let spec = ClusterSpec { seed: 1, nodes, bugs, record_deliveries_of };
         let mut cluster = Local::new(None).unwrap().provision(&spec).unwrap();

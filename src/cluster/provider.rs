@@ -148,6 +148,20 @@ pub struct NodeSpec {
     pub capacity: Vec<(Text, Text)>,
 }
 
+impl NodeSpec {
+    /// A node that runs pods, with the provider's capacity and nothing else to it.
+    pub fn worker(name: impl Into<Text>) -> NodeSpec {
+        NodeSpec {
+            name: name.into(),
+            is_control_plane: false,
+            labels: Vec::new(),
+            zone: None,
+            taints: Vec::new(),
+            capacity: Vec::new(),
+        }
+    }
+}
+
 /// A program under test that a provider is to run.
 #[derive(Clone)]
 pub enum Program {

@@ -73,14 +73,7 @@ mod tests {
     }
 
     fn want(name: &'static str, zone: Option<&'static str>) -> NodeSpec {
-        NodeSpec {
-            name: name.into(),
-            is_control_plane: false,
-            labels: Vec::new(),
-            zone: zone.map(Text::new_static),
-            taints: Vec::new(),
-            capacity: Vec::new(),
-        }
+        NodeSpec { zone: zone.map(Text::new_static), ..NodeSpec::worker(name) }
     }
 
     fn names(wanted: Vec<NodeSpec>, nodes: &[Tree]) -> Result<Vec<(String, String)>, String> {

@@ -161,20 +161,29 @@ fn arrange(merged: Vec<Tree>, first: &[Tree], before: &[Tree], merge: Merge) -> 
         _ => one == other,
     };
     let place = |list: &[Tree], item: &Tree| list.iter().position(|have| same(have, item));
-    let (mut named, others): (Vec<Tree>, Vec<Tree>) =
-        merged.into_iter().partition(|item| place(first, item).is_some());
-    named.sort_by_key(|item| place(first, item));
+    // Looking for places takes time for the whole list, so it is done once for each element.
+    let (mut named, mut others) = (Vec::new(), Vec::new());
+    for item in merged {
+        let stood = place(before, &item);
+        match place(first, &item) {
+            Some(at) => named.push((at, stood, item)),
+            None => others.push((stood, item)),
+        }
+    }
+    named.sort_by_key(|(at, ..)| *at);
     let mut arranged = Vec::with_capacity(named.len() + others.len());
     let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
     loop {
         let other_is_next = match (others.peek(), named.peek()) {
-            (Some(other), Some(named)) => match (place(before, other), place(before, named)) {
-                (Some(other), Some(named)) => other < named,
-                _ => false,
-            },
+            (Some((Some(other), _)), Some((_, Some(named), _))) => other < named,
+            (Some(_), Some(_)) => false,
             (other, _) => other.is_some(),
         };
-        match if other_is_next { others.next() } else { named.next() } {
+        let next = match other_is_next {
+            true => others.next().map(|(_, item)| item),
+            false => named.next().map(|(.., item)| item),
+        };
+        match next {
             Some(item) => arranged.push(item),
             None => return arranged,
         }
