@@ -31,6 +31,10 @@ fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
     open_many();
     let staff = staff(&args.controllers)?;
     let restore = args.restore.as_deref().map(restored).transpose()?;
+    if let Some(path) = &args.snapshot {
+        can_be_kept(path)?;
+    }
+    let nodes = nodes(args, &staff, restore.as_ref());
     let recording = Shared::default();
     let options = Options {
         world: world(args),
@@ -45,11 +49,10 @@ fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
     let server = Server::start(options).map_err(not_started)?;
     if let Some(path) = &args.record {
         let begun = Recording::create(path, args.seed, server.began());
-        let cannot = |error| failed(&format!("`{path}` can't be written: {error}"), "");
-        recording.begin(begun.map_err(cannot)?);
+        recording.begin(begun.map_err(|error| not_written(path, &error))?);
     }
     let kubeconfig = Kubeconfig::write(args.kubeconfig.as_deref(), &server)?;
-    Terminal.print(&told(args, &server, kubeconfig.path()));
+    Terminal.print(&told(args, nodes, &server, kubeconfig.path()));
     runtime.block_on(told_to_end()).map_err(|error| failed(&error, ""))?;
     drop(kubeconfig);
     let stopping = runtime.spawn_blocking(move || server.stop());
@@ -80,7 +83,7 @@ fn record_ends(args: &ServeArgs, recording: Shared) -> Result<Exit, Exit> {
             Terminal.note(&format!("wrote {path}: {events} events"));
             Ok(Exit::Met)
         }
-        Err(error) => Err(failed(&format!("`{path}` can't be written: {error}"), "")),
+        Err(error) => Err(not_written(path, &error)),
     }
 }
 
@@ -127,21 +130,49 @@ fn restored(path: &Utf8Path) -> Result<Snapshot, Exit> {
     })
 }
 
+fn partial(path: &Utf8Path) -> Utf8PathBuf {
+    Utf8PathBuf::from(format!("{path}.part"))
+}
+
+fn not_written(path: &Utf8Path, error: &io::Error) -> Exit {
+    failed(&format!("`{path}` can't be written: {error}"), "")
+}
+
+/// Looks whether a file can be written, before there is something to lose.
+fn can_be_kept(path: &Utf8Path) -> Result<(), Exit> {
+    let partial = partial(path);
+    let written = match path.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => File::create(&partial).and_then(|_| std::fs::remove_file(&partial)),
+    };
+    written.map_err(|error| not_written(path, &error))
+}
+
 /// Keeps everything that is stored. What was in the file stays until all is written.
 fn keep(path: &Utf8Path, world: &World) -> Result<(), Exit> {
     let kept = world.api().snapshot(world.now());
-    let partial = Utf8PathBuf::from(format!("{path}.part"));
+    let partial = partial(path);
     let written = File::create(&partial)
         .and_then(|file| write_snapshot(&kept, &mut BufWriter::new(file)))
         .and_then(|()| std::fs::rename(&partial, path));
-    written.map_err(|error| failed(&format!("`{path}` can't be written: {error}"), ""))?;
+    written.map_err(|error| not_written(path, &error))?;
     Terminal.note(&format!("wrote {path}: {} objects", kept.objects.len()));
     Ok(())
 }
 
+/// How many nodes there are: those that are restored, or those that the kubelets make.
+fn nodes(args: &ServeArgs, staff: &Staff, restore: Option<&Snapshot>) -> usize {
+    let is_node = |(resource, _): &&(_, _)| *resource == kubesim_model::resource::Resource::NODES;
+    match restore {
+        Some(kept) => kept.objects.iter().filter(is_node).count(),
+        None if staff.has(Staff::KUBELET) => usize::from(args.nodes),
+        None => 0,
+    }
+}
+
 /// What is served, and how it is used.
-fn told(args: &ServeArgs, server: &Server, kubeconfig: &Utf8Path) -> String {
-    let (nodes, speed) = (args.nodes, args.speed);
+fn told(args: &ServeArgs, nodes: usize, server: &Server, kubeconfig: &Utf8Path) -> String {
+    let speed = args.speed;
     let pace = if speed == 1.0 { String::new() } else { format!(", {speed} times as fast") };
     let parts = args.controllers.join(", ");
     let address = server.address();
@@ -149,17 +180,19 @@ fn told(args: &ServeArgs, server: &Server, kubeconfig: &Utf8Path) -> String {
     format!(
         "serving a simulated Kubernetes v1.36 with {nodes} nodes at https://{address}{pace}\n\
          simulated besides the API: {parts}; time is the wall clock's, so it is not bit-exact\n\
-         kept and not acted on: admission webhooks and mutating policies (whoever makes one is \
-         warned), and RBAC\n\
+         kept and not acted on: Jobs, CronJobs, autoscalers, quotas nobody counts for, RBAC, and \
+         admission webhooks and mutating policies, of which whoever makes one is warned\n\
          use it with\n  {usage}\nend it with Ctrl-C\n"
     )
 }
 
 async fn told_to_end() -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
     }
 }
 
