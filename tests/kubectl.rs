@@ -17,13 +17,10 @@ mod served;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use served::{Served, scratch};
-use shakedown::cluster::{ClusterSpec, Local, NodeSpec, Provider as _};
+use served::{Served, on_a_control_plane, programs, scratch};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,17 +58,14 @@ fn script() -> Script {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-fn programs() -> Option<PathBuf> {
-    std::env::var_os("SHAKEDOWN_K8S_BIN").map(PathBuf::from)
-}
-
 /// The version whose words are recorded.
 const VERSION: &str = "v1.36.";
 
 /// kubectl, if it is there in this version.
 fn kubectl() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = programs().into_iter().chain(std::env::split_paths(&path));
+    let own = programs().map(|folder| folder.into_std_path_buf());
+    let folders = own.into_iter().chain(std::env::split_paths(&path));
     let mut found = folders.map(|folder| folder.join("kubectl")).filter(|path| path.is_file());
     let found = found.find(|path| {
         let asked = Command::new(path).args(["version", "--client"]).output();
@@ -134,41 +128,11 @@ fn kubectl_prints_what_it_prints_on_a_real_cluster() {
 
 #[test]
 fn what_is_recorded_is_what_kubectl_prints() {
-    let (Some(programs), true) = (programs(), std::env::var_os("BLESS").is_some()) else { return };
-    let Some(kubectl) = kubectl() else { return };
-    let folder = camino::Utf8PathBuf::from_path_buf(programs).unwrap();
-    let local = Local::new(Some(&folder)).unwrap();
-    let spec = ClusterSpec {
-        seed: 1,
-        nodes: vec![NodeSpec::worker("worker-1"), NodeSpec::worker("worker-2")],
-        bugs: Vec::new(),
-        record_deliveries_of: None,
-    };
-    let mut cluster = local.provision(&spec).unwrap();
-    let over = Arc::new(AtomicBool::new(false));
-    let ends = over.clone();
-    let runs = std::thread::spawn(move || {
-        let kubeconfig = own_kubeconfig();
-        let did = conduct(&kubectl, &kubeconfig);
-        ends.store(true, Ordering::SeqCst);
-        did
-    });
-    while !over.load(Ordering::SeqCst) {
-        let until = cluster.now() + 100;
-        cluster.advance(until).unwrap();
+    if std::env::var_os("BLESS").is_none() || programs().is_none() {
+        return;
     }
-    let did = runs.join().unwrap();
+    let Some(kubectl) = kubectl() else { return };
+    let did = on_a_control_plane(|kubeconfig| conduct(&kubectl, kubeconfig)).unwrap();
     let text = serde_saphyr::to_string(&did).unwrap();
     std::fs::write(fixtures().join("recorded.yaml"), text).unwrap();
-}
-
-/// The kubeconfig of the control plane that this process has started.
-fn own_kubeconfig() -> PathBuf {
-    let own = format!("-{}-", std::process::id());
-    let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-    let ours = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&own)));
-    let found = ours.map(|path| path.join("admin.kubeconfig")).find(|path| path.is_file());
-    found.expect("the control plane has one")
 }

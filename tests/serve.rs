@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in what it is made of")]
 
-#[expect(unreachable_pub, reason = "the module is shared between tests")]
+#[expect(dead_code, unreachable_pub, reason = "the module is shared between tests")]
 mod served;
 
 use std::io::{Read as _, Write as _};

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use camino::Utf8PathBuf;
 use rustix::process::{Pid, Signal, kill_process};
+use shakedown::cluster::{ClusterSpec, Local, NodeSpec, Provider as _};
 
 /// A cluster that is served until it is dropped.
 pub struct Served {
@@ -79,4 +81,29 @@ pub fn scratch(name: &str) -> PathBuf {
     let path = folder.join(format!("{}-{number}-{name}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     path
+}
+
+/// The folder of a real control plane's programs, if the environment names one.
+pub fn programs() -> Option<Utf8PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("SHAKEDOWN_K8S_BIN")?);
+    Some(Utf8PathBuf::from_path_buf(folder).expect("a name in UTF-8"))
+}
+
+/// Does something on a real control plane with two simulated nodes, if the environment names the
+/// programs of one.
+pub fn on_a_control_plane<T: Send>(act: impl FnOnce(&Path) -> T + Send) -> Option<T> {
+    let local = Local::new(Some(&programs()?)).expect("all programs");
+    let nodes = vec![NodeSpec::worker("worker-1"), NodeSpec::worker("worker-2")];
+    let spec = ClusterSpec { seed: 1, nodes, bugs: Vec::new(), record_deliveries_of: None };
+    let mut cluster = local.provision(&spec).expect("a control plane");
+    let kubeconfig = cluster.kubeconfig().expect("it has an address").to_owned();
+    let result = std::thread::scope(|scope| {
+        let acts = scope.spawn(move || act(kubeconfig.as_std_path()));
+        while !acts.is_finished() {
+            let until = cluster.now() + 100;
+            cluster.advance(until).expect("it goes on");
+        }
+        acts.join()
+    });
+    Some(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
