@@ -93,6 +93,9 @@ impl Api {
         if kind.resource == Resource::NAMESPACES {
             metadata::label_namespace(object);
         }
+        if kind.kind == "Job" && !kind.custom {
+            defaults::select_own_pods(object);
+        }
         metadata::count_templates(kind, &Tree::Null, object);
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             object.remove(&["status"]);

@@ -8,7 +8,7 @@ mod pod;
 mod status;
 mod workload;
 
-pub(super) use batch::label_job;
+pub(super) use batch::{label_job, select_own_pods};
 pub(super) use status::{complete_status, qos_class, reset_status};
 
 use base64::Engine as _;

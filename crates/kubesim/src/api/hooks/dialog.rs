@@ -13,7 +13,7 @@ use super::target::Destination;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Errand {
     /// Names it among the errands of its request.
-    pub key: Key,
+    pub(super) key: Key,
     /// Who is called.
     pub to: Destination,
     /// The URL without its query, as failures show it: `https://a.b.svc:443/check`.
@@ -27,14 +27,14 @@ pub struct Errand {
 }
 
 /// A digest of what an errand is about: who is called, in which round, and with what.
-pub type Key = [u8; 16];
+pub(super) type Key = [u8; 16];
 
 /// An answer over HTTP, whatever is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The status.
     pub code: u16,
-    /// Whether the body says that it is text or JSON, so that it may be shown.
+    /// Whether the body is said to be text, or nothing is said of it, so that it may be shown.
     pub is_text: bool,
     /// The body.
     pub body: Vec<u8>,
