@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kubesim_server::Route;
 
 use super::exit_code::Exit;
 
@@ -310,6 +311,9 @@ pub(crate) struct ServeArgs {
     /// The port on 127.0.0.1; any free one if not given
     #[arg(long, default_value_t = 0, value_name = "P")]
     pub(crate) port: u16,
+    /// Where the webhooks behind a Service are, for nothing runs in simulated pods; may be given often
+    #[arg(long = "route", value_name = "NAMESPACE/NAME[:PORT]=127.0.0.1:PORT")]
+    pub(crate) routes: Vec<Route>,
     /// Write everything that is stored here when it ends, to go on with later
     #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<Utf8PathBuf>,

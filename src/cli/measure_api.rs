@@ -45,6 +45,7 @@ fn measured(args: &BenchArgs) -> Result<String, String> {
         port: 0,
         restore: None,
         recorder: None,
+        routes: Vec::new(),
     });
     let server = server.map_err(|error| text(&error))?;
     let endpoint = Endpoint {

@@ -43,6 +43,7 @@ fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
         port: args.port,
         restore,
         recorder: args.record.as_ref().map(|_| recording.recorder()),
+        routes: args.routes.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(&error, ""))?;
@@ -181,7 +182,8 @@ fn told(args: &ServeArgs, nodes: usize, server: &Server, kubeconfig: &Utf8Path) 
         "serving a simulated Kubernetes v1.36 with {nodes} nodes at https://{address}{pace}\n\
          simulated besides the API: {parts}; time is the wall clock's, so it is not bit-exact\n\
          kept and not acted on: Jobs, CronJobs, autoscalers, quotas nobody counts for, RBAC, and \
-         admission webhooks and mutating policies, of which whoever makes one is warned\n\
+         mutating admission policies, of which whoever makes one is warned\n\
+         called on this machine: admission webhooks, behind Services where --route says\n\
          use it with\n  {usage}\nend it with Ctrl-C\n"
     )
 }

@@ -15,16 +15,20 @@ mod case;
 mod compare;
 #[path = "api/normal.rs"]
 mod normal;
+#[path = "api/real.rs"]
+mod real;
 #[path = "api/run.rs"]
 mod run;
+#[path = "api/simulated.rs"]
+mod simulated;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use arms::Real;
 use case::Theme;
 use compare::Rule;
+use real::Real;
 use serde_json::Value;
 
 /// What a theme's cases were answered, by name of the case.

@@ -6,17 +6,22 @@
 //! kube-apiserver v1.36's rules. What outsiders ask for is carried out at once, for their way has
 //! its own latency; what they watch they follow in the API's history.
 //!
+//! Admission webhooks of the cluster are called, on this machine only: the world never waits for
+//! one, a request that does is attempted again when the answer is there.
+//!
 //! [`Door`] and [`Authority`] stand by themselves: whoever serves something else on loopback uses
 //! them too.
 
 mod admittance;
 mod certificates;
 mod clock;
+mod courier;
 mod door;
 mod furnish;
 mod hub;
 mod logs;
 mod notes;
+mod routes;
 mod server;
 mod service;
 mod snapshot;
@@ -24,11 +29,13 @@ mod stage;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod watchers;
 mod work;
 
 pub use admittance::{Admittance, Person};
 pub use certificates::{Authority, Pair, token_key};
 pub use door::{Caller, Door, DoorError, Listener};
+pub use routes::{Route, RouteError};
 pub use server::{Options, Recorder, ServeError, Server, controllers};
 pub use snapshot::{SnapshotError, read_snapshot, write_snapshot};

@@ -18,11 +18,13 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use crate::admittance::MASTERS;
 use crate::certificates::{Authority, Pair};
 use crate::clock::{Clock, wall};
+use crate::courier::Courier;
 use crate::door::DoorError;
 use crate::furnish;
 use crate::hub::Hub;
+use crate::routes::{Route, Routes};
 use crate::service::Service;
-use crate::stage::Stage;
+use crate::stage::{Calling, Stage};
 use crate::{Admittance, Door, Person};
 
 /// Takes what happened in the world, in order.
@@ -50,6 +52,8 @@ pub struct Options {
     pub restore: Option<Snapshot>,
     /// Who is told what happens in it.
     pub recorder: Option<Recorder>,
+    /// Where Services lead whose webhooks are called.
+    pub routes: Vec<Route>,
 }
 
 /// Why there is no server.
@@ -129,7 +133,7 @@ impl Server {
         let hub = Hub::new(to);
         let seed = options.world.seed;
         let clients = Some(Clients { root_certificate: Text::from(authority.pem()) });
-        let config = WorldConfig { clients, ..options.world };
+        let config = WorldConfig { clients, calls_webhooks: true, ..options.world };
         let mut world = match &options.restore {
             None => World::starting_at(config, wall(), &options.staff),
             Some(kept) => World::restored(config, wall(), &options.staff, kept),
@@ -137,11 +141,17 @@ impl Server {
         let began = world.now();
         furnish::add_service(&mut world, address);
         let clock = Clock::starting_at(began, options.speed);
-        let stage = Stage::new(world, clock, seed, options.recorder);
+        let courier = Courier::new(Routes::new(options.routes));
+        let calls = Calling {
+            courier: courier.clone(),
+            runtime: runtime.handle().clone(),
+            hub: hub.clone(),
+        };
+        let stage = Stage::new(world, clock, seed, (options.recorder, calls));
         let thread = std::thread::Builder::new().name("world".to_owned());
         let stage = thread.spawn(move || stage.run(&acts)).map_err(system("thread"))?;
 
-        let service = Service { hub: hub.clone(), admittance: admittance.clone() };
+        let service = Service { hub: hub.clone(), admittance: admittance.clone(), courier };
         runtime.spawn(door.serve(listener, move |caller| {
             let service = service.clone();
             service_fn(move |request| service.clone().answer(caller.clone(), request))

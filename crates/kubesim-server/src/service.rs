@@ -10,13 +10,16 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use kubesim_http::{Call, LARGEST_BODY, Reply, View, Watching, serves};
+use kubesim::api::Attempt;
+use kubesim::world::Asked;
+use kubesim_http::{Call, Form, LARGEST_BODY, Reply, View, Watching, serves};
 use kubesim_model::Text;
-use kubesim_model::request::{Request as Wish, Status, Verb};
+use kubesim_model::request::{Remarks, Request as Wish, Status, Verb};
 use kubesim_model::resource::Resource;
 use tokio::time::timeout;
 
 use crate::admittance::{acting, bearer};
+use crate::courier::Courier;
 use crate::hub::{Gone, Hub};
 use crate::logs::Wanted;
 use crate::stream::Streaming;
@@ -24,6 +27,9 @@ use crate::{Admittance, Caller, Person};
 
 /// How long a request may take to come (apiserver v0.36, `--request-timeout`).
 const COMES_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long it may take to carry a request out (apiserver v0.36, `requestTimeoutUpperBound`).
+const ENDS_WITHIN: Duration = Duration::from_secs(34);
 
 /// How much of a body that is too large is read.
 const DRAINED: usize = 32 << 20;
@@ -36,6 +42,7 @@ pub(crate) type Answer = UnsyncBoxBody<Bytes, Gone>;
 pub(crate) struct Service {
     pub(crate) hub: Hub,
     pub(crate) admittance: Admittance,
+    pub(crate) courier: Courier,
 }
 
 impl Service {
@@ -79,14 +86,11 @@ impl Service {
             }
             Call::Request { version, form, request } => {
                 let verb = request.verb;
-                let asked = self.hub.on(move |stage| {
-                    let (api, now) = (stage.world.api(), stage.now());
-                    serves(api, &request.resource, &version)?;
-                    let view = View::of(api, &request.resource, &version, form, now);
-                    Ok::<_, Status>((view, stage.ask(&who.0, &who.1, *request)))
-                });
-                let (view, answer) = asked.await??;
-                let (answer, remarks) = answer.ok_or(Gone)?;
+                let asked = timeout(ENDS_WITHIN, self.ask(who, (version, form), *request)).await;
+                let late = "Timeout: request did not complete within requested timeout - context \
+                            deadline exceeded";
+                let (view, (answer, remarks)) =
+                    asked.unwrap_or_else(|_| Err(Status::new(504, "Timeout", late).into()))?;
                 let reply = kubesim_http::answer(verb, &view, &answer, &remarks);
                 Ok(whole(reply.ok_or(Gone)?))
             }
@@ -95,6 +99,38 @@ impl Service {
             }
             Call::Meta(meta) => {
                 Ok(whole(self.hub.on(move |stage| meta.answer(stage.world.api())).await?))
+            }
+        }
+    }
+
+    /// Has a request carried out, and the webhooks called that it needs.
+    async fn ask(
+        &self,
+        who: (Text, String),
+        (version, form): (String, Form),
+        request: Wish,
+    ) -> Result<(View, (kubesim_model::request::Answer, Remarks)), Refused> {
+        let asking = Arc::new((who, version, request));
+        let mut attempt = Attempt::default();
+        loop {
+            let asking = asking.clone();
+            let asked = self.hub.on(move |stage| {
+                let ((user, agent), version, request) = &*asking;
+                let (api, now) = (stage.world.api(), stage.now());
+                serves(api, &request.resource, version)?;
+                let view = View::of(api, &request.resource, version, form, now);
+                let asked = stage.attempt((user, agent), request, &mut attempt);
+                Ok::<_, Status>((view, asked, attempt))
+            });
+            let (view, asked, tried) = asked.await??;
+            attempt = tried;
+            match asked.ok_or(Gone)? {
+                Asked::Answered(answer, remarks) => return Ok((view, (answer, remarks))),
+                Asked::Waits(errands) => {
+                    for (errand, heard) in self.courier.run(errands).await {
+                        attempt.hear(&errand, heard);
+                    }
+                }
             }
         }
     }

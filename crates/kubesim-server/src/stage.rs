@@ -5,16 +5,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use kubesim::world::World;
-use kubesim_model::request::{Answer, Remarks, Request};
+use kubesim::api::Attempt;
+use kubesim::world::{Asked, Calls, World};
+use kubesim_model::request::Request;
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
+use tokio::runtime::Handle;
 
 use crate::clock::Clock;
+use crate::courier::Courier;
 use crate::furnish::API_SERVER;
-use crate::hub::Act;
+use crate::hub::{Act, Hub};
 use crate::notes::Notes;
 use crate::watchers::Watchers;
 use crate::{Person, Recorder};
@@ -40,7 +43,26 @@ pub(crate) struct Stage {
     clients: BTreeMap<(Text, String), Text>,
     notes: Notes,
     recorder: Option<Recorder>,
+    calling: Calling,
     ends: bool,
+}
+
+/// How webhooks are called for those who live in the world.
+pub(crate) struct Calling {
+    pub(crate) courier: Courier,
+    pub(crate) runtime: Handle,
+    pub(crate) hub: Hub,
+}
+
+impl Calling {
+    /// Makes calls elsewhere, and comes back with what came of them.
+    fn make(&self, calls: Calls) {
+        let (courier, hub) = (self.courier.clone(), self.hub.clone());
+        self.runtime.spawn(async move {
+            let heard = courier.run(calls.errands).await;
+            hub.tell(move |stage| stage.world.heard(calls.ticket, heard));
+        });
+    }
 }
 
 impl Stage {
@@ -48,13 +70,13 @@ impl Stage {
         mut world: World,
         clock: Clock,
         seed: u64,
-        recorder: Option<Recorder>,
+        (recorder, calling): (Option<Recorder>, Calling),
     ) -> Stage {
         let watchers = Watchers::following(world.api().version());
         let timeouts = Stream::new(seed, "watch-timeouts");
         world.add_client(OTHERS, OTHERS, "");
         let (clients, notes) = (BTreeMap::new(), Notes::of(&mut world));
-        Stage { world, watchers, timeouts, clock, clients, notes, recorder, ends: false }
+        Stage { world, watchers, timeouts, clock, clients, notes, recorder, calling, ends: false }
     }
 
     /// Goes on until it is told to end, or nobody is left who could tell it; the world as it is
@@ -86,9 +108,13 @@ impl Stage {
         let now = self.clock.now();
         for _ in 0..STEPS {
             if self.world.next_event().is_none_or(|at| at > now) {
-                return self.world.advance_to(now);
+                self.world.advance_to(now);
+                break;
             }
             self.world.step();
+        }
+        for calls in self.world.take_calls() {
+            self.calling.make(calls);
         }
     }
 
@@ -129,15 +155,15 @@ impl Stage {
         })
     }
 
-    /// Carries out a request of this user and program.
-    pub(crate) fn ask(
+    /// Carries out a request of this user and program, unless webhooks are to be called first.
+    pub(crate) fn attempt(
         &mut self,
-        user: &Text,
-        agent: &str,
-        request: Request,
-    ) -> Option<(Answer, Remarks)> {
+        (user, agent): (&Text, &str),
+        request: &Request,
+        attempt: &mut Attempt,
+    ) -> Option<Asked> {
         let client = self.client(user, agent);
-        self.world.ask(&client, request)
+        self.world.attempt(&client, request, attempt)
     }
 
     /// The name in the world of a user's program.

@@ -65,7 +65,8 @@ impl Normal {
         self.tree("", event)
     }
 
-    fn tree(&mut self, key: &str, value: Value) -> Value {
+    /// A part of an answer in that form.
+    pub(crate) fn tree(&mut self, key: &str, value: Value) -> Value {
         match value {
             Value::Object(map) => Value::Object(self.object(map)),
             Value::Array(items) => items.into_iter().map(|item| self.tree(key, item)).collect(),

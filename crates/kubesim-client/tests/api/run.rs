@@ -9,9 +9,11 @@ use kubesim_client::{ProgramSpec, Programs, Start, exactly};
 use kubesim_model::Text;
 use serde_json::Value;
 
-use crate::arms::{Arm, HttpReply, Real, Simulated};
+use crate::arms::{Arm, HttpReply};
 use crate::case::{Case, HttpRequest, Step, Theme};
 use crate::normal::Normal;
+use crate::real::Real;
+use crate::simulated::Simulated;
 
 /// The answers of the simulated server: in a world of its own, in which nobody else acts.
 pub(crate) fn simulated(theme: &Theme, case: &Case) -> Vec<Value> {

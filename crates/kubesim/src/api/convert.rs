@@ -37,6 +37,15 @@ impl Other {
         }
     }
 
+    /// The other form that a type has, if any.
+    pub(super) fn beside(kind: &Type) -> Option<Other> {
+        match kind.resource.as_str() {
+            "horizontalpodautoscalers.autoscaling" => Some(Other::Autoscaler),
+            "events" => Some(Other::Event),
+            _ => None,
+        }
+    }
+
     /// `group/version`.
     pub(super) fn api_version(self) -> &'static str {
         match self {

@@ -7,15 +7,16 @@ use kubesim_model::weight::weigh;
 use kubesim_model::{Text, object};
 
 use super::convert::Other;
-use super::policies::Operation;
+use super::policies::Subject;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
 use super::{custom, defaults, errors, metadata, parts, validate};
 
 /// What changes requests on a real server and does not on this one.
-const IDLE: [&str; 3] = [
-    "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+const IDLE: [&str; 1] = ["mutatingadmissionpolicybindings.admissionregistration.k8s.io"];
+/// What does so only where somebody calls webhooks.
+const CALLED: [&str; 2] = [
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
 ];
@@ -41,52 +42,85 @@ impl Api {
             return Err(errors::failed(text));
         }
         object.field_mut("metadata").remove(&["resourceVersion"]);
-        let uid = self.new_uid();
-        metadata::stamp_new(kind, &mut object, uid, call.now);
-        defaults::reset_status(kind, &mut object, call.now);
-        if kind.resource.group() == "certificates.k8s.io" {
-            parts::sign(call, &mut object);
-        }
-        let base = object["metadata"]["generateName"].text();
-        let drawn = object::name(&object).is_empty() && !base.is_empty();
-        if drawn {
-            let name = self.new_name(&base);
-            object.set(&["metadata", "name"], name);
-        }
-        if kind.definition.as_ref().is_some_and(|definition| definition.is_ending) {
-            let why = "create not allowed while custom resource definition is terminating";
-            return Err(errors::forbidden(&kind.resource, object::name(&object), why));
-        }
-        self.in_living_namespace(kind, &namespace, object::name(&object))?;
+        metadata::wipe_new(kind, &mut object);
         defaults::fill(kind, &mut object, &Tree::Null);
         call.track_new(self, &mut object, &owners);
-        metadata::count_templates(kind, &Tree::Null, &mut object);
-        self.fill_limits(call, &mut object);
-        self.admit(call, &mut object)?;
-        if self.config.service_accounts {
-            self.admit_account(call, &mut object)?;
-        }
-        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
-            object.remove(&["status"]);
-            custom::note_stored(&mut object);
-        }
+        let admitted = self.admitted(call, Subject::create(&object), |api, object| {
+            api.in_living_namespace(kind, &namespace, object::name(object))?;
+            api.fill_limits(call, object);
+            api.admit(call, object)?;
+            if api.config.service_accounts { api.admit_account(call, object) } else { Ok(()) }
+        });
+        let mut object = admitted?;
+        self.creation_namespace(call, &mut object)?;
+        let base = self.prepare(call, &mut object)?;
         let mut causes = validate::created(kind, &object, call);
         if call.other_form() == Some(Other::Event) {
             validate::check_strictly(&Tree::Null, &object, &mut causes);
         }
         call.invalid_if(&causes, object::name(&object))?;
-        if IDLE.contains(&kind.resource.as_str()) {
-            call.warn([format!(
-                "{} are kept, but this server does not act on them",
-                kind.resource
-            )]);
-        }
+        self.warn_of_idle(call);
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             self.accept_names(&mut object, call.now);
         }
         self.check_limits(call, &object)?;
-        self.ask_policies(call, Operation::Create, (&Tree::Null, &object))?;
+        self.approve(call, Subject::create(&object))?;
         self.finish_create(call, &mut object);
+        self.keep_new(call, (&namespace, &base), object)
+    }
+
+    /// Gives an object what only the server knows of it: uid, times, its first status, and a name if
+    /// it has none. Answers what generated names begin with; nothing if it was named.
+    fn prepare(&mut self, call: &Call<'_>, object: &mut Tree) -> Answer {
+        let kind = &call.kind;
+        let uid = self.new_uid();
+        metadata::stamp_new(kind, object, uid, call.now);
+        defaults::reset_status(kind, object, call.now);
+        if kind.resource.group() == "certificates.k8s.io" {
+            parts::sign(call, object);
+        }
+        let mut base = object["metadata"]["generateName"].clone();
+        if object::name(object).is_empty() && !base.str().is_empty() {
+            let name = self.new_name(base.str());
+            object.set(&["metadata", "name"], name);
+        } else {
+            base = Tree::Null;
+        }
+        if kind.definition.as_ref().is_some_and(|definition| definition.is_ending) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(errors::forbidden(&kind.resource, object::name(object), why));
+        }
+        if kind.resource == Resource::NAMESPACES {
+            metadata::label_namespace(object);
+        }
+        if kind.kind == "Job" && !kind.custom {
+            defaults::select_own_pods(object);
+        }
+        metadata::count_templates(kind, &Tree::Null, object);
+        if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            object.remove(&["status"]);
+            custom::note_stored(object);
+        }
+        Ok(base)
+    }
+
+    /// Says of what is only kept that it is.
+    fn warn_of_idle(&self, call: &Call<'_>) {
+        let resource = call.resource().as_str();
+        if IDLE.contains(&resource) || CALLED.contains(&resource) && !self.config.has_caller {
+            call.warn([format!("{resource} are kept, but this server does not act on them")]);
+        }
+    }
+
+    /// Stores a new object, under another name if a generated one is taken.
+    fn keep_new(
+        &mut self,
+        call: &Call<'_>,
+        (namespace, base): (&Text, &Tree),
+        object: Tree,
+    ) -> Answer {
+        let (kind, mut object) = (&call.kind, object);
+        let drawn = !base.str().is_empty();
         let mut taken = false;
         for _ in 0..if drawn { DRAWS } else { 1 } {
             let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
@@ -97,7 +131,7 @@ impl Api {
             };
             taken = object::is_terminating(have);
             if drawn {
-                let name = self.new_name(&base);
+                let name = self.new_name(base.str());
                 object.set(&["metadata", "name"], name);
             }
         }

@@ -8,17 +8,17 @@ mod pod;
 mod status;
 mod workload;
 
-pub(super) use batch::label_job;
+pub(super) use batch::{label_job, select_own_pods};
 pub(super) use status::{complete_status, qos_class, reset_status};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kubesim_model::object;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Text, list, map};
+use kubesim_model::{list, map};
 
-use super::custom;
 use super::registry::Type;
+use super::{custom, metadata};
 
 /// Sets a field that is not there.
 fn default(tree: &mut Tree, field: &str, value: impl Into<Tree>) {
@@ -66,10 +66,7 @@ pub(super) fn fill(kind: &Type, object: &mut Tree, old: &Tree) {
         "pods" => {}
         "jobs.batch" => batch::fill_job(object, old),
         "nodes" => fill_node(object),
-        "namespaces" => {
-            let name = Text::new(object::name(object));
-            object.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
-        }
+        "namespaces" if !object::name(object).is_empty() => metadata::label_namespace(object),
         "priorityclasses.scheduling.k8s.io" => {
             default(object, "preemptionPolicy", "PreemptLowerPriority");
         }

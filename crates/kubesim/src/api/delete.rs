@@ -1,14 +1,14 @@
 //! Deleting objects: preconditions, grace, finalizers, propagation.
 
 use kubesim_model::object;
-use kubesim_model::request::{Answer, Request, Status, Verb};
+use kubesim_model::request::{Answer, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
 
 use super::custom;
 use super::errors::{self, Cause};
-use super::policies::Operation;
+use super::policies::Subject;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
@@ -43,7 +43,14 @@ impl Api {
     pub(super) fn delete(&mut self, call: &Call<'_>) -> Answer {
         let old = self.current(call)?;
         let options = Options::read(call)?;
-        self.delete_object(call, &call.request.key, &old, &options)
+        self.delete_object(call, (&call.request.key, &old), &options, true)
+    }
+
+    /// Deletes the object that the request names without asking whether that may be done.
+    pub(super) fn delete_unasked(&mut self, call: &Call<'_>) -> Answer {
+        let old = self.current(call)?;
+        let options = Options::read(call)?;
+        self.delete_object(call, (&call.request.key, &old), &options, false)
     }
 
     /// Deletes all objects that a list with the same selectors answers; answers that list.
@@ -54,7 +61,11 @@ impl Api {
             let key = object::key(item);
             let Some(old) = self.store.get(call.resource(), &key) else { continue };
             let old = call.kind.shown(old)?;
-            self.delete_object(call, &key, &old, &options)?;
+            let deleted = self.delete_object(call, (&key, &old), &options, true);
+            // Webhooks are asked about all of them at once.
+            if !call.outside.waits() {
+                deleted?;
+            }
         }
         Ok(listed)
     }
@@ -62,24 +73,29 @@ impl Api {
     fn delete_object(
         &mut self,
         call: &Call<'_>,
-        key: &ObjectKey,
-        old: &Tree,
+        (key, old): (&ObjectKey, &Tree),
         options: &Options,
+        asks: bool,
     ) -> Answer {
         let kind = &call.kind;
         options.check(kind, old)?;
-        if matches!(call.request.verb, Verb::Delete | Verb::DeleteCollection) {
-            self.ask_policies(call, Operation::Delete, (old, &Tree::Null))?;
+        let step = plan(kind, old, options, call.now);
+        if matches!(step, Step::Keep) && kind.resource != Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            return Ok(old.clone());
         }
         let immortal = ["default", "kube-public", "kube-system"].contains(&key.name.as_str());
         if immortal && kind.resource == Resource::NAMESPACES {
             let why = "this namespace may not be deleted";
             return Err(errors::forbidden(&kind.resource, &key.name, why));
         }
+        if asks {
+            self.admitted(call, Subject::delete(old), |_, _| Ok(()))?;
+            self.approve(call, Subject::delete(old))?;
+        }
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             return self.delete_definition(call, key, old);
         }
-        match plan(kind, old, options, call.now) {
+        match step {
             Step::Keep => Ok(old.clone()),
             Step::Mark(marked) if marked == *old => Ok(marked),
             Step::Mark(marked) => self.put(kind, key, marked),
@@ -132,7 +148,7 @@ impl Api {
             let call = Call { kind: kind.clone(), ..by.with(&request) };
             let Some(old) = self.store.get(resource, &key).cloned() else { continue };
             let options = Options::read(&call)?;
-            self.delete_object(&call, &key, &old, &options)?;
+            self.delete_object(&call, (&key, &old), &options, false)?;
         }
         Ok(())
     }

@@ -9,15 +9,18 @@ use kubesim_model::{Millis, map};
 
 use super::budget::{self, Ruling};
 use super::errors;
+use super::policies::{Form, Subject};
 use super::router::Call;
 use super::server::Api;
 use super::subresource::success;
+
+/// What the subresource is sent.
+const EVICTION: Form = ("policy", "v1", "Eviction");
 
 impl Api {
     /// Evicts a pod: takes its share of the budget, marks the pod, deletes it. Each is a write.
     pub(super) fn evict(&mut self, call: &Call<'_>) -> Answer {
         let body = &call.request.body;
-        let pod = self.current(call)?;
         let kind = body["kind"].str();
         if !["", "Eviction"].contains(&kind) {
             let text = format!("{kind} in version \"v1\" cannot be handled as a Eviction");
@@ -27,6 +30,12 @@ impl Api {
             let text = "name in URL does not match name in Eviction object";
             return Err(errors::bad_request(text));
         }
+        let eviction = Subject::create(body).of(EVICTION);
+        let body = &self.admitted(call, eviction, |_, _| Ok(()))?;
+        self.approve(call, Subject::create(body).of(EVICTION))?;
+        let request = call.request.clone().with_body(body.clone());
+        let call = &call.with(&request);
+        let pod = self.current(call)?;
         if bypasses_budgets(&pod) {
             // A pod that is about to start may come to count meanwhile; one that ends will not.
             let pinned = !object::is_terminal(&pod) && !object::is_terminating(&pod);
@@ -82,7 +91,7 @@ impl Api {
             options.set(&["preconditions", "resourceVersion"], version);
         }
         let request = Request::delete(Resource::PODS, call.request.key.clone()).with_body(options);
-        self.delete(&call.with(&request))
+        self.delete_unasked(&call.with(&request))
     }
 }
 

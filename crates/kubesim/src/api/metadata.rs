@@ -44,24 +44,52 @@ impl Api {
     }
 }
 
-/// Sets the metadata of a new object.
-pub(super) fn stamp_new(kind: &Type, object: &mut Tree, uid: Text, now: Millis) {
+/// Whether objects of a type are given a generation. The others keep one that they bring.
+fn is_numbered(kind: &Type) -> bool {
+    !matches!(kind.generation, Generation::Never | Generation::ChangedSpec)
+}
+
+/// Takes away what nobody may say of a new object.
+pub(super) fn wipe_new(kind: &Type, object: &mut Tree) {
     let metadata = object.field_mut("metadata");
-    // Types without a generation of their own keep one that they are given.
-    let is_numbered = !matches!(kind.generation, Generation::Never | Generation::ChangedSpec);
-    let kept = |field: &str| field == "generation" && !is_numbered;
+    let kept = |field: &str| field == "generation" && !is_numbered(kind);
     for field in OWNED.into_iter().filter(|field| !kept(field)) {
         metadata.remove(&[field]);
-    }
-    metadata.set(&["uid"], uid);
-    metadata.set(&["creationTimestamp"], object::timestamp(now));
-    if is_numbered {
-        metadata.set(&["generation"], 1);
     }
     if !kind.namespaced {
         metadata.remove(&["namespace"]);
     }
+    metadata.remove(&["managedFields"]);
     tidy(metadata);
+}
+
+/// Sets the metadata of a new object.
+pub(super) fn stamp_new(kind: &Type, object: &mut Tree, uid: Text, now: Millis) {
+    let owners = object["metadata"]["managedFields"].clone();
+    wipe_new(kind, object);
+    let metadata = object.field_mut("metadata");
+    if !owners.is_null() {
+        metadata.set(&["managedFields"], owners);
+    }
+    metadata.set(&["uid"], uid);
+    metadata.set(&["creationTimestamp"], object::timestamp(now));
+    if is_numbered(kind) {
+        metadata.set(&["generation"], 1);
+    }
+}
+
+/// Sets who owns which fields of an object.
+pub(super) fn set_owners(object: &mut Tree, owners: &Tree) {
+    match owners {
+        Tree::Null => drop(object.remove(&["metadata", "managedFields"])),
+        owners => object.set(&["metadata", "managedFields"], owners),
+    }
+}
+
+/// Every namespace has its name among its labels, whatever stood there.
+pub(super) fn label_namespace(namespace: &mut Tree) {
+    let name = Text::new(object::name(namespace));
+    namespace.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
 }
 
 /// Gives back to a changed object the metadata that only the server writes.
@@ -78,12 +106,12 @@ pub(super) fn restore_owned(old: &Tree, new: &mut Tree) {
             }
         }
     }
+    new.remove(&["metadata", "managedFields"]);
     tidy(new.field_mut("metadata"));
 }
 
-/// Takes away what Kubernetes does not store: managers of fields, and empty lists and maps.
+/// Takes away what Kubernetes does not store: empty lists and maps.
 fn tidy(metadata: &mut Tree) {
-    metadata.remove(&["managedFields"]);
     metadata.remove(&["selfLink"]);
     for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
         let empty = match metadata.get(field) {

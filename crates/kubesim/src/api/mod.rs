@@ -1,7 +1,8 @@
 //! The simulated API server: one store, one request path, and the semantics of Kubernetes v1.36.
 //!
 //! [`Api::handle`] carries out one request at once: patch, the form of the type, defaulting,
-//! admission, validation, store.
+//! admission, validation, store. Webhooks are called by nobody here: where somebody calls them,
+//! [`Api::attempt`] says which calls a request needs.
 //! Encodings, latency, watches and caches are the business of whoever stands in front of it: a
 //! watch is a [`Api::list`] followed by the [`Api::changes_since`] its version, each translated by
 //! the watch's [`Selection`]. Everyone may do everything; there is no authorisation.
@@ -19,6 +20,7 @@ mod delete;
 mod errors;
 mod eviction;
 mod fields;
+mod hooks;
 mod limits;
 mod listing;
 mod metadata;
@@ -46,6 +48,7 @@ pub use custom::{
     Additional, Column, Conversion, Definition, Kind, ListKind, Schema, Version, age,
 };
 pub use errors::forbidden_option;
+pub use hooks::{Attempt, Destination, Errand, Heard, Progress, Reply};
 pub use registry::Type;
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};

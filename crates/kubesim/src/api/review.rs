@@ -9,6 +9,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{list, map, object};
 
 use super::errors::{self, Cause};
+use super::policies::Subject;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
@@ -28,6 +29,8 @@ impl Api {
         if call.kind.namespaced {
             asked.set(&["metadata", "namespace"], &call.request.key.namespace);
         }
+        let mut asked = self.admitted(call, Subject::create(&asked), |_, _| Ok(()))?;
+        self.approve(call, Subject::create(&asked))?;
         let causes = check(&call.kind, call, &asked);
         // The names of such objects say nothing, and the kind of what is wrong is left out.
         if !causes.is_empty() {
@@ -98,9 +101,20 @@ impl Api {
     }
 }
 
-/// Who asks.
-fn user_info(call: &Call<'_>) -> Tree {
-    map! { "username" => &call.who.user, "groups" => list!["system:authenticated"] }
+/// Who asks, as reviews and webhooks are told.
+pub(super) fn user_info(call: &Call<'_>) -> Tree {
+    let user = &call.who.user;
+    let mut groups = Vec::new();
+    if let Some((namespace, _)) =
+        user.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'))
+    {
+        groups.push(Tree::from("system:serviceaccounts"));
+        groups.push(format!("system:serviceaccounts:{namespace}").into());
+    } else if user.starts_with("system:node:") {
+        groups.push("system:nodes".into());
+    }
+    groups.push("system:authenticated".into());
+    map! { "username" => user, "groups" => groups }
 }
 
 /// What is wrong with the review of an access.

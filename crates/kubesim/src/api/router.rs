@@ -9,6 +9,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
 
 use super::convert::Other;
+use super::hooks::Outside;
 use super::registry::Type;
 use super::server::{Api, Identity};
 use super::{custom, errors, fields, typed};
@@ -28,6 +29,8 @@ pub(super) struct Call<'a> {
     pub(super) remarks: &'a RefCell<Remarks>,
     /// Who owns which fields afterwards, where an apply has worked that out.
     pub(super) owners: Option<Tree>,
+    /// How webhooks are asked.
+    pub(super) outside: Outside<'a>,
 }
 
 impl<'a> Call<'a> {
@@ -107,7 +110,7 @@ impl Api {
         now: Millis,
         who: &Identity,
         request: &Request,
-        remarks: &RefCell<Remarks>,
+        (remarks, outside): (&RefCell<Remarks>, Outside<'_>),
     ) -> Answer {
         let kind = self.types.in_version(&request.resource, &request.version)?;
         if !kind.namespaced && !request.key.namespace.is_empty() && kind.custom {
@@ -127,7 +130,7 @@ impl Api {
             return Err(errors::bad_request("an empty namespace may not be set here"));
         }
         fields::check_options(request)?;
-        let call = Call { now, kind, who, request, remarks, owners: None };
+        let call = Call { now, kind, who, request, remarks, owners: None, outside };
         if let Some(text) = call.kind.version().and_then(|version| version.deprecated.as_ref()) {
             call.warn([text.to_string()]);
         }
@@ -251,7 +254,7 @@ impl Api {
 
     fn boot(&mut self, now: Millis, request: &Request) {
         let (nobody, remarks) = (Identity::default(), RefCell::default());
-        let made = self.route(now, &nobody, request, &remarks);
+        let made = self.route(now, &nobody, request, (&remarks, Outside::Exempt));
         made.expect("the objects that every cluster starts with are valid");
     }
 }

@@ -10,6 +10,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 
 use super::eviction;
+use super::hooks::Outside;
 use super::policies::Policies;
 use super::registry::{Registry, Type};
 use super::selection::Selection;
@@ -47,13 +48,20 @@ pub struct ApiConfig {
     /// Whether it is kept who owns which fields of an object from its creation on, as Kubernetes
     /// does; else from the first apply on.
     pub tracks_from_creation: bool,
+    /// Whether somebody calls webhooks, so that requests may come by [`Api::attempt`].
+    pub has_caller: bool,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
         let (window, object_bytes) = (20_000, 1_572_864);
-        let (service_accounts, tracks_from_creation) = (false, false);
-        ApiConfig { window, object_bytes, service_accounts, tracks_from_creation }
+        ApiConfig {
+            window,
+            object_bytes,
+            service_accounts: false,
+            tracks_from_creation: false,
+            has_caller: false,
+        }
     }
 }
 
@@ -105,14 +113,27 @@ impl Api {
 
     /// Carries a request out at the time `now`. Everyone may do everything: `who` asks decides how
     /// reviews of oneself are answered, and names the owner of what is written.
+    ///
+    /// Nobody calls webhooks: a request of which one would have to be asked fails, unless the webhook
+    /// says that this is to be passed over.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
+        self.carry_out(now, who, request, Outside::Nobody)
+    }
+
+    pub(super) fn carry_out(
+        &mut self,
+        now: Millis,
+        who: &Identity,
+        request: &Request,
+        outside: Outside<'_>,
+    ) -> Handled {
         let remarks = RefCell::default();
         if request.dry_run || eviction::is_dry_run(request) {
-            let answer = self.rehearse(now, who, request, &remarks);
+            let answer = self.rehearse(now, who, request, (&remarks, outside));
             return Handled { answer, writes: Vec::new(), remarks: remarks.into_inner() };
         }
         let before = self.version();
-        let answer = self.route(now, who, request, &remarks);
+        let answer = self.route(now, who, request, (&remarks, outside));
         let writes = match self.store.after(before) {
             Ok(writes) if request.verb.is_write() => writes.cloned().collect(),
             _ => Vec::new(),
@@ -127,10 +148,10 @@ impl Api {
         now: Millis,
         who: &Identity,
         request: &Request,
-        remarks: &RefCell<Remarks>,
+        heard: (&RefCell<Remarks>, Outside<'_>),
     ) -> Answer {
         let mut stage = self.clone();
-        let answer = stage.route(now, who, request, remarks);
+        let answer = stage.route(now, who, request, heard);
         (self.names, self.uids) = (stage.names, stage.uids);
         let mut answer = answer?;
         if request.verb.is_write() && !answer["metadata"]["resourceVersion"].is_null() {

@@ -6,10 +6,15 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Text, map, object};
 
 use super::errors::{self, Cause};
+use super::policies::{Form, Subject};
 use super::registry::ScalePaths;
 use super::router::Call;
 use super::server::Api;
 use super::typed;
+
+/// What the subresources are sent.
+const SCALE: Form = ("autoscaling", "v1", "Scale");
+const BINDING: Form = ("", "v1", "Binding");
 
 /// What a subresource that acts answers.
 pub(super) fn success() -> Tree {
@@ -46,6 +51,8 @@ impl Api {
             _ => self.patched(call, &before)?,
         };
         let after = typed_scale(call, after)?;
+        let subject = Subject::update(&before, &after).of(SCALE);
+        let after = self.admitted(call, subject, |_, _| Ok(()))?;
         let owners = owners.or_else(|| call.scaled(&old, &before, &after));
         let wanted = match &after["spec"]["replicas"] {
             Tree::Null => 0,
@@ -66,20 +73,23 @@ impl Api {
             let resource = part_of(call, "scale");
             return Err(errors::conflict(&resource, call.name(), "Precondition failed: UID"));
         }
+        self.approve(call, Subject::update(&before, &after).of(SCALE))?;
         let stored = self.replace(&Call { owners, ..call.clone() }, &old, new)?;
         Ok(scale_of(&stored, paths))
     }
 
     /// Binds a pod to a node (v1.36, `pkg/registry/core/pod/storage` `assignPod`).
     pub(super) fn bind(&mut self, call: &Call<'_>) -> Answer {
-        let body = &call.request.body;
-        let pod = self.current(call)?;
-        let target = &body["target"];
-        let node = target["name"].text();
+        let subject = Subject::create(&call.request.body).of(BINDING);
+        let body = &self.admitted(call, subject, |_, _| Ok(()))?;
         if object::name(body) != call.name() {
             let text = "name in URL does not match name in Binding object";
             return Err(errors::bad_request(text));
         }
+        self.approve(call, Subject::create(body).of(BINDING))?;
+        let pod = self.current(call)?;
+        let target = &body["target"];
+        let node = target["name"].text();
         if node.is_empty() {
             return Err(errors::failed("target.name: Required value"));
         }

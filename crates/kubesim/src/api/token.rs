@@ -14,6 +14,7 @@ use kubesim_model::{Millis, Text, list, map, object};
 use sha2::Sha256;
 
 use super::errors::{self, Cause};
+use super::policies::{Form, Subject};
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
@@ -25,13 +26,18 @@ const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 /// The longest token that is looked at.
 const LONGEST: usize = 8 << 10;
 
+/// What the subresource `token` is sent.
+const TOKEN: Form = ("authentication.k8s.io", "v1", "TokenRequest");
+
 /// What signs the tokens of one server.
 pub(super) type Secret = [u8; 32];
 
 impl Api {
     /// Answers a `TokenRequest` for a service account.
     pub(super) fn issue_token(&mut self, call: &Call<'_>) -> Answer {
-        let mut asked = typed_request(call)?;
+        let asked = typed_request(call)?;
+        let mut asked = self.admitted(call, Subject::create(&asked).of(TOKEN), |_, _| Ok(()))?;
+        self.approve(call, Subject::create(&asked).of(TOKEN))?;
         let key = &call.request.key;
         for (field, own) in [("name", &key.name), ("namespace", &key.namespace)] {
             let said = &asked["metadata"][field];

@@ -1,13 +1,12 @@
 //! Changing objects: what a write may touch, whether it changes anything, and what follows.
 
-use kubesim_model::Text;
 use kubesim_model::object;
 use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 
 use super::convert::Other;
-use super::policies::Operation;
+use super::policies::Subject;
 use super::registry::Type;
 use super::router::Call;
 use super::server::Api;
@@ -48,59 +47,39 @@ impl Api {
     /// Stores `new` for `old` as far as the request may (apiserver v0.36, `registry/rest/update.go`
     /// and `generic/registry/store.go`). A change that changes nothing keeps the version.
     pub(super) fn replace(&mut self, call: &Call<'_>, old: &Tree, new: Tree) -> Answer {
-        let mut new = new;
         self.check_identity(call, old, &new)?;
-        let owners = new["metadata"]["managedFields"].clone();
         let kind = &call.kind;
-        keep_the_rest(call, old, &mut new);
-        metadata::restore_owned(old, &mut new);
-        if kind.resource == Resource::NAMESPACES {
-            let name = Text::new(call.name());
-            new.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
-        }
-        new.set(&["apiVersion"], &old["apiVersion"]);
-        new.set(&["kind"], &old["kind"]);
-        if call.request.subresource == "status" && !content_is_same(old, &new) {
-            defaults::complete_status(kind, &mut new);
-        }
-        // These change the spec of an object, as a write to the whole of it does.
         let part = call.request.subresource.as_str();
-        let is_whole = matches!(part, "" | "ephemeralcontainers" | "resize");
-        let is_other = is_whole && !content_is_same(old, &new);
-        if is_other {
-            defaults::fill(kind, &mut new, old);
-        }
-        // Nobody owns what admission sets.
-        call.track(old, &mut new, &owners);
-        if is_other {
-            self.admit_update(call, old, &mut new);
-        }
+        let mut new = self.changed(call, old, new)?;
         metadata::count_templates(kind, old, &mut new);
         if kind.kind == "Job" && !kind.custom {
             defaults::label_job(&mut new);
         }
         let mut given = None;
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
-            given = Some(self.settle_definition(is_whole, &mut new, call.now));
+            given = Some(self.settle_definition(is_whole(part), &mut new, call.now));
         }
-        if new == *old && self.is_stored_so(kind, &call.request.key, old) {
+        let is_same = new == *old && self.is_stored_so(kind, &call.request.key, old);
+        if !is_same {
+            let mut causes = validate::updated(kind, old, given.as_ref().unwrap_or(&new), call);
+            if call.other_form() == Some(Other::Event) {
+                validate::check_strictly(old, &new, &mut causes);
+            }
+            call.invalid_if(&causes, call.name())?;
+        }
+        if part != "scale" {
+            self.approve(call, Subject::update(old, &new))?;
+        }
+        if is_same {
             return Ok(old.clone());
         }
-        let mut causes = validate::updated(kind, old, given.as_ref().unwrap_or(&new), call);
-        if call.other_form() == Some(Other::Event) {
-            validate::check_strictly(old, &new, &mut causes);
-        }
-        call.invalid_if(&causes, call.name())?;
-        if part != "scale" {
-            self.ask_policies(call, Operation::Update, (old, &new))?;
-        }
-        if is_whole {
+        if is_whole(part) {
             self.check_amounts(call, old, &new)?;
         }
-        if is_whole || part == "scale" {
+        if is_whole(part) || part == "scale" {
             metadata::raise_generation(kind, old, &mut new);
         }
-        if kind.resource == Resource::SERVICES && is_whole {
+        if kind.resource == Resource::SERVICES && is_whole(part) {
             self.allocate_addresses(&mut new);
         }
         if delete::is_done(kind, &new) {
@@ -108,6 +87,48 @@ impl Api {
             return Ok(new);
         }
         self.put(kind, &call.request.key, new)
+    }
+
+    /// What a write makes of an object: with what it can't touch as it was, with defaults and
+    /// owners, and with what admission makes of that.
+    fn changed(&mut self, call: &Call<'_>, old: &Tree, given: Tree) -> Answer {
+        let owners = given["metadata"]["managedFields"].clone();
+        let mut new = given.clone();
+        let is_other = shape(call, old, &mut new);
+        // Nobody owns what admission sets.
+        call.track(old, &mut new, &owners);
+        let built_in = |api: &mut Api, object: &mut Tree| {
+            if is_other {
+                api.admit_update(call, old, object);
+            }
+            Ok(())
+        };
+        if call.request.subresource == "scale" || !self.has_changers(call) {
+            built_in(self, &mut new)?;
+            return Ok(new);
+        }
+        // Webhooks are shown what came, whether this write can touch it or not.
+        let mut shown = given;
+        if is_other {
+            defaults::fill(&call.kind, &mut shown, old);
+        }
+        metadata::set_owners(&mut shown, &new["metadata"]["managedFields"]);
+        let mut new = self.admitted(call, Subject::update(old, &shown), built_in)?;
+        for field in ["name", "namespace"] {
+            let value = &new["metadata"][field];
+            if *value != shown["metadata"][field] {
+                let field = format!("metadata.{field}");
+                let cause = errors::Cause::invalid(field, value, "field is immutable");
+                return Err(errors::invalid(&call.kind, call.name(), &[cause]));
+            }
+        }
+        let owners = new["metadata"]["managedFields"].clone();
+        shape(call, old, &mut new);
+        metadata::set_owners(&mut new, &owners);
+        if is_other {
+            self.admit_update(call, old, &mut new);
+        }
+        Ok(new)
     }
 
     /// Holds a change against limits and quotas, as far as it may use more.
@@ -153,6 +174,32 @@ impl Api {
         }
         Ok(())
     }
+}
+
+/// Whether a write to this part of an object may change its spec, as one to the whole of it does.
+fn is_whole(part: &str) -> bool {
+    matches!(part, "" | "ephemeralcontainers" | "resize")
+}
+
+/// Gives a changed object back what this write can't touch, and defaults. Answers whether anything
+/// but metadata was changed by a write to the whole of it.
+fn shape(call: &Call<'_>, old: &Tree, new: &mut Tree) -> bool {
+    let (kind, part) = (&call.kind, call.request.subresource.as_str());
+    keep_the_rest(call, old, new);
+    metadata::restore_owned(old, new);
+    if kind.resource == Resource::NAMESPACES {
+        metadata::label_namespace(new);
+    }
+    new.set(&["apiVersion"], &old["apiVersion"]);
+    new.set(&["kind"], &old["kind"]);
+    if part == "status" && !content_is_same(old, new) {
+        defaults::complete_status(kind, new);
+    }
+    let is_other = is_whole(part) && !content_is_same(old, new);
+    if is_other {
+        defaults::fill(kind, new, old);
+    }
+    is_other
 }
 
 /// Gives back to a changed object what a write to this part of it does not touch.

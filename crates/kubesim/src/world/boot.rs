@@ -24,6 +24,7 @@ fn api_config(config: &WorldConfig) -> ApiConfig {
     ApiConfig {
         service_accounts: has_clients,
         tracks_from_creation: has_clients,
+        has_caller: config.calls_webhooks,
         ..ApiConfig::default()
     }
 }
@@ -73,6 +74,7 @@ impl World {
             compact_to: 0,
             remote: None,
             steps: 0,
+            waiting: Default::default(),
             config,
         };
         world.queue.book(now + world.config.window, 0, Due::Compact);

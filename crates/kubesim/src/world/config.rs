@@ -23,6 +23,12 @@ pub struct WorldConfig {
     pub window: Millis,
     /// What programs from outside rely on and simulated controllers do not need; `None` without.
     pub clients: Option<Clients>,
+    /// Whether whoever drives the world calls webhooks for it: takes [`World::take_calls`] and tells
+    /// [`World::heard`]. Without, requests that need one fail.
+    ///
+    /// [`World::take_calls`]: super::World::take_calls
+    /// [`World::heard`]: super::World::heard
+    pub calls_webhooks: bool,
 }
 
 /// What the cluster has for programs from outside: service accounts and the certificate of the API
@@ -60,6 +66,7 @@ impl WorldConfig {
             record_deliveries_of: None,
             window: 300_000,
             clients: None,
+            calls_webhooks: false,
         }
     }
 

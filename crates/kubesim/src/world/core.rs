@@ -9,6 +9,7 @@ use kubesim_model::{Millis, Text};
 
 use super::actors::Slot;
 use super::config::WorldConfig;
+use super::hooks::Waiting;
 use super::hosts::Machine;
 use super::queue::{ActorId, Due, Queue};
 use super::record::{Record, What};
@@ -39,6 +40,8 @@ pub struct World {
     /// What is under way to the API server if it is a real one.
     pub(super) remote: Option<Remote>,
     pub(super) steps: u64,
+    /// The requests for which webhooks are called.
+    pub(super) waiting: Waiting,
 }
 
 impl World {

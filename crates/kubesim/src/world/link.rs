@@ -13,7 +13,7 @@ use super::World;
 use super::lever::RequestEffect;
 use super::queue::{ActorId, Delivered, Due};
 use super::record::{RequestRecord, What};
-use crate::api::Handled;
+use crate::api::{Attempt, Errand, Handled, Progress};
 
 /// How long a client waits for an answer. The kubelet's API clients use 10 s (v1.36); others wait
 /// for the connection's health check, up to 45 s.
@@ -101,8 +101,7 @@ impl World {
         if self.is_remote() {
             return self.send_out(actor, incarnation, message);
         }
-        let (answer, cause) = self.carry_out(actor, incarnation, &message);
-        self.carried_out(actor, incarnation, message, answer, cause);
+        self.pursue(actor, incarnation, message, Attempt::default());
     }
 
     /// A request was carried out: its actor gets the answer, unless a fault is in the way.
@@ -126,21 +125,33 @@ impl World {
         }
     }
 
+    /// Has the API carry a request out. Of one that needs answers of webhooks nothing is to be seen
+    /// until they are there.
+    ///
+    /// # Errors
+    /// The calls that are to be made first.
     pub(super) fn carry_out(
         &mut self,
         actor: ActorId,
         incarnation: u32,
         message: &Message,
-    ) -> (Answer, u64) {
-        let slot = &self.slots[actor];
-        let Handled { answer, writes, remarks } =
-            self.api.handle(self.now, &slot.identity, &message.request);
+        attempt: &mut Attempt,
+    ) -> Result<(Answer, u64), Vec<Errand>> {
+        let (who, request) = (&self.slots[actor].identity, &message.request);
+        let handled = match self.config.calls_webhooks {
+            false => self.api.handle(self.now, who, request),
+            true => match self.api.attempt(self.now, who, request, attempt) {
+                Progress::Done(handled) => *handled,
+                Progress::Waits(errands) => return Err(errands),
+            },
+        };
+        let Handled { answer, writes, remarks } = handled;
         self.remarks = remarks;
         for write in &writes {
             self.fan_out(write);
         }
         let cause = self.record_request((actor, incarnation), message, &answer, writes);
-        (answer, cause)
+        Ok((answer, cause))
     }
 
     fn refuse(&mut self, actor: ActorId, message: Message, status: Status) {

@@ -5,6 +5,7 @@ mod boot;
 mod client;
 mod config;
 mod core;
+mod hooks;
 mod hosts;
 mod lever;
 mod link;
@@ -19,10 +20,12 @@ mod watch;
 pub use client::RawEvent;
 pub use config::{ActorSpec, Clients, NodeConfig, Staff, WorldConfig};
 pub use core::World;
+pub use hooks::Calls;
 pub use lever::{
     Behaviour, ContainerSelector, Direction, Lever, LeverError, RequestEffect, RequestSelector,
     Touched, WatchEffect,
 };
+pub use outside::Asked;
 pub use record::{HostRecord, Phase, Record, RequestRecord, What};
 pub use remote::{Mirrored, Outgoing};
 pub use rules::Rules;

@@ -10,7 +10,7 @@ use super::{default, pod};
 const NAME: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
 const UID: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 
-/// Completes a Job; a new one also gets its selector.
+/// Completes a Job.
 pub(super) fn fill_job(job: &mut Tree, old: &Tree) {
     if job["spec"].is_same(&old["spec"]) {
         return;
@@ -29,9 +29,6 @@ pub(super) fn fill_job(job: &mut Tree, old: &Tree) {
     default(spec, "podReplacementPolicy", replaced);
     default(spec, "manualSelector", false);
     fill_spec(spec);
-    if old.is_null() && !job["spec"]["manualSelector"].is_true() {
-        select_own_pods(job);
-    }
 }
 
 /// A Job without labels has those of its pods; they are looked at there.
@@ -70,8 +67,11 @@ fn fill_spec(spec: &mut Tree) {
     }
 }
 
-/// The labels by which a Job knows its pods, and the selector of them.
-fn select_own_pods(job: &mut Tree) {
+/// The labels by which a new Job knows its pods, and the selector of them, unless it brings them.
+pub(in super::super) fn select_own_pods(job: &mut Tree) {
+    if job["spec"]["manualSelector"].is_true() {
+        return;
+    }
     let (name, uid) = (Text::new(object::name(job)), Text::new(object::uid(job)));
     for (keys, value) in [(NAME, &name), (UID, &uid)] {
         for key in keys {

@@ -38,4 +38,4 @@ mod tracking;
 
 pub(super) use options::check_options;
 pub(super) use structural::Structural;
-pub(super) use tracking::name_resets;
+pub(super) use tracking::{check_owners, name_resets};

@@ -12,6 +12,7 @@ use super::owners::{Conflict, Owners};
 use super::schema::{Schema, Typed};
 use super::step::Step;
 use super::{reset, scale};
+use crate::api::metadata::set_owners;
 use crate::api::router::Call;
 use crate::api::server::Api;
 use crate::api::{errors, typed};
@@ -33,6 +34,14 @@ pub(in crate::api) fn name_resets(object: &mut Tree) {
     if matches!(&object["metadata"]["managedFields"], Tree::List(owners) if owners.is_empty()) {
         object.set(&["metadata", "managedFields"], list![map! {}]);
     }
+}
+
+/// Whether a `managedFields` makes sense.
+///
+/// # Errors
+/// Why not.
+pub(in crate::api) fn check_owners(owners: &Tree) -> Result<(), String> {
+    Owners::read(owners).map(drop)
 }
 
 fn is_reset(given: &Tree) -> bool {
@@ -101,14 +110,14 @@ impl<'a> Call<'a> {
     /// Sets the owners of a new object, as it came and with its defaults.
     pub(in crate::api) fn track_new(&self, api: &Api, object: &mut Tree, given: &Tree) {
         if let Some(owners) = &self.owners {
-            return set_owners(object, owners.clone());
+            return set_owners(object, owners);
         }
         let given = Owners::read(given).unwrap_or_default();
         if api.config.tracks_from_creation || !given.0.is_empty() {
             let (manager, version) = (self.manager(), self.kind.api_version());
             let change = self.change(&manager, &version);
             let owners = change.updated(given, &self.empty(), object);
-            set_owners(object, owners.to_tree());
+            set_owners(object, &owners.to_tree());
         }
     }
 
@@ -117,7 +126,7 @@ impl<'a> Call<'a> {
     pub(in crate::api) fn track(&self, old: &Tree, new: &mut Tree, given: &Tree) {
         let have = &old["metadata"]["managedFields"];
         if let Some(owners) = &self.owners {
-            set_owners(new, owners.clone());
+            set_owners(new, owners);
         } else if have.is_null() && given.is_null() {
             return;
         } else {
@@ -126,7 +135,7 @@ impl<'a> Call<'a> {
             if !owners.0.is_empty() {
                 let (manager, version) = (self.manager(), self.kind.api_version());
                 let owners = self.change(&manager, &version).updated(owners, old, new);
-                set_owners(new, owners.to_tree());
+                set_owners(new, &owners.to_tree());
             }
         }
         keep_times(old, new);
@@ -235,14 +244,6 @@ impl<'a> Call<'a> {
     }
 }
 
-fn set_owners(object: &mut Tree, owners: Tree) {
-    if owners.is_null() {
-        object.remove(&["metadata", "managedFields"]);
-    } else {
-        object.set(&["metadata", "managedFields"], owners);
-    }
-}
-
 /// A write that changes nothing but when owners came to own what they own changes nothing.
 fn keep_times(old: &Tree, new: &mut Tree) {
     let entries = |object: &Tree| {
@@ -260,7 +261,7 @@ fn keep_times(old: &Tree, new: &mut Tree) {
         object
     };
     if entries(old) == entries(new) && others(old) == others(new) {
-        set_owners(new, old["metadata"]["managedFields"].clone());
+        set_owners(new, &old["metadata"]["managedFields"]);
     }
 }
 

@@ -115,6 +115,26 @@ pub(in crate::api) fn problems(policy: &Tree) -> Vec<Cause> {
     causes
 }
 
+/// Which conditions of a webhook do not compile.
+pub(in crate::api) fn condition_problems(hook: &Tree, field: &str) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (at, condition) in hook["matchConditions"].items().iter().enumerate() {
+        let text = &condition["expression"];
+        if text.str().trim().is_empty() {
+            continue;
+        }
+        if let Err(why) = Expression::compile(text.str(), &OF_CONDITIONS, Wanted::Bool) {
+            let field = format!("{field}.matchConditions[{at}].expression");
+            causes.push(Cause::invalid(field, text, &why));
+        }
+    }
+    causes
+}
+
+/// The variables that the conditions of a webhook may read.
+pub(in crate::api) const OF_CONDITIONS: [&str; 4] =
+    ["namespaceObject", "object", "oldObject", "request"];
+
 /// The variables that the expressions of a policy may read.
 fn names(policy: &Tree) -> Vec<&'static str> {
     let mut names = vec!["namespaceObject", "object", "oldObject", "request", "variables"];

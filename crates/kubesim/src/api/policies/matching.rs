@@ -27,11 +27,52 @@ impl Operation {
     }
 }
 
+/// The type of what a subresource is sent, where it is not that of the object: its group, its
+/// version and its kind.
+pub(in crate::api) type Form = (&'static str, &'static str, &'static str);
+
+/// What admission is asked about: an operation, and the object that it makes of an old one.
+#[derive(Clone, Copy)]
+pub(in crate::api) struct Subject<'a> {
+    /// What is done.
+    pub(in crate::api) operation: Operation,
+    /// The type of both, if it is another one than that of the request's resource.
+    pub(in crate::api) form: Option<Form>,
+    /// The last state; `Null` for new objects.
+    pub(in crate::api) old: &'a Tree,
+    /// The object as it will be stored; `Null` for deletes.
+    pub(in crate::api) object: &'a Tree,
+}
+
+impl<'a> Subject<'a> {
+    /// A new object.
+    pub(in crate::api) fn create(object: &'a Tree) -> Subject<'a> {
+        Subject { operation: Operation::Create, form: None, old: &Tree::Null, object }
+    }
+
+    /// A changed object.
+    pub(in crate::api) fn update(old: &'a Tree, object: &'a Tree) -> Subject<'a> {
+        Subject { operation: Operation::Update, form: None, old, object }
+    }
+
+    /// An object that goes.
+    pub(in crate::api) fn delete(old: &'a Tree) -> Subject<'a> {
+        Subject { operation: Operation::Delete, form: None, old, object: &Tree::Null }
+    }
+
+    /// The same, of another type than the request's resource.
+    pub(in crate::api) fn of(self, form: Form) -> Subject<'a> {
+        Subject { form: Some(form), ..self }
+    }
+}
+
 /// A request as admission sees it.
 #[derive(Clone, Copy)]
 pub(in crate::api) struct Attributes<'a> {
     /// What it does.
     pub(in crate::api) operation: Operation,
+    /// The type of what is sent, if it is not the object's.
+    pub(in crate::api) form: Option<Form>,
     /// The type of the object.
     pub(in crate::api) kind: &'a Type,
     /// The request.
@@ -47,12 +88,9 @@ pub(in crate::api) struct Attributes<'a> {
 }
 
 impl Attributes<'_> {
-    /// The object's name; empty if it is to be generated.
+    /// The object's name; empty if it is to be generated, and for collections.
     pub(in crate::api) fn name(&self) -> &str {
-        match self.request.key.name.as_str() {
-            "" => self.object["metadata"]["name"].str(),
-            name => name,
-        }
+        &self.request.key.name
     }
 
     /// The namespace of the request; namespaces are in themselves.
@@ -77,7 +115,8 @@ impl Attributes<'_> {
             && (rules.is_empty() || rules.iter().any(|rule| self.is_ruled(rule)))
     }
 
-    fn namespace_fits(&self, wanted: &Tree) -> bool {
+    /// Whether a selector of namespaces selects the object's; all others are.
+    pub(in crate::api) fn namespace_fits(&self, wanted: &Tree) -> bool {
         if is_empty(wanted) {
             return true;
         }
@@ -88,7 +127,8 @@ impl Attributes<'_> {
         self.namespace.is_null() || selector::selects(wanted, &self.namespace["metadata"]["labels"])
     }
 
-    fn object_fits(&self, wanted: &Tree) -> bool {
+    /// Whether a selector selects the object or its last state.
+    pub(in crate::api) fn object_fits(&self, wanted: &Tree) -> bool {
         let fits = |object: &Tree| {
             !object.is_null() && selector::selects(wanted, &object["metadata"]["labels"])
         };
@@ -96,6 +136,12 @@ impl Attributes<'_> {
     }
 
     fn is_ruled(&self, rule: &Tree) -> bool {
+        let group = self.kind.resource.group();
+        self.kind.versions.iter().any(|version| self.is_ruled_as(rule, group, version))
+    }
+
+    /// Whether a rule is about the request, if its resource has this group and version.
+    pub(in crate::api) fn is_ruled_as(&self, rule: &Tree, group: &str, version: &str) -> bool {
         let has = |field: &str, value: &str| {
             rule[field].items().iter().any(|have| *have == "*" || *have == value)
         };
@@ -115,8 +161,8 @@ impl Attributes<'_> {
         };
         scope
             && has("operations", self.operation.name())
-            && has("apiGroups", self.kind.resource.group())
-            && self.kind.versions.iter().any(|version| has("apiVersions", version))
+            && has("apiGroups", group)
+            && has("apiVersions", version)
             && rule["resources"].items().iter().any(named)
             && (names.is_empty() || names.iter().any(|name| *name == self.name()))
     }

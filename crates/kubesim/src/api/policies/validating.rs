@@ -8,7 +8,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map, object};
 
 use super::compiled::{Policy, Validation};
-use super::matching::{Attributes, Operation};
+use super::matching::{Attributes, Subject};
 use crate::api::custom::{Expression, Given};
 use crate::api::errors;
 use crate::api::router::Call;
@@ -40,12 +40,10 @@ impl Api {
     pub(in crate::api) fn ask_policies(
         &mut self,
         call: &Call<'_>,
-        operation: Operation,
-        (old, object): (&Tree, &Tree),
+        subject: Subject<'_>,
     ) -> Result<(), Status> {
         // What decides about requests is not decided about by itself.
-        let is_own = call.kind.resource.group() == "admissionregistration.k8s.io";
-        if is_own || self.store.range(&POLICIES, "").next().is_none() {
+        if call.is_about_admission() || self.store.range(&POLICIES, "").next().is_none() {
             return Ok(());
         }
         let stored: Vec<Tree> =
@@ -55,20 +53,16 @@ impl Api {
         });
         let policies: Vec<Arc<Policy>> =
             stored.iter().map(|policy| self.policies.ready(policy)).collect();
-        let of = if object.is_null() { old } else { object };
-        let namespace = ObjectKey::new("", of["metadata"]["namespace"].text());
-        let namespace = self.store.get(&Resource::NAMESPACES, &namespace).cloned();
-        let about = Attributes {
-            operation,
-            kind: &call.kind,
-            request: call.request,
-            object,
-            old,
-            namespace: namespace.as_ref().unwrap_or(&Tree::Null),
-            user: &call.who.user,
-        };
+        let namespace = self.namespace_of(call);
+        let about = call.attributes(subject, &namespace);
         call.warn(self.decide(&policies, &about)?);
         Ok(())
+    }
+
+    /// The namespace that a request is about something in; `Null` if there is none.
+    pub(in crate::api) fn namespace_of(&self, call: &Call<'_>) -> Tree {
+        let key = ObjectKey::new("", call.request.key.namespace.clone());
+        self.store.get(&Resource::NAMESPACES, &key).cloned().unwrap_or_default()
     }
 
     /// What the policies say of a request: warnings, or why it is refused.
@@ -162,6 +156,31 @@ impl Api {
     }
 }
 
+impl Call<'_> {
+    /// Whether this is about what decides about requests.
+    pub(in crate::api) fn is_about_admission(&self) -> bool {
+        self.kind.resource.group() == "admissionregistration.k8s.io"
+    }
+
+    /// The request as admission sees it.
+    pub(in crate::api) fn attributes<'b>(
+        &'b self,
+        subject: Subject<'b>,
+        namespace: &'b Tree,
+    ) -> Attributes<'b> {
+        Attributes {
+            operation: subject.operation,
+            form: subject.form,
+            kind: &self.kind,
+            request: self.request,
+            object: subject.object,
+            old: subject.old,
+            namespace,
+            user: &self.who.user,
+        }
+    }
+}
+
 fn conditions_hold<'a>(
     policy: &'a Policy,
     given: &Given<'a>,
@@ -180,7 +199,11 @@ fn conditions_hold<'a>(
     failure.map_or(Ok(true), Err)
 }
 
-fn asked<'a>(
+/// Whether an expression holds.
+///
+/// # Errors
+/// Why that can't be said, with the expression.
+pub(in crate::api) fn asked<'a>(
     expression: &'a Expression,
     given: &Given<'a>,
     left: &mut u64,
@@ -207,9 +230,10 @@ fn denial<'a>(validation: &'a Validation, given: &Given<'a>, left: &mut u64) -> 
 }
 
 /// The variable `request`.
-fn request_of(about: &Attributes<'_>) -> Tree {
+pub(in crate::api) fn request_of(about: &Attributes<'_>) -> Tree {
     let (group, version) = (about.kind.resource.group(), about.version());
-    let kind = map! { "group" => group, "version" => version, "kind" => &about.kind.kind };
+    let form = about.form.map_or((group, version, about.kind.kind.as_str()), |form| form);
+    let kind = map! { "group" => form.0, "version" => form.1, "kind" => form.2 };
     let resource = map! {
         "group" => group, "version" => version, "resource" => about.kind.resource.plural(),
     };

@@ -30,6 +30,7 @@ pub(super) fn check_webhooks(configuration: &Tree, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid(format!("{field}.name"), name, detail));
         }
         check_webhook(hook, &field, causes);
+        causes.extend(policies::condition_problems(hook, &field));
         check_review_versions(hook, &format!("{field}.admissionReviewVersions"), causes);
         if !name.str().is_empty() && !names.insert(name.str()) {
             causes.push(Cause::duplicate(format!("{field}.name"), name));

@@ -1,0 +1,195 @@
+//! The webhooks that change objects (apiserver v0.36, `webhook/mutating/dispatcher.go`). They are
+//! asked one after the other, each about what the one before it has made.
+
+use kubesim_model::patch::{PatchError, json_patch};
+use kubesim_model::request::{Answer, Status};
+use kubesim_model::resource::Resource;
+use kubesim_model::tree::Tree;
+
+use super::answer::{self, Said};
+use super::chosen::{Hook, MUTATING};
+use super::dialog::Outside;
+use super::pass::{Asked, Reinvocation};
+use super::views::View;
+use crate::api::policies::{Attributes, Subject};
+use crate::api::router::Call;
+use crate::api::server::Api;
+use crate::api::{custom, defaults, errors, fields, typed};
+
+impl Api {
+    /// What admission makes of an object: first `built_in`, what the server itself adds, then the
+    /// webhooks, and, if they have changed something, once more both.
+    ///
+    /// # Errors
+    /// Why the request is refused, or that an answer is missing.
+    pub(in crate::api) fn admitted(
+        &mut self,
+        call: &Call<'_>,
+        subject: Subject<'_>,
+        built_in: impl Fn(&mut Api, &mut Tree) -> Result<(), Status>,
+    ) -> Answer {
+        let mut object = subject.object.clone();
+        built_in(self, &mut object)?;
+        if !self.has_changers(call) {
+            return Ok(object);
+        }
+        let hooks = self.hooks(&MUTATING);
+        let owners = object["metadata"]["managedFields"].clone();
+        let mut again = Reinvocation::default();
+        if self.change(call, subject, &hooks, &mut object, (&mut again, 0))? {
+            let before = object.clone();
+            built_in(self, &mut object)?;
+            if object != before {
+                again.changed();
+            }
+            self.change(call, subject, &hooks, &mut object, (&mut again, 1))?;
+        }
+        keep_owners(call, &owners, &mut object);
+        Ok(object)
+    }
+
+    /// Whether there is any webhook that might change what this call is about.
+    pub(in crate::api) fn has_changers(&self, call: &Call<'_>) -> bool {
+        !call.is_about_admission()
+            && !matches!(call.outside, Outside::Exempt)
+            && self.store.range(&MUTATING, "").next().is_some()
+    }
+
+    /// Has the webhooks change an object, in the second round those that are asked again. Answers
+    /// whether one did.
+    fn change(
+        &self,
+        call: &Call<'_>,
+        subject: Subject<'_>,
+        hooks: &[Hook],
+        object: &mut Tree,
+        (again, round): (&mut Reinvocation, usize),
+    ) -> Result<bool, Status> {
+        let namespace = self.namespace_of(call);
+        let views = self.views(call, subject.form);
+        let mut changed = false;
+        for hook in hooks {
+            let now = Subject { object, ..subject };
+            let about = call.attributes(now, &namespace);
+            let Some(view) = self.chosen(call, &about, hook)? else { continue };
+            if round > 0 && !again.wants(hook) {
+                continue;
+            }
+            let own = views.first().unwrap_or(&view);
+            let [shown, old] = [about.object, about.old].map(|object| view.show(call, object));
+            let (shown, old) = (shown?, old?);
+            let about = Attributes { object: &shown, old: &old, ..about };
+            let new = match self.ask_hook(call, hook, &about, (&view, own), (true, round))? {
+                Asked::Waits => return Err(waits()),
+                Asked::PassedOver => None,
+                Asked::Said(said) => patched(call, hook, &view, &shown, said)?,
+            };
+            if let Some(new) = new {
+                if new != shown {
+                    again.changed();
+                    changed = true;
+                }
+                *object = view.read(call, new)?;
+                if subject.form.is_none() {
+                    defaults::fill(&call.kind, object, subject.old);
+                }
+            }
+            again.asked(hook);
+        }
+        Ok(changed)
+    }
+}
+
+/// What a request answers that waits for a webhook. It is attempted again, so nobody sees this.
+fn waits() -> Status {
+    errors::failed("an answer of a webhook is missing")
+}
+
+/// What an answer makes of the object that was shown; `None` if it leaves it alone.
+fn patched(
+    call: &Call<'_>,
+    hook: &Hook,
+    view: &View,
+    shown: &Tree,
+    said: Said,
+) -> Result<Option<Tree>, Status> {
+    let name = hook.name();
+    call.warn(said.warnings);
+    if !said.allowed {
+        return Err(answer::denial(name, &said.result));
+    }
+    let Some((kind, patch)) = said.patch else { return Ok(None) };
+    let failed = |why: &str| match hook.is_passed_over() {
+        true => Ok(None),
+        false => Err(answer::failed(name, why)),
+    };
+    let patch: Tree = match serde_json::from_slice(&patch) {
+        Ok(patch @ (Tree::List(_) | Tree::Null)) => patch,
+        Ok(_) => {
+            let why = "json: cannot unmarshal object into Go value of type jsonpatch.Patch";
+            return failed(&format!("received undecodable patch in webhook response: {why}"));
+        }
+        Err(why) => {
+            return failed(&format!("received undecodable patch in webhook response: {why}"));
+        }
+    };
+    if patch.items().is_empty() {
+        return Ok(None);
+    }
+    if shown.is_null() {
+        return Err(answer::internal(&format!(
+            "admission webhook \"{name}\" attempted to modify the object, which is not supported \
+             for this operation"
+        )));
+    }
+    if kind != "JSONPatch" {
+        return failed(&format!("unsupported patch type \"{kind}\""));
+    }
+    let new = json_patch(shown, &patch).map_err(|error| match error {
+        PatchError::Malformed(why) | PatchError::Misfit(why) => answer::internal(&why),
+        other => answer::internal(&other.to_string()),
+    })?;
+    decoded(call, view, shown, new).map(Some)
+}
+
+/// A patched object in the form of its type.
+fn decoded(call: &Call<'_>, view: &View, shown: &Tree, new: Tree) -> Answer {
+    let mut new = new;
+    let same = |field: &str| new[field] == shown[field];
+    if new["metadata"].as_map().is_none() && shown["metadata"].as_map().is_some()
+        || !same("apiVersion")
+        || !same("kind")
+    {
+        let (version, kind) = (new["apiVersion"].str(), new["kind"].str());
+        return Err(answer::internal(&format!(
+            "no kind \"{kind}\" is registered for version \"{version}\" in scheme \
+             \"pkg/api/legacyscheme/scheme.go:30\""
+        )));
+    }
+    let kind = view.other_type().unwrap_or(&call.kind);
+    let decoded = if call.kind.custom && view.type_name() == kind.kind {
+        custom::decode(kind, &mut new, shown).map(drop)
+    } else {
+        typed::decode(view.type_name(), &mut new, shown).map(drop)
+    };
+    decoded.map_err(|why| answer::internal(&why))?;
+    if *call.resource() == Resource::CUSTOM_RESOURCE_DEFINITIONS && view.type_name() == kind.kind {
+        custom::give_form(&mut new, shown).map_err(|why| answer::internal(&why))?;
+    }
+    Ok(new)
+}
+
+/// Who owns which fields is what it was, if a webhook has written nonsense there.
+fn keep_owners(call: &Call<'_>, owners: &Tree, object: &mut Tree) {
+    let now = &object["metadata"]["managedFields"];
+    if now == owners {
+        return;
+    }
+    if let Err(why) = fields::check_owners(now) {
+        object.set(&["metadata", "managedFields"], owners);
+        call.warn([format!(
+            ".metadata.managedFields was in an invalid state after admission; this could be caused \
+             by an outdated mutating admission controller; please fix your requests: {why}"
+        )]);
+    }
+}

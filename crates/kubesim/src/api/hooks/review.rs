@@ -1,0 +1,117 @@
+//! What a webhook is sent (apiserver v0.36, `webhook/request/admissionreview.go`).
+
+use kubesim_model::request::{Request, Verb};
+use kubesim_model::tree::Tree;
+use kubesim_model::{Millis, Text, list, map};
+
+use super::chosen::Hook;
+use super::dialog::{Errand, Key};
+use super::target::Target;
+use super::views::View;
+use crate::api::policies::Attributes;
+use crate::api::review;
+use crate::api::router::Call;
+
+/// How long webhooks have that say nothing of it, in seconds.
+const TIMEOUT: i64 = 10;
+
+/// The versions of reviews that there are; webhooks name those that they read.
+const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+
+/// A question to a webhook.
+pub(super) struct Question {
+    /// The uid that its answer must repeat.
+    pub(super) uid: Text,
+    /// `admission.k8s.io/v1`.
+    pub(super) version: Text,
+    /// The call.
+    pub(super) errand: Errand,
+}
+
+/// What is asked of a webhook about an object in a version; `own` is the version of the request.
+///
+/// # Errors
+/// The webhook reads no version of reviews that there is.
+pub(super) fn question(
+    call: &Call<'_>,
+    hook: &Hook,
+    about: &Attributes<'_>,
+    (view, own): (&View, &View),
+    (target, round): (Target, usize),
+) -> Result<Question, String> {
+    let read = hook.spec["admissionReviewVersions"].items().iter();
+    let version = read.map(Tree::str).find(|version| VERSIONS.contains(version));
+    let version =
+        version.ok_or("webhook does not accept known AdmissionReview versions (v1, v1beta1)")?;
+    let version = Text::from(format!("admission.k8s.io/{version}"));
+    let mut request = request_of(call, about, (view, own));
+    let (key, uid): (Key, Text) = call.outside.identify(&hook.id, round, &request);
+    request.set(&["uid"], &uid);
+    let body = map! {
+        "kind" => "AdmissionReview", "apiVersion" => &version, "request" => request,
+    };
+    let seconds = hook.spec["timeoutSeconds"].as_i64().unwrap_or(TIMEOUT).clamp(1, 30);
+    let timeout = 1_000 * seconds.unsigned_abs() as Millis;
+    let Target { to, url, authorities } = target;
+    let errand = Errand { key, to, url, authorities, body, timeout };
+    Ok(Question { uid, version, errand })
+}
+
+fn request_of(call: &Call<'_>, about: &Attributes<'_>, (view, own): (&View, &View)) -> Tree {
+    let kind = |view: &View| {
+        let (group, version, kind) = &view.kind;
+        map! { "group" => group, "version" => version, "kind" => kind }
+    };
+    let plural = call.resource().plural();
+    let resource = |view: &View| {
+        map! { "group" => &view.group, "version" => &view.version, "resource" => plural }
+    };
+    let mut request = map! {
+        "kind" => kind(view), "resource" => resource(view),
+        "requestKind" => kind(own), "requestResource" => resource(own),
+        "operation" => about.operation.name(), "userInfo" => review::user_info(call),
+        "object" => about.object, "oldObject" => about.old, "dryRun" => about.request.dry_run,
+        "options" => options(about.request, about.operation.name()),
+    };
+    for (field, value) in [("name", about.name()), ("namespace", about.namespace_name())] {
+        if !value.is_empty() {
+            request.set(&[field], value);
+        }
+    }
+    let subresource = &about.request.subresource;
+    if !subresource.is_empty() {
+        request.set(&["subResource"], subresource);
+        request.set(&["requestSubResource"], subresource);
+    }
+    request
+}
+
+/// The options of a request, as the operation takes them.
+fn options(request: &Request, operation: &str) -> Tree {
+    let deletes = matches!(request.verb, Verb::Delete | Verb::DeleteCollection);
+    let (kind, mut options) = match operation {
+        "DELETE" if deletes && request.body.as_map().is_some() => {
+            ("DeleteOptions", request.body.clone())
+        }
+        "DELETE" => ("DeleteOptions", map! {}),
+        "CREATE" => ("CreateOptions", map! {}),
+        _ => ("UpdateOptions", map! {}),
+    };
+    options.set(&["kind"], kind);
+    options.set(&["apiVersion"], "meta.k8s.io/v1");
+    if request.dry_run {
+        options.set(&["dryRun"], list!["All"]);
+    }
+    if operation == "DELETE" {
+        return options;
+    }
+    if !request.field_manager.is_empty() {
+        options.set(&["fieldManager"], &request.field_manager);
+    }
+    match (request.strict, request.lenient) {
+        (true, _) => options.set(&["fieldValidation"], "Strict"),
+        (_, true) => options.set(&["fieldValidation"], "Ignore"),
+        _ => {}
+    }
+    options
+}
