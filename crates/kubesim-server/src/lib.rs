@@ -10,6 +10,7 @@
 //! them too.
 
 mod admittance;
+mod audit;
 mod certificates;
 mod clock;
 mod door;

@@ -17,6 +17,7 @@ use kubesim_model::resource::Resource;
 use tokio::time::timeout;
 
 use crate::admittance::{acting, bearer};
+use crate::audit::{self, AUDIT_ID};
 use crate::hub::{Gone, Hub};
 use crate::logs::Wanted;
 use crate::stream::Streaming;
@@ -46,7 +47,8 @@ impl Service {
         request: Request<Incoming>,
     ) -> Result<Response<Answer>, Gone> {
         let (head, body) = request.into_parts();
-        let mut response = match self.carry_out(caller, head, body).await {
+        let name = audit::name(&head.headers);
+        let mut response = match self.carry_out(caller, name.clone(), head, body).await {
             Ok(answer) => answer,
             Err(Refused::With(status)) => refusal(&status),
             Err(Refused::Gone(Gone)) => {
@@ -56,12 +58,14 @@ impl Service {
         };
         let fresh = HeaderValue::from_static("no-cache, private");
         response.headers_mut().insert(CACHE_CONTROL, fresh);
+        response.headers_mut().insert(AUDIT_ID, audit::value(&name));
         Ok(response)
     }
 
     async fn carry_out(
         self,
         caller: Caller,
+        name: Text,
         head: Parts,
         body: Incoming,
     ) -> Result<Response<Answer>, Refused> {
@@ -83,7 +87,7 @@ impl Service {
                     let (api, now) = (stage.world.api(), stage.now());
                     serves(api, &request.resource, &version)?;
                     let view = View::of(api, &request.resource, &version, form, now);
-                    Ok::<_, Status>((view, stage.ask(&who.0, &who.1, *request)))
+                    Ok::<_, Status>((view, stage.ask((&who.0, &who.1), name, *request)))
                 });
                 let (view, answer) = asked.await??;
                 let (answer, remarks) = answer.ok_or(Gone)?;

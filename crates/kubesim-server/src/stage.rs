@@ -93,7 +93,7 @@ impl Stage {
     }
 
     /// Tells watchers and the recorder what happened.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let records = self.world.take_records();
         self.notes.keep(&mut self.world, &records);
         self.watchers.follow(&mut self.world);
@@ -129,15 +129,15 @@ impl Stage {
         })
     }
 
-    /// Carries out a request of this user and program.
+    /// Carries out a request of this user and program, which they know by the name `id`.
     pub(crate) fn ask(
         &mut self,
-        user: &Text,
-        agent: &str,
+        (user, agent): (&Text, &str),
+        id: Text,
         request: Request,
     ) -> Option<(Answer, Remarks)> {
         let client = self.client(user, agent);
-        self.world.ask(&client, request)
+        self.world.ask_named(&client, id, request)
     }
 
     /// The name in the world of a user's program.

@@ -1,6 +1,7 @@
 //! Clients from outside: their requests have a way of their own behind them, so the API carries
 //! them out at once and no link delays them. What they watch they follow in the API's history.
 
+use kubesim_model::Text;
 use kubesim_model::actor::RequestId;
 use kubesim_model::request::{Answer, Remarks, Request};
 use kubesim_model::resource::{ObjectKey, Resource};
@@ -16,10 +17,20 @@ impl World {
     /// Carries out a request of a client at this moment; also answers what it is told besides.
     /// `None` if there is no such client, or it does not live.
     pub fn ask(&mut self, client: &str, request: Request) -> Option<(Answer, Remarks)> {
+        self.ask_named(client, Text::default(), request)
+    }
+
+    /// The same of a request that its sender knows by this name: the record of it bears it.
+    pub fn ask_named(
+        &mut self,
+        client: &str,
+        name: Text,
+        request: Request,
+    ) -> Option<(Answer, Remarks)> {
         let actor = self.living_client(client)?;
         let incarnation = self.slots[actor].incarnation;
         self.cause = None;
-        let message = Message { id: NO_NUMBER, request, rule: None, cause: None };
+        let message = Message { id: NO_NUMBER, request, name, rule: None, cause: None };
         let (answer, cause) = self.carry_out(actor, incarnation, &message);
         self.record_learned(actor, &message.request, &answer, cause);
         Some((answer, std::mem::take(&mut self.remarks)))
