@@ -6,9 +6,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use shakedown::check::Outcome;
+use shakedown::cluster::{Served, Sim};
+use shakedown::history::Body;
+use shakedown::plan::{Selection, Trial, Workspace};
+use shakedown::run::record_trial;
+use shakedown::suite::Subject;
+use shakedown::suite::ways::Run;
 
 const EXAMPLE: &str = "examples/any-language";
 
@@ -152,11 +160,57 @@ fn a_bug_of_a_controller_in_python_is_caught() {
     assert!(failed.len() == 1 && failed[0]["id"] == "BUDGET-3", "{}", ran.told());
 }
 
+/// The trial of the scenario in `fixtures/served` with this subject.
+fn trial(subject: &str) -> Trial {
+    let workspace = Workspace::open(&["fixtures/served".into()], None).unwrap();
+    let subjects = vec![subject.to_owned()];
+    let selection = Selection { subjects, ..Selection::default() };
+    let mut trial = workspace.trials(&selection).unwrap().remove(0);
+    let mut subject = Subject::clone(&trial.subject);
+    if let Run::Command(run) = &mut subject.run {
+        // It stands beside the harness, which is not this process.
+        run.command[0] = program().to_str().unwrap().into();
+    }
+    trial.subject = Arc::new(subject);
+    trial
+}
+
+/// The reference controller as a program, which is there where the whole workspace is built.
+fn program() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_shakedown")).with_file_name("cloneset-kube")
+}
+
+#[test]
+fn a_served_cluster_says_what_the_simulation_says() {
+    let mut pairs = vec![("deployment", "deployment"), ("cloneset", "cloneset")];
+    match program().is_file() {
+        true => pairs.push(("cloneset-kube", "cloneset-command")),
+        false => eprintln!("not run: {} is not built", program().display()),
+    }
+    std::thread::scope(|scope| {
+        for (simulated, served) in pairs {
+            let trials = (trial(simulated), trial(served));
+            scope.spawn(move || {
+                let wanted = record_trial(&trials.0, false, &Sim).unwrap().judgement;
+                let judged = record_trial(&trials.1, false, &Served).unwrap();
+                let said = &judged.judgement;
+                assert_eq!(said.verdict, wanted.verdict, "{served}: {said:#?}");
+                assert_eq!(said.outcome, Outcome::Met, "{served}: {said:#?}");
+                // Who made each change is known, and who was told of it.
+                let mut events = judged.history.events.iter();
+                assert!(!events.any(|event| matches!(event.body, Body::Gap(_))), "{served}");
+            });
+        }
+    });
+}
+
 #[test]
 fn a_program_that_does_not_work_decides_nothing_and_is_quoted() {
+    let garbled = "[sh, -c, \"echo '{'; echo no such flag >&2; exit 2\"]";
     for (name, command, words) in [
         ("missing", "[no-such-controller]", "there is no `no-such-controller` on PATH"),
         ("elsewhere", "[./nowhere]", "there is no `./nowhere` in"),
+        ("garbled", garbled, "without asking the API for anything: {\\nno such flag"),
     ] {
         let place = Place::new(name);
         place.put("subject.yaml", "[python3, fleet.py]", command);
