@@ -183,10 +183,11 @@ pub(crate) struct RunArgs {
     /// How many seeds of each scenario
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) trials: u64,
-    /// Where to run: `sim`, `local` (a real control plane with simulated nodes), `kind` or
-    /// `kubeconfig` (a cluster that you mark for it)
-    #[arg(long, default_value = "sim", value_name = "NAME")]
-    pub(crate) provider: String,
+    /// Where to run: `sim`, `served` (the simulation behind HTTPS, in wall-clock time), `local` (a
+    /// real control plane with simulated nodes), `kind` or `kubeconfig` (a cluster that you mark
+    /// for it); if not given `sim`, and `served` for subjects that are programs beside the cluster
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
     #[command(flatten)]
     pub(crate) real: ProviderArgs,
     /// How many trials run side by side; all cores if not given

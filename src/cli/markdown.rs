@@ -55,9 +55,10 @@ pub(super) fn steps(steps: &[&Topic]) -> String {
 /// `subjects.md`.
 pub(super) fn subjects(ways: &[&Topic]) -> String {
     let intro = "A subject file says under `run` how the controller under test is run. A provider \
-                 that can't run it so skips its trials and says why: in the simulation nothing runs \
-                 beside the cluster and no image runs; `local` has simulated nodes, so that no image \
-                 runs there either.";
+                 that can't run it so skips its trials and says why: nothing runs beside `sim`, which has \
+                 no address; `served` is the same simulation with one, and stands in for `sim` where \
+                 no `--provider` is given. Nodes are simulated in both and in `local`, so that no \
+                 image runs there.";
     let mut text = head("Ways to run a subject", intro, ways);
     ways.iter().for_each(|topic| text.push_str(&section(topic)));
     text

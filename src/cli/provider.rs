@@ -9,9 +9,18 @@ use super::cleanup::told;
 use super::exit_code::Exit;
 use super::terminal::Terminal;
 use crate::cluster::{
-    Kind, KindOptions, Kubeconfig, KubeconfigOptions, Local, Provider, Sim, heal_left_behind,
+    Kind, KindOptions, Kubeconfig, KubeconfigOptions, Local, Provider, Served, Sim, Simulation,
+    heal_left_behind,
 };
 use crate::plan::Trial;
+
+/// Where trials run; `named` is what the command line says.
+pub(super) fn chosen(named: Option<&str>, args: &ProviderArgs) -> Result<Box<dyn Provider>, Exit> {
+    match named {
+        None if args.timings == Timings::Standard => Ok(Box::new(Simulation)),
+        named => provider(named.unwrap_or("sim"), args),
+    }
+}
 
 /// The provider of this name.
 pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provider>, Exit> {
@@ -21,6 +30,7 @@ pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provid
     }
     match name {
         "sim" => Ok(Box::new(Sim)),
+        "served" => Ok(Box::new(Served)),
         "local" => match Local::new(args.k8s_bin.as_deref()) {
             Ok(local) => Ok(Box::new(local)),
             Err(error) => {
@@ -44,7 +54,7 @@ pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provid
         }
         "kubeconfig" => kubeconfig(args),
         _ => {
-            let help = "this version has `sim`, `local`, `kind` and `kubeconfig`";
+            let help = "this version has `sim`, `served`, `local`, `kind` and `kubeconfig`";
             Terminal.error(format!("there is no provider `{name}`"), help);
             Err(Exit::Usage)
         }
@@ -54,8 +64,9 @@ pub(super) fn provider(name: &str, args: &ProviderArgs) -> Result<Box<dyn Provid
 /// Says which checks of these trials will stay undecided, before time is spent on them.
 pub(super) fn note_undecidable(trials: &[Trial], provider: &dyn Provider) {
     let mut checks: BTreeMap<&str, BTreeSet<Text>> = BTreeMap::new();
-    let able = trials.iter().filter(|trial| trial.skipped(provider).is_none());
-    for (check, lack) in able.flat_map(|trial| trial.undecidable(provider)) {
+    let able = trials.iter().map(|trial| (trial, trial.runs_on(provider)));
+    let able = able.filter(|(trial, provider)| trial.skipped(*provider).is_none());
+    for (check, lack) in able.flat_map(|(trial, provider)| trial.undecidable(provider)) {
         checks.entry(lack).or_default().insert(check);
     }
     for (lack, checks) in checks {

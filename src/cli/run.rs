@@ -7,7 +7,7 @@ use super::args::{Format, RunArgs};
 use super::catalogue;
 use super::exit_code::Exit;
 use super::progress::Progress;
-use super::provider::{note_undecidable, provider};
+use super::provider::{chosen, note_undecidable};
 use super::terminal::Terminal;
 use crate::check::{Blame, Outcome};
 use crate::cluster::Provider;
@@ -23,7 +23,7 @@ pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Runs what `args` say.
 pub(super) fn command(args: &RunArgs, detail: Detail) -> Exit {
-    let provider = match provider(&args.provider, &args.real) {
+    let provider = match chosen(args.provider.as_deref(), &args.real) {
         Ok(provider) => provider,
         Err(exit) => return exit,
     };
@@ -104,8 +104,10 @@ fn conduct(
         Event::RunStarted { .. } | Event::TrialStarted { .. } => {}
         Event::TrialFinished { index, outcome, .. } => {
             let trial = &trials[index];
-            let folder = writing.trial(trial, outcome, provider);
-            let report = TrialReport::new(trial, outcome, folder);
+            let own = trial.runs_on(provider);
+            let folder = writing.trial(trial, outcome, own);
+            let mut report = TrialReport::new(trial, outcome, folder);
+            report.provider = (own.name() != provider.name()).then(|| own.name().to_owned());
             progress.finished(report.outcome);
             reports.push(report);
         }

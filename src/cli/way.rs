@@ -13,6 +13,9 @@ const COMMAND: &[&str] = &[
      is the subject's name; so `identities` say `system:serviceaccount:shakedown-system:NAME`.",
     "`controller-crash` kills its process group and `controller-pause` stops it. What it prints is \
      written to `NAME.log` in the folder of the trial.",
+    "The program's time is the wall clock's, and so is its cluster's: a trial takes as long as it \
+     says, and no two are the same to the byte. Without `--provider` the cluster is `served`, \
+     where everybody may do everything: `permissions` are held against a real API server only.",
 ];
 
 const IMAGE: &[&str] = &[

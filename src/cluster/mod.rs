@@ -32,4 +32,5 @@ pub use provider::{
 pub use real::sweep_folders;
 pub(crate) use real::{Credentials, Endpoint, Folder};
 pub(crate) use served::Recording;
+pub use served::{Served, Simulation};
 pub use sim::Sim;

@@ -17,7 +17,7 @@ use crate::history::{Body, Clock};
 
 /// Makes clusters of one kind.
 pub trait Provider: Send + Sync {
-    /// `sim`, `local`, `kind` or `kubeconfig`.
+    /// `sim`, `served`, `local`, `kind` or `kubeconfig`.
     fn name(&self) -> &'static str;
 
     /// The one version of Kubernetes that it has, e.g. `1.36`; `None` if it takes any.
@@ -45,6 +45,11 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// What the environment lacks.
     fn provision(&self, spec: &ClusterSpec) -> Result<Box<dyn Cluster>, ClusterError>;
+
+    /// Who runs the subjects that it can't run; `None` if they are skipped.
+    fn stand_in(&self) -> Option<&dyn Provider> {
+        None
+    }
 
     /// What is to be told of its clusters that concerns no trial, since the last call.
     fn notes(&self) -> Vec<String> {

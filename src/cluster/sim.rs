@@ -19,12 +19,12 @@ use crate::history::Clock;
 pub struct Sim;
 
 /// Who sends the requests of steps: the user of an administrator's kubeconfig (kubeadm v1.36).
-const OPERATOR: &str = "kubectl";
+pub(super) const OPERATOR: &str = "kubectl";
 pub(super) const OPERATOR_USER: &str = "kubernetes-admin";
 pub(super) const OPERATOR_AGENT: &str = "kubectl/v1.36";
 
 /// What is simulated.
-const VERSION: &str = "1.36";
+pub(super) const VERSION: &str = "1.36";
 
 impl Provider for Sim {
     fn name(&self) -> &'static str {
@@ -50,14 +50,19 @@ impl Provider for Sim {
     }
 
     fn provision(&self, spec: &ClusterSpec) -> Result<Box<dyn Cluster>, ClusterError> {
-        let mut config = WorldConfig::new(spec.seed, 0);
-        config.nodes = spec.nodes.iter().map(node_config).collect();
-        config.bugs = spec.bugs.clone();
-        config.record_deliveries_of = spec.record_deliveries_of.clone();
-        let mut world = World::new(config);
+        let mut world = World::new(world_config(spec));
         world.add_client(OPERATOR, OPERATOR_USER, OPERATOR_AGENT);
         Ok(Box::new(SimCluster::new(spec.seed, world)))
     }
+}
+
+/// The world that a cluster is to be.
+pub(super) fn world_config(spec: &ClusterSpec) -> WorldConfig {
+    let mut config = WorldConfig::new(spec.seed, 0);
+    config.nodes = spec.nodes.iter().map(node_config).collect();
+    config.bugs.clone_from(&spec.bugs);
+    config.record_deliveries_of.clone_from(&spec.record_deliveries_of);
+    config
 }
 
 pub(super) fn node_config(node: &NodeSpec) -> NodeConfig {
@@ -132,7 +137,7 @@ fn step(world: &mut World, until: Millis, stop: &mut dyn FnMut(&mut World) -> bo
 }
 
 /// Collects the answers that have come. Answers whether there were any.
-fn collect_answers(
+pub(super) fn collect_answers(
     world: &mut World,
     pending: &mut Vec<(Ticket, u64)>,
     answers: &mut BTreeMap<Ticket, Answer>,

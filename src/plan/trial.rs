@@ -118,7 +118,9 @@ impl Trial {
         let need = self.needed_to_run().filter(|need| !have.has(*need));
         if let Some(need) = need {
             let subject = &self.subject.name.value;
-            return Some(format!("`{name}` lacks `{need}`, which the subject `{subject}` needs"));
+            let needs = format!("`{name}` lacks `{need}`, which the subject `{subject}` needs");
+            let beside = need == Capability::Commands;
+            return Some(needs + if beside { "; `--provider served` has it" } else { "" });
         }
         if let Some(version) = self.other_version(provider) {
             return Some(version);
@@ -151,6 +153,15 @@ impl Trial {
             .iter()
             .flat_map(|check| lacks(check).into_iter().map(move |need| (name(check), need)));
         each.collect()
+    }
+
+    /// The provider that runs it when `chosen` is asked to: another one, if `chosen` leaves such
+    /// subjects to it.
+    pub fn runs_on<'p>(&self, chosen: &'p dyn Provider) -> &'p dyn Provider {
+        let Some(need) = self.needed_to_run() else { return chosen };
+        let runs = |provider: &&dyn Provider| provider.capabilities().has(need);
+        let other = chosen.stand_in().filter(runs);
+        if runs(&chosen) { chosen } else { other.unwrap_or(chosen) }
     }
 
     /// What a provider must be able to do to run the subject.

@@ -78,6 +78,9 @@ pub struct TrialReport {
     /// Its folder, relative to the run's; none if nothing was written for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// The provider, if it is another than the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The stored history or plan that it was made of, where nothing new was planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<String>,
@@ -139,6 +142,7 @@ impl TrialReport {
             name: trial.name(),
             logs: logs.iter().filter(|_| folder.is_some()).map(log_name).collect(),
             folder,
+            provider: None,
             history: None,
             scenario: trial.scenario.name.to_string(),
             file: trial.source.path.to_string(),
@@ -159,6 +163,11 @@ impl TrialReport {
             true => format!("{}/{}", self.scenario, self.subject),
             false => format!("{}/{}/{}", self.scenario, self.params, self.subject),
         }
+    }
+
+    /// How long it lasted, in milliseconds of its cluster's time; 0 if it was not run.
+    pub fn lasted(&self) -> u64 {
+        self.judgement.as_ref().map_or(0, |judgement| judgement.ended)
     }
 
     /// Everything that makes it undecided, without repetition.

@@ -32,6 +32,7 @@ pub fn render(report: &RunReport, folder: Option<&str>, detail: Detail) -> Strin
     text.push_str(&expectations(&report.never_failed));
     if detail != Detail::Quiet {
         text.push_str(&skipped(report));
+        text.push_str(&served(report));
     }
     let nothing_wrong = report.counts.unexpected + report.counts.unknown == 0
         && report.never_failed.is_empty()
@@ -68,7 +69,7 @@ fn rows(trials: &[TrialReport], detail: Detail) -> Vec<Row<'_>> {
         if detail == Detail::Quiet && matches!(trial.outcome, Outcome::Met | Outcome::Skipped) {
             continue;
         }
-        let ended = trial.judgement.as_ref().map_or(0, |judgement| judgement.ended);
+        let ended = trial.lasted();
         let same = |row: &&mut Row<'_>| {
             let first = row.first;
             detail != Detail::Verbose
@@ -238,6 +239,22 @@ fn skipped(report: &RunReport) -> String {
     if text.is_empty() { text } else { text + "\n" }
 }
 
+/// That the time of some trials was not virtual, though what they ran in was simulated.
+fn served(report: &RunReport) -> String {
+    let is_served = |trial: &&TrialReport| {
+        let provider = trial.provider.as_ref().unwrap_or(&report.provider);
+        provider == "served" && trial.lasted() > 0
+    };
+    match report.trials.iter().filter(is_served).count() {
+        0 => String::new(),
+        number => {
+            let trials = count(number, "trial");
+            let what = "in wall-clock time, so not bit-exact: a replay may go another way";
+            styled(DIM, format!("- {trials} on `served`, {what}")) + "\n\n"
+        }
+    }
+}
+
 fn sum(report: &RunReport, folder: Option<&str>) -> String {
     let counts = report.counts;
     let mut parts = Vec::new();
@@ -254,8 +271,8 @@ fn sum(report: &RunReport, folder: Option<&str>) -> String {
     if parts.is_empty() {
         parts.push("nothing was run".to_owned());
     }
-    let virtual_time: u64 =
-        report.trials.iter().filter_map(|trial| trial.judgement.as_ref()).map(|j| j.ended).sum();
+    let simulated = report.trials.iter().filter(|trial| trial.provider.is_none());
+    let virtual_time: u64 = simulated.map(TrialReport::lasted).sum();
     let trials = styled(BOLD, count(report.trials.len(), "trial"));
     let lasted = match report.provider.as_str() {
         "sim" if virtual_time > 0 => format!(" ({} of virtual time)", span(virtual_time)),

@@ -125,7 +125,8 @@ impl<'a> Shared<'a> {
     }
 
     fn outcome(&self, trial: &Trial) -> TrialOutcome {
-        if let Some(reason) = trial.skipped(self.provider) {
+        let provider = trial.runs_on(self.provider);
+        if let Some(reason) = trial.skipped(provider) {
             return TrialOutcome::Skipped(reason);
         }
         match self.baseline(trial) {
@@ -135,7 +136,7 @@ impl<'a> Shared<'a> {
             }
             Some(Ok(None)) | None => {}
         }
-        match record_trial(trial, false, self.provider) {
+        match record_trial(trial, false, provider) {
             Ok(result) => TrialOutcome::Judged(Box::new(result)),
             Err(error) => TrialOutcome::Environment(error.to_string()),
         }
@@ -150,8 +151,9 @@ impl<'a> Shared<'a> {
         let first = &self.trials[*self.first.get(&case)?];
         let cell = self.baselines.get(&case)?;
         Some(cell.get_or_init(|| {
-            let result = record_trial(first, true, self.provider)?;
-            Ok((!is_sound(&result, &first.undecidable(self.provider))).then_some(result))
+            let provider = first.runs_on(self.provider);
+            let result = record_trial(first, true, provider)?;
+            Ok((!is_sound(&result, &first.undecidable(provider))).then_some(result))
         }))
     }
 }

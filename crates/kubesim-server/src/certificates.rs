@@ -59,7 +59,9 @@ impl Authority {
         self.signed(params)
     }
 
-    fn signed(&self, params: CertificateParams) -> Result<Pair, rcgen::Error> {
+    fn signed(&self, mut params: CertificateParams) -> Result<Pair, rcgen::Error> {
+        // OpenSSL wants it where it is strict, as in Python since 3.13.
+        params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.0)?;
         Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })

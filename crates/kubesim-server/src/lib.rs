@@ -13,6 +13,7 @@
 //! them too.
 
 mod admittance;
+mod audit;
 mod certificates;
 mod clock;
 mod courier;

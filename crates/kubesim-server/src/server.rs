@@ -201,6 +201,22 @@ impl Server {
         self.began
     }
 
+    /// Does something with the world, at the time that it is there, and answers what came of it;
+    /// `None` if the world has failed. What happened until then is told to the recorder before.
+    pub fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut World) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, comes) = channel();
+        self.hub.tell(move |stage| {
+            let came = act(&mut stage.world);
+            stage.settle();
+            // Whoever asked waits for it.
+            let _ = answer.send(came);
+        });
+        comes.recv().ok()
+    }
+
     /// Ends it: connections break, time stands still. The world as it is then; `None` if it failed.
     pub fn stop(mut self) -> Option<World> {
         self.end()

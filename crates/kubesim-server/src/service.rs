@@ -19,6 +19,7 @@ use kubesim_model::resource::Resource;
 use tokio::time::timeout;
 
 use crate::admittance::{acting, bearer};
+use crate::audit::{self, AUDIT_ID};
 use crate::courier::Courier;
 use crate::hub::{Gone, Hub};
 use crate::logs::Wanted;
@@ -53,7 +54,8 @@ impl Service {
         request: Request<Incoming>,
     ) -> Result<Response<Answer>, Gone> {
         let (head, body) = request.into_parts();
-        let mut response = match self.carry_out(caller, head, body).await {
+        let name = audit::name(&head.headers);
+        let mut response = match self.carry_out(caller, name.clone(), head, body).await {
             Ok(answer) => answer,
             Err(Refused::With(status)) => refusal(&status),
             Err(Refused::Gone(Gone)) => {
@@ -63,12 +65,14 @@ impl Service {
         };
         let fresh = HeaderValue::from_static("no-cache, private");
         response.headers_mut().insert(CACHE_CONTROL, fresh);
+        response.headers_mut().insert(AUDIT_ID, audit::value(&name));
         Ok(response)
     }
 
     async fn carry_out(
         self,
         caller: Caller,
+        name: Text,
         head: Parts,
         body: Incoming,
     ) -> Result<Response<Answer>, Refused> {
@@ -86,7 +90,8 @@ impl Service {
             }
             Call::Request { version, form, request } => {
                 let verb = request.verb;
-                let asked = timeout(ENDS_WITHIN, self.ask(who, (version, form), *request)).await;
+                let asked =
+                    timeout(ENDS_WITHIN, self.ask(who, name, (version, form), *request)).await;
                 let late = "Timeout: request did not complete within requested timeout - context \
                             deadline exceeded";
                 let (view, (answer, remarks)) =
@@ -107,19 +112,20 @@ impl Service {
     async fn ask(
         &self,
         who: (Text, String),
+        name: Text,
         (version, form): (String, Form),
         request: Wish,
     ) -> Result<(View, (kubesim_model::request::Answer, Remarks)), Refused> {
-        let asking = Arc::new((who, version, request));
+        let asking = Arc::new((who, name, version, request));
         let mut attempt = Attempt::default();
         loop {
             let asking = asking.clone();
             let asked = self.hub.on(move |stage| {
-                let ((user, agent), version, request) = &*asking;
+                let ((user, agent), name, version, request) = &*asking;
                 let (api, now) = (stage.world.api(), stage.now());
                 serves(api, &request.resource, version)?;
                 let view = View::of(api, &request.resource, version, form, now);
-                let asked = stage.attempt((user, agent), request, &mut attempt);
+                let asked = stage.attempt((user, agent), name, request, &mut attempt);
                 Ok::<_, Status>((view, asked, attempt))
             });
             let (view, asked, tried) = asked.await??;

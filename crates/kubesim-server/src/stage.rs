@@ -119,7 +119,7 @@ impl Stage {
     }
 
     /// Tells watchers and the recorder what happened.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let records = self.world.take_records();
         self.notes.keep(&mut self.world, &records);
         self.watchers.follow(&mut self.world);
@@ -155,15 +155,17 @@ impl Stage {
         })
     }
 
-    /// Carries out a request of this user and program, unless webhooks are to be called first.
+    /// Carries out a request of this user and program, which they know by this name, unless
+    /// webhooks are to be called first.
     pub(crate) fn attempt(
         &mut self,
         (user, agent): (&Text, &str),
+        name: &Text,
         request: &Request,
         attempt: &mut Attempt,
     ) -> Option<Asked> {
         let client = self.client(user, agent);
-        self.world.attempt(&client, request, attempt)
+        self.world.attempt(&client, name, request, attempt)
     }
 
     /// The name in the world of a user's program.

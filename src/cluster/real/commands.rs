@@ -27,6 +27,10 @@ const FIRST_BACK_OFF: Millis = 10_000;
 const LONGEST_BACK_OFF: Millis = 300_000;
 const FORGIVEN_AFTER: Millis = 600_000;
 
+/// How often a program may end by itself before it has asked for anything: one that ends for want
+/// of something has asked for it.
+const SILENT_ENDS: u32 = 3;
+
 /// How a program is started.
 pub(super) struct Start<'a> {
     pub(super) name: &'a Text,
@@ -51,7 +55,7 @@ struct Command {
     ends: u32,
     /// When it is started again.
     restart: Option<Millis>,
-    /// Why it could not be started again.
+    /// Why it is not started again.
     trouble: Option<String>,
     /// For its kubeconfig and what it prints.
     _folder: Folder,
@@ -175,6 +179,11 @@ impl Command {
             };
             self.ends += 1;
             self.restart = Some(now + wait);
+            if self.ends >= SILENT_ENDS && !self.has_come {
+                let (name, words) = (&self.event.actor, self.process.last_words());
+                let what = "has ended again and again without asking the API for anything";
+                self.trouble = Some(format!("the subject `{name}` {what}: {words}"));
+            }
             return self.turned(ActorPhase::Crashed);
         }
         if self.restart.is_some_and(|at| at <= now) {
@@ -324,6 +333,19 @@ mod tests {
         assert_eq!(attended(&mut commands, 200), Some((ActorPhase::Crashed, 2)));
         assert_eq!(attended(&mut commands, 10_199), None);
         assert_eq!(attended(&mut commands, 10_200), Some((ActorPhase::Started, 3)));
+    }
+
+    #[test]
+    fn what_ends_again_and_again_without_a_request_is_quoted() {
+        let ends_at = [0, 0, 100, 10_100, 10_200];
+        let (mut silent, _folder) = running("echo the flag --x is unknown; exit 2");
+        assert!(ends_at.into_iter().all(|now| attended(&mut silent, now).is_none()));
+        let trouble = silent.trouble().unwrap();
+        assert!(trouble.contains("`c`") && trouble.contains("--x is unknown"), "{trouble}");
+        let (mut heard, _folder) = running("exit 2");
+        assert!(heard.arrived("c", &"agent".into()).is_some());
+        let _ = ends_at.map(|now| attended(&mut heard, now));
+        assert_eq!(heard.trouble(), None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ const LOG_LINES: i64 = 5_000;
 
 /// The programs that were installed.
 #[derive(Default)]
-pub(super) struct Programs {
+pub(in crate::cluster) struct Programs {
     tasks: Tasks,
     commands: Commands,
     deployed: Deployed,
@@ -34,16 +34,16 @@ pub(super) struct Programs {
 
 /// What came of an installation.
 #[derive(Default)]
-pub(super) struct Installed {
+pub(in crate::cluster) struct Installed {
     /// Users, user agents and what they are called. An empty user agent stands for all.
-    pub(super) names: Vec<(Text, Text, Text)>,
+    pub(in crate::cluster) names: Vec<(Text, Text, Text)>,
     /// Who has started, as far as that is known before they ask for something.
-    pub(super) started: Option<ActorEvent>,
+    pub(in crate::cluster) started: Option<ActorEvent>,
 }
 
 impl Programs {
     /// Installs a program on the API server that `kubeconfig` leads to.
-    pub(super) fn install(
+    pub(in crate::cluster) fn install(
         &mut self,
         (api, proxy): (&Api, Option<&Proxy>),
         kubeconfig: &Utf8Path,
@@ -84,7 +84,7 @@ impl Programs {
     }
 
     /// Which incarnation of a program lives; `None` if there is no such program.
-    pub(super) fn incarnation(&self, name: &str) -> Option<u32> {
+    pub(in crate::cluster) fn incarnation(&self, name: &str) -> Option<u32> {
         let task = self.tasks.incarnation(name);
         let process =
             || self.commands.incarnation(name).or_else(|| self.deployed.incarnation(name));
@@ -93,13 +93,17 @@ impl Programs {
 
     /// Whether a program is one of these, and reaches the API through the proxy if there is one:
     /// one in the cluster if the proxy is reached from there.
-    pub(super) fn passes(&self, name: &str, proxy: &Proxy) -> bool {
+    pub(in crate::cluster) fn passes(&self, name: &str, proxy: &Proxy) -> bool {
         let is_beside = self.tasks.incarnation(name).or_else(|| self.commands.incarnation(name));
         is_beside.is_some() || proxy.inside().is_some() && self.deployed.incarnation(name).is_some()
     }
 
     /// A request of a program was seen; what is to be told, if it is the first.
-    pub(super) fn arrived(&mut self, name: &str, user_agent: &Text) -> Option<ActorEvent> {
+    pub(in crate::cluster) fn arrived(
+        &mut self,
+        name: &str,
+        user_agent: &Text,
+    ) -> Option<ActorEvent> {
         let command = self.commands.arrived(name, user_agent);
         command.or_else(|| self.deployed.arrived(name, user_agent))
     }
@@ -120,12 +124,12 @@ impl Programs {
     }
 
     /// Starts those again that ended by themselves.
-    pub(super) fn attend(&mut self, now: Millis) -> Vec<ActorEvent> {
+    pub(in crate::cluster) fn attend(&mut self, now: Millis) -> Vec<ActorEvent> {
         self.commands.attend(now)
     }
 
     /// Why one of them can't be started again.
-    pub(super) fn trouble(&self) -> Option<String> {
+    pub(in crate::cluster) fn trouble(&self) -> Option<String> {
         self.commands.trouble()
     }
 
@@ -133,17 +137,26 @@ impl Programs {
     pub(super) fn pull(
         &mut self,
         lever: &Lever,
-        (api, proxy): (&Api, Option<&Proxy>),
+        ways: (&Api, Option<&Proxy>),
         ground: &mut dyn Ground,
         now: Millis,
     ) -> Option<Result<(Touched, Vec<ActorEvent>), LeverError>> {
-        let task = self.tasks.pull(lever, (api, proxy));
-        let process = task.or_else(|| self.commands.pull(lever, now));
-        process.map(Ok).or_else(|| self.deployed.pull(lever, ground))
+        let beside = self.pull_beside(lever, ways, now);
+        beside.map(Ok).or_else(|| self.deployed.pull(lever, ground))
+    }
+
+    /// The same of one that runs on this machine.
+    pub(in crate::cluster) fn pull_beside(
+        &mut self,
+        lever: &Lever,
+        ways: (&Api, Option<&Proxy>),
+        now: Millis,
+    ) -> Option<(Touched, Vec<ActorEvent>)> {
+        self.tasks.pull(lever, ways).or_else(|| self.commands.pull(lever, now))
     }
 
     /// What they printed.
-    pub(super) fn logs(&self, api: &Api) -> Vec<ProgramLog> {
+    pub(in crate::cluster) fn logs(&self, api: &Api) -> Vec<ProgramLog> {
         let files = self.commands.logs().map(|(program, path)| {
             // One that can't be read is empty.
             let text = std::fs::read(path).unwrap_or_default();

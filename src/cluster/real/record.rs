@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use kubesim_model::request::Verb;
+use kubesim_model::request::{self, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, object};
@@ -41,11 +41,11 @@ pub(super) struct Recorder {
 
 /// What is known of a request beside what the log tells.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mark {
+pub(in crate::cluster) struct Mark {
     /// In which incarnation its actor sent it.
-    pub(super) incarnation: Option<u32>,
+    pub(in crate::cluster) incarnation: Option<u32>,
     /// Whether a fault has to do with it.
-    pub(super) injected: bool,
+    pub(in crate::cluster) injected: bool,
 }
 
 struct Waiting {
@@ -258,7 +258,7 @@ impl Recorder {
 }
 
 /// What the simulation calls whoever has this user.
-pub(super) fn name_of(user: &Text, user_agent: &Text) -> Text {
+pub(in crate::cluster) fn name_of(user: &Text, user_agent: &Text) -> Text {
     match user.as_str() {
         "system:kube-scheduler" => Text::new_static("scheduler"),
         "kubernetes-admin" => {
@@ -347,6 +347,27 @@ fn is_bound(change: &Change) -> bool {
         pod.as_ref().is_some_and(|pod| !pod["spec"]["nodeName"].str().is_empty())
     };
     !has(&change.before) && has(&change.after)
+}
+
+/// A request that a fault refused before it reached the API server.
+pub(in crate::cluster) fn refused(
+    (actor, incarnation): (Text, u32),
+    request: &request::Request,
+    status: &Status,
+) -> RequestEvent {
+    RequestEvent {
+        actor,
+        incarnation,
+        verb: request.verb,
+        resource: request.resource.clone(),
+        key: request.key.clone(),
+        subresource: request.subresource.clone(),
+        code: status.code,
+        reason: status.reason.clone(),
+        message: status.message.clone(),
+        injected: true,
+        changes: Vec::new(),
+    }
 }
 
 /// A change as the request of somebody who is not known.

@@ -14,11 +14,11 @@ use super::cluster::{RealCluster, now};
 use super::ground::Component;
 use super::limits::is_of_the_system;
 use super::proxy::{Happened, Who};
-use super::record::{Mark, Recorded, unclaimed};
+use super::record::{Mark, Recorded, refused, unclaimed};
 use super::watch::AGENT;
 use crate::cluster::sim_record::observation;
 use crate::cluster::{ClusterError, Lever, Observation};
-use crate::history::{Body, Change, Delivery, Gap, RequestEvent};
+use crate::history::{Body, Change, Delivery, Gap};
 
 /// How long before the beginning of a trial requests were answered that may belong to changes that
 /// are seen in it, in milliseconds.
@@ -216,20 +216,8 @@ impl RealCluster {
                     self.recorder.mark(id, Mark { incarnation, injected });
                 }
                 Happened::Refused { who, request, status, at } => {
-                    for (actor, incarnation) in self.incarnations(&who) {
-                        let event = RequestEvent {
-                            actor,
-                            incarnation,
-                            verb: request.verb,
-                            resource: request.resource.clone(),
-                            key: request.key.clone(),
-                            subresource: request.subresource.clone(),
-                            code: status.code,
-                            reason: status.reason.clone(),
-                            message: status.message.clone(),
-                            injected: true,
-                            changes: Vec::new(),
-                        };
+                    for whom in self.incarnations(&who) {
+                        let event = refused(whom, &request, &status);
                         self.observe(at, Body::Request(Box::new(event)));
                     }
                 }
@@ -294,7 +282,7 @@ fn staff_of_kubernetes() -> impl Iterator<Item = (Text, Text, Text)> {
 }
 
 /// Nothing is judged by leases and Events, and secrets are nobody's business.
-pub(super) fn is_followed(resource: &Resource) -> bool {
+pub(in crate::cluster) fn is_followed(resource: &Resource) -> bool {
     ![Resource::LEASES, Resource::EVENTS, Resource::SECRETS].contains(resource)
 }
 

@@ -24,6 +24,8 @@ const CLIENT_TIMEOUT: Millis = 10_000;
 pub(super) struct Message {
     pub(super) id: RequestId,
     pub(super) request: Request,
+    /// By what name its sender knows it, if he is from outside.
+    pub(super) name: Text,
     pub(super) rule: Option<(Text, RequestEffect)>,
     pub(super) cause: Option<u64>,
 }
@@ -64,7 +66,8 @@ impl World {
             delay += more;
         }
         let (tie, incarnation) = (slot.link.bits(), slot.incarnation);
-        let message = Message { id, request, rule, cause: self.cause };
+        let name = Text::default();
+        let message = Message { id, request, name, rule, cause: self.cause };
         let due = Due::Request(actor, incarnation, Box::new(message));
         self.queue.book(self.now + delay, tie, due);
     }
@@ -189,6 +192,7 @@ impl World {
             Err(status) => (status.code, status.reason.clone(), status.message.clone()),
         };
         let record = RequestRecord {
+            id: message.name.clone(),
             actor: slot.name.clone(),
             incarnation,
             verb: request.verb,

@@ -1,6 +1,7 @@
 //! Clients from outside: their requests have a way of their own behind them, so the API carries
 //! them out at once and no link delays them. What they watch they follow in the API's history.
 
+use kubesim_model::Text;
 use kubesim_model::actor::RequestId;
 use kubesim_model::request::{Answer, Remarks, Request};
 use kubesim_model::resource::{ObjectKey, Resource};
@@ -26,25 +27,27 @@ impl World {
     /// Carries out a request of a client at this moment, without asking webhooks; also answers what
     /// it is told besides. `None` if there is no such client, or it does not live.
     pub fn ask(&mut self, client: &str, request: Request) -> Option<(Answer, Remarks)> {
-        match self.attempt(client, &request, &mut Attempt::exempt())? {
+        match self.attempt(client, &Text::default(), &request, &mut Attempt::exempt())? {
             Asked::Answered(answer, remarks) => Some((answer, remarks)),
             Asked::Waits(_) => None,
         }
     }
 
-    /// The same, unless webhooks have to be called first. Then nothing has happened, and the request
-    /// is to be attempted again with what came of the calls.
+    /// The same of a request that its sender knows by this name, which the record of it bears, unless
+    /// webhooks have to be called first. Then nothing has happened, and the request is to be
+    /// attempted again with what came of the calls.
     pub fn attempt(
         &mut self,
         client: &str,
+        name: &Text,
         request: &Request,
         attempt: &mut Attempt,
     ) -> Option<Asked> {
         let actor = self.living_client(client)?;
         let incarnation = self.slots[actor].incarnation;
         self.cause = None;
-        let request = request.clone();
-        let message = Message { id: NO_NUMBER, request, rule: None, cause: None };
+        let (name, request) = (name.clone(), request.clone());
+        let message = Message { id: NO_NUMBER, request, name, rule: None, cause: None };
         let (answer, cause) = match self.carry_out(actor, incarnation, &message, attempt) {
             Ok(done) => done,
             Err(errands) => return Some(Asked::Waits(errands)),

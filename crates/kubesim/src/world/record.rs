@@ -90,6 +90,8 @@ pub enum HostRecord {
 /// A request and what it did.
 #[derive(Clone, Debug)]
 pub struct RequestRecord {
+    /// The name by which its sender knows it (`Audit-ID`); empty for actors of the world.
+    pub id: Text,
     /// Who asked.
     pub actor: Text,
     /// Which incarnation.

@@ -6,10 +6,11 @@ use camino::Utf8Path;
 use hyper::service::service_fn;
 use kubesim_model::Text;
 use kubesim_model::resource::Resource;
-use kubesim_server::{Door, Listener};
+use kubesim_server::{Authority, Door, Listener};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 use super::super::api::Api;
 use super::super::ground::Component;
@@ -23,7 +24,8 @@ use crate::cluster::{ClusterError, Lever, LeverError, Touched};
 pub(in crate::cluster) struct Proxy {
     gate: Gate,
     endpoint: Endpoint,
-    certificate: CertificateDer<'static>,
+    /// The certificate of who signed its own.
+    root: CertificateDer<'static>,
     /// Where programs in the cluster reach it, if they do: a host and a port.
     inside: Option<(Text, u16)>,
 }
@@ -35,10 +37,11 @@ impl Proxy {
     /// # Errors
     /// There is no free port, or no certificate can be made.
     pub(in crate::cluster) fn start(api: &Api, place: &str) -> Result<Proxy, ClusterError> {
-        let names = ["127.0.0.1", "localhost"].map(str::to_owned).to_vec();
-        let made = rcgen::generate_simple_self_signed(names).map_err(|error| failed(&error))?;
-        let (certificate, authority) = (made.cert.der().clone(), made.cert.pem());
-        let door = Door::new(&authority, &made.signing_key.serialize_pem(), None);
+        let authority = Authority::new().map_err(|error| failed(&error))?;
+        let made = authority.server().map_err(|error| failed(&error))?;
+        let authority = authority.pem().into_bytes();
+        let root = CertificateDer::from_pem_slice(&authority).map_err(|error| failed(&error))?;
+        let door = Door::new(&made.certificate, &made.key, None);
         let door = door.map_err(|error| failed(&error))?;
         let gate = Gate::new(Text::new(place));
         let served = Served::new(api, &gate)?;
@@ -46,9 +49,8 @@ impl Proxy {
         let listener = bound.map_err(|error| failed(&error))?;
         let address: SocketAddr = listener.local_addr().map_err(|error| failed(&error))?;
         api.runtime.spawn(serve(served, door, listener));
-        let (server, authority) = (format!("https://{address}"), authority.into_bytes());
-        let (endpoint, inside) = (Endpoint { server, authority }, None);
-        Ok(Proxy { gate, endpoint, certificate, inside })
+        let endpoint = Endpoint { server: format!("https://{address}"), authority };
+        Ok(Proxy { gate, endpoint, root, inside: None })
     }
 
     /// Opens another door: a socket of this machine, with a certificate and its key in PEM.
@@ -144,7 +146,7 @@ impl Proxy {
     ) -> Result<kube::Config, ClusterError> {
         let url = self.endpoint.server.parse::<http::Uri>().map_err(|error| failed(&error))?;
         let mut config = kube::Config::new(url);
-        config.root_cert = Some(vec![self.certificate.to_vec()]);
+        config.root_cert = Some(vec![self.root.to_vec()]);
         config.auth_info.token = Some(token.into());
         config.default_retry = false;
         Ok(config)
@@ -212,7 +214,7 @@ impl Proxy {
     }
 
     /// What happened since the last call, in order.
-    pub(in crate::cluster::real) fn take(&self) -> Vec<Happened> {
+    pub(in crate::cluster) fn take(&self) -> Vec<Happened> {
         self.gate.take()
     }
 }

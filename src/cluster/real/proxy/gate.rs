@@ -28,7 +28,7 @@ pub(in crate::cluster::real) struct Guest {
 
 /// Who asks or is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cluster::real) enum Who {
+pub(in crate::cluster) enum Who {
     /// An actor, in this incarnation.
     Actor(Text, u32),
     /// A program that contains many actors, and how often it was started before: what it was told,
@@ -40,7 +40,7 @@ pub(in crate::cluster::real) enum Who {
 
 impl Who {
     /// The name by which rules know him.
-    pub(in crate::cluster::real) fn name(&self) -> Text {
+    pub(in crate::cluster) fn name(&self) -> Text {
         match self {
             Who::Actor(name, _) | Who::Member(name, _) => name.clone(),
             Who::Component(component, _) => name_of(&component.user(), &Text::default()),
@@ -50,7 +50,7 @@ impl Who {
 
 /// Something that happened at the proxy.
 #[derive(Clone, Debug)]
-pub(in crate::cluster::real) enum Happened {
+pub(in crate::cluster) enum Happened {
     /// A request was let through; the audit log knows it by this name.
     Passed { id: Text, who: Who, injected: bool },
     /// A request was refused by a fault.

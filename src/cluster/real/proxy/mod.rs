@@ -13,7 +13,8 @@ mod stream;
 mod told;
 
 pub(in crate::cluster) use door::Proxy;
-pub(super) use gate::{Guest, Happened, Who};
+pub(super) use gate::Guest;
+pub(in crate::cluster) use gate::{Happened, Who};
 
 #[cfg(test)]
 mod tests;

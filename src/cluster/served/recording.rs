@@ -9,8 +9,8 @@ use camino::Utf8Path;
 use kubesim::world::Record;
 use kubesim_model::Millis;
 
-use super::Capability;
-use super::sim_record::observation;
+use crate::cluster::Capability;
+use crate::cluster::sim_record::observation;
 use crate::history::{Clock, Event, Header, Names, Pace, SCHEMA, Source, Writer};
 
 /// How many events are remembered as causes of others.
