@@ -31,6 +31,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod verifier;
 mod watchers;
 mod work;
 

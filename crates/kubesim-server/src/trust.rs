@@ -6,9 +6,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, CertificateError, ClientConfig};
+
+use crate::verifier::Verifier;
+
+const UNKNOWN: &str = "x509: certificate signed by unknown authority";
 
 /// Has the other side prove that it is `name`, by a certificate that one of the authorities has
 /// signed. Only those count that a webhook's configuration names, none of this machine's.
@@ -20,15 +23,14 @@ pub(crate) async fn connect(
     name: &str,
     authorities: &[u8],
 ) -> Result<TlsStream<TcpStream>, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authorities).flatten() {
-        // One that can't be read can't have signed anything.
-        let _ = roots.add(certificate);
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Verifier::new(authorities, provider.clone())
+        .map_err(|_| format!("tls: failed to verify certificate: {UNKNOWN}"))?;
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("tls: {error}"))?;
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = config.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let server = ServerName::try_from(name.to_owned());
     let server = server.map_err(|_| format!("tls: {name} is no name of a host"))?;
@@ -55,9 +57,7 @@ fn told(error: &rustls::Error, name: &str) -> String {
     let text = match why {
         CertificateError::UnknownIssuer
         | CertificateError::BadSignature
-        | CertificateError::UnknownRevocationStatus => {
-            "x509: certificate signed by unknown authority".to_owned()
-        }
+        | CertificateError::UnknownRevocationStatus => UNKNOWN.to_owned(),
         CertificateError::NotValidForNameContext { presented, .. } => {
             // `DnsName("a.b")`, `IpAddress(127.0.0.1)`: of addresses only addresses are told.
             let is_address = name.parse::<std::net::IpAddr>().is_ok();
@@ -83,6 +83,9 @@ fn told(error: &rustls::Error, name: &str) -> String {
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => {
             format!("x509: certificate has expired or is not yet valid: {why}")
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "x509: certificate specifies an incompatible key usage".to_owned()
         }
         other => format!("x509: {other}"),
     };
