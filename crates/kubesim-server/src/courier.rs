@@ -15,6 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use kubesim::api::{Destination, Errand, Heard, Reply};
 use kubesim_http::LARGEST_BODY;
+use kubesim_model::Text;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -146,7 +147,7 @@ fn request(errand: &Errand, url: &str) -> Result<Request<Full<Bytes>>, String> {
 async fn reply(response: Response<Incoming>) -> Heard {
     let (head, mut body) = response.into_parts();
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let is_text = kind.is_none_or(|kind| kind.starts_with("text/"));
+    let kind = Text::new(kind.unwrap_or_default());
     let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| "unexpected EOF".to_owned())?;
@@ -155,5 +156,5 @@ async fn reply(response: Response<Incoming>) -> Heard {
             return Err(format!("the answer is longer than {LARGEST_BODY} bytes"));
         }
     }
-    Ok(Reply { code: head.status.as_u16(), is_text, body: kept.to_vec() })
+    Ok(Reply { code: head.status.as_u16(), kind, body: kept.to_vec() })
 }

@@ -62,7 +62,7 @@ impl Webhooks {
     /// Starts them on a port of their own.
     pub(crate) fn start() -> Webhooks {
         let issuer = authority();
-        let names = ["127.0.0.1", "localhost", "hook.default.svc", "slices.default.svc"];
+        let names = ["127.0.0.1", "localhost", "hook.default.svc", "routed.default.svc"];
         let params = CertificateParams::new(names.map(str::to_owned).to_vec()).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &issuer).unwrap();

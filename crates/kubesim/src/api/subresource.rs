@@ -80,7 +80,11 @@ impl Api {
 
     /// Binds a pod to a node (v1.36, `pkg/registry/core/pod/storage` `assignPod`).
     pub(super) fn bind(&mut self, call: &Call<'_>) -> Answer {
-        let subject = Subject::create(&call.request.body).of(BINDING);
+        let mut body = call.request.body.clone();
+        body.set(&["apiVersion"], "v1");
+        body.set(&["kind"], "Binding");
+        body.set(&["metadata", "namespace"], &call.request.key.namespace);
+        let subject = Subject::create(&body).of(BINDING);
         let body = &self.admitted(call, subject, |_, _| Ok(()))?;
         if object::name(body) != call.name() {
             let text = "name in URL does not match name in Binding object";

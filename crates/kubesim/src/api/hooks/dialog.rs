@@ -34,8 +34,8 @@ pub(super) type Key = [u8; 16];
 pub struct Reply {
     /// The status.
     pub code: u16,
-    /// Whether the body is said to be text, or nothing is said of it, so that it may be shown.
-    pub is_text: bool,
+    /// What the body is said to be: its `Content-Type`, or nothing.
+    pub kind: Text,
     /// The body.
     pub body: Vec<u8>,
 }

@@ -4,6 +4,7 @@ use kubesim_model::request::{Request, Verb};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, list, map};
 
+use super::answer::{GROUP, VERSIONS};
 use super::chosen::Hook;
 use super::dialog::{Errand, Key};
 use super::target::Target;
@@ -14,9 +15,6 @@ use crate::api::router::Call;
 
 /// How long webhooks have that say nothing of it, in seconds.
 const TIMEOUT: i64 = 10;
-
-/// The versions of reviews that there are; webhooks name those that they read.
-const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 
 /// A question to a webhook.
 pub(super) struct Question {
@@ -43,7 +41,7 @@ pub(super) fn question(
     let version = read.map(Tree::str).find(|version| VERSIONS.contains(version));
     let version =
         version.ok_or("webhook does not accept known AdmissionReview versions (v1, v1beta1)")?;
-    let version = Text::from(format!("admission.k8s.io/{version}"));
+    let version = Text::from(format!("{GROUP}/{version}"));
     let mut request = request_of(call, about, (view, own));
     let (key, uid): (Key, Text) = call.outside.identify(&hook.id, round, &request);
     request.set(&["uid"], &uid);
