@@ -1,6 +1,8 @@
 //! Calling webhooks: each errand of a request is one POST over HTTPS, to this machine and nowhere
 //! else. What goes wrong is told in the words of Go's HTTP client, which users know.
 
+use std::error::Error as _;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,10 +71,6 @@ impl Courier {
         let way = self.way(&errand.to)?;
         let stream = connect(&way.addresses).await?;
         let stream = trust::connect(stream, &way.name, &errand.authorities).await?;
-        let broken = |error: hyper::Error| match error.is_incomplete_message() {
-            true => "EOF".to_owned(),
-            false => format!("net/http: HTTP/1.x transport connection broken: {error}"),
-        };
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // It ends when the answer has been read, or with its sender.
@@ -107,6 +105,18 @@ impl Courier {
     }
 }
 
+/// Why there is no answer. Who hangs up is not always polite.
+fn broken(error: hyper::Error) -> String {
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    let hung_up = source.is_some_and(|error| {
+        matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
+    });
+    match error.is_incomplete_message() || error.is_canceled() || hung_up {
+        true => "EOF".to_owned(),
+        false => format!("net/http: HTTP/1.x transport connection broken: {error}"),
+    }
+}
+
 /// The address of a host that is this one.
 fn on_this_machine(host: &str) -> Option<IpAddr> {
     match host {
@@ -120,7 +130,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 last = format!("dial tcp {address}: connect: connection refused");
             }
             Err(error) => last = format!("dial tcp {address}: {error}"),

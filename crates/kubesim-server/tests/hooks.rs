@@ -175,7 +175,9 @@ fn the_real_server_answers_as_recorded() {
     let Some(arm) = Real::of_environment() else { return };
     let webhooks = Webhooks::start();
     let mut found = Vec::new();
-    for (name, theme) in themes() {
+    let only = std::env::var("SHAKEDOWN_REAL_THEME").ok();
+    let chosen = |(name, _): &(String, Theme)| only.as_ref().is_none_or(|it| it == name);
+    for (name, theme) in themes().into_iter().filter(chosen) {
         let answers = answers(&arm, &theme, &webhooks, true);
         if std::env::var_os("BLESS").is_some() {
             let text = serde_json::to_string_pretty(&answers).unwrap();

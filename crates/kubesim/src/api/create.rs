@@ -69,8 +69,8 @@ impl Api {
         self.keep_new(call, (&namespace, &base), object)
     }
 
-    /// Gives an object what only the server knows of it: uid, times, its first status, and a name if
-    /// it has none. Answers what generated names begin with; nothing if it was named.
+    /// Gives an object what only the server knows of it: uid, times, its first status, and a name
+    /// if it has none. Answers what generated names begin with; nothing if it was named.
     fn prepare(&mut self, call: &Call<'_>, object: &mut Tree) -> Answer {
         let kind = &call.kind;
         let uid = self.new_uid();

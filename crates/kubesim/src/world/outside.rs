@@ -32,8 +32,8 @@ impl World {
         }
     }
 
-    /// The same, unless webhooks have to be called first. Then nothing has happened, and the request
-    /// is to be attempted again with what came of the calls.
+    /// The same, unless webhooks have to be called first. Then nothing has happened, and the
+    /// request is to be attempted again with what came of the calls.
     pub fn attempt(
         &mut self,
         client: &str,

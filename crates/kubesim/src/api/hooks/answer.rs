@@ -1,6 +1,6 @@
-//! What a webhook's answer says, and the words for one that says nothing that makes sense (apiserver
-//! v0.36, `webhook/request/admissionreview.go` and `webhook/errors/statuserror.go`; client-go v0.36,
-//! `rest/request.go`). Webhooks lie: any answer is possible.
+//! What a webhook's answer says, and the words for one that says nothing that makes sense
+//! (apiserver v0.36, `webhook/request/admissionreview.go` and `webhook/errors/statuserror.go`;
+//! client-go v0.36, `rest/request.go`). Webhooks lie: any answer is possible.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -251,7 +251,7 @@ pub(super) fn denial(hook: &str, result: &Tree) -> Status {
     let code = code.filter(|code| (400..600).contains(code)).unwrap_or(400);
     let details = result["details"].clone();
     let details = if details.as_map().is_some() { details } else { Tree::Null };
-    Status { code, reason: Text::new(&cut(reason)), message, details }
+    Status { code, reason: Text::from(cut(reason)), message, details }
 }
 
 /// The failure that a call is that did not come about.
