@@ -73,7 +73,8 @@ impl Api {
             let resource = part_of(call, "scale");
             return Err(errors::conflict(&resource, call.name(), "Precondition failed: UID"));
         }
-        self.approve(call, Subject::update(&before, &after).of(SCALE))?;
+        let approved = scale_of(&new, paths);
+        self.approve(call, Subject::update(&before, &approved).of(SCALE))?;
         let stored = self.replace(&Call { owners, ..call.clone() }, &old, new)?;
         Ok(scale_of(&stored, paths))
     }
@@ -143,6 +144,8 @@ fn typed_scale(call: &Call<'_>, scale: Tree) -> Answer {
             "{kind} in version \"v1\" cannot be handled as a Scale: unknown conversion"
         )));
     }
+    scale.set(&["apiVersion"], "autoscaling/v1");
+    scale.set(&["kind"], "Scale");
     let decoded = typed::decode("Scale", &mut scale, &Tree::Null);
     decoded.map_err(|why| match call.request.verb {
         Verb::Update => errors::bad_request(format!("it cannot be handled as a Scale: {why}")),

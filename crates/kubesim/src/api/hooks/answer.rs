@@ -157,7 +157,28 @@ fn wrong_shape(response: &Tree) -> Option<String> {
         ("patchType", "v1.PatchType"),
         ("warnings", "[]string"),
     ];
-    fields.into_iter().find_map(|(name, kind)| field(name, kind))
+    fields.into_iter().find_map(|(name, kind)| field(name, kind)).or_else(|| {
+        let (status, details) = (&response["status"], &response["status"]["details"]);
+        let texts = [("message", status), ("reason", status), ("status", status)];
+        let others = ["name", "group", "kind", "uid"].map(|name| (name, details));
+        let mut texts = texts.into_iter().chain(others);
+        texts.find_map(|(name, of)| {
+            let have = match &of[name] {
+                Tree::Null | Tree::Str(_) => return None,
+                Tree::Bool(_) => "bool",
+                Tree::List(_) => "array",
+                Tree::Map(_) => "object",
+                _ => "number",
+            };
+            let place = match std::ptr::eq(of, status) {
+                true => format!("Status.response.status.{name}"),
+                false => format!("StatusDetails.response.status.details.{name}"),
+            };
+            let text =
+                format!("json: cannot unmarshal {have} into Go struct field {place} of type");
+            Some(format!("{text} string"))
+        })
+    })
 }
 
 /// An answer with a status that is none of success.
