@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         port,
         restore: None,
         recorder: None,
+        routes: Vec::new(),
     })?;
     let authority = std::env::temp_dir().join(format!("kubesim-{}.crt", std::process::id()));
     std::fs::write(&authority, server.authority())?;
