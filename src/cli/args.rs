@@ -312,7 +312,8 @@ pub(crate) struct ServeArgs {
     /// The port on 127.0.0.1; any free one if not given
     #[arg(long, default_value_t = 0, value_name = "P")]
     pub(crate) port: u16,
-    /// Where the webhooks behind a Service are, for nothing runs in simulated pods; may be given often
+    /// Where the webhooks behind a Service are, as nothing runs in simulated pods; given as often
+    /// as needed
     #[arg(long = "route", value_name = "NAMESPACE/NAME[:PORT]=127.0.0.1:PORT")]
     pub(crate) routes: Vec<Route>,
     /// Write everything that is stored here when it ends, to go on with later

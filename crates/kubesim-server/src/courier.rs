@@ -1,6 +1,8 @@
 //! Calling webhooks: each errand of a request is one POST over HTTPS, to this machine and nowhere
 //! else. What goes wrong is told in the words of Go's HTTP client, which users know.
 
+use std::error::Error as _;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use kubesim::api::{Destination, Errand, Heard, Reply};
 use kubesim_http::LARGEST_BODY;
+use kubesim_model::Text;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -68,10 +71,6 @@ impl Courier {
         let way = self.way(&errand.to)?;
         let stream = connect(&way.addresses).await?;
         let stream = trust::connect(stream, &way.name, &errand.authorities).await?;
-        let broken = |error: hyper::Error| match error.is_incomplete_message() {
-            true => "EOF".to_owned(),
-            false => format!("net/http: HTTP/1.x transport connection broken: {error}"),
-        };
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // It ends when the answer has been read, or with its sender.
@@ -106,6 +105,18 @@ impl Courier {
     }
 }
 
+/// Why there is no answer. Who hangs up is not always polite.
+fn broken(error: hyper::Error) -> String {
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    let hung_up = source.is_some_and(|error| {
+        matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
+    });
+    match error.is_incomplete_message() || error.is_canceled() || hung_up {
+        true => "EOF".to_owned(),
+        false => format!("net/http: HTTP/1.x transport connection broken: {error}"),
+    }
+}
+
 /// The address of a host that is this one.
 fn on_this_machine(host: &str) -> Option<IpAddr> {
     match host {
@@ -119,7 +130,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 last = format!("dial tcp {address}: connect: connection refused");
             }
             Err(error) => last = format!("dial tcp {address}: {error}"),
@@ -146,7 +157,7 @@ fn request(errand: &Errand, url: &str) -> Result<Request<Full<Bytes>>, String> {
 async fn reply(response: Response<Incoming>) -> Heard {
     let (head, mut body) = response.into_parts();
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let is_text = kind.is_none_or(|kind| kind.starts_with("text/"));
+    let kind = Text::new(kind.unwrap_or_default());
     let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| "unexpected EOF".to_owned())?;
@@ -155,5 +166,5 @@ async fn reply(response: Response<Incoming>) -> Heard {
             return Err(format!("the answer is longer than {LARGEST_BODY} bytes"));
         }
     }
-    Ok(Reply { code: head.status.as_u16(), is_text, body: kept.to_vec() })
+    Ok(Reply { code: head.status.as_u16(), kind, body: kept.to_vec() })
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use kubesim_server::Door;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -52,8 +52,9 @@ pub(crate) struct Webhooks {
     _runtime: Runtime,
 }
 
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
@@ -61,8 +62,8 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
 impl Webhooks {
     /// Starts them on a port of their own.
     pub(crate) fn start() -> Webhooks {
-        let issuer = authority();
-        let names = ["127.0.0.1", "localhost", "hook.default.svc", "slices.default.svc"];
+        let issuer = authority("webhooks");
+        let names = ["127.0.0.1", "localhost", "hook.default.svc", "routed.default.svc"];
         let params = CertificateParams::new(names.map(str::to_owned).to_vec()).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &issuer).unwrap();
@@ -79,7 +80,7 @@ impl Webhooks {
             let (answers, told) = (answers.clone(), told.clone());
             service_fn(move |request| answer(answers.clone(), told.clone(), request))
         }));
-        let (authority, other) = (issuer.pem(), self::authority().pem());
+        let (authority, other) = (issuer.pem(), self::authority("strangers").pem());
         Webhooks { port, authority, other, sent, _runtime: runtime }
     }
 

@@ -21,6 +21,10 @@ const CALLED: [&str; 2] = [
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
 ];
 
+/// What is said of an object that is to be made elsewhere than its URL says.
+const OTHER_NAMESPACE: &str =
+    "the namespace of the provided object does not match the namespace sent on the request";
+
 /// How often a generated name that is taken is drawn again.
 const DRAWS: usize = 8;
 
@@ -52,7 +56,9 @@ impl Api {
             if api.config.service_accounts { api.admit_account(call, object) } else { Ok(()) }
         });
         let mut object = admitted?;
-        self.creation_namespace(call, &mut object)?;
+        if object::namespace(&object) != namespace.as_str() {
+            return Err(errors::bad_request(OTHER_NAMESPACE));
+        }
         let base = self.prepare(call, &mut object)?;
         let mut causes = validate::created(kind, &object, call);
         if call.other_form() == Some(Other::Event) {
@@ -69,8 +75,8 @@ impl Api {
         self.keep_new(call, (&namespace, &base), object)
     }
 
-    /// Gives an object what only the server knows of it: uid, times, its first status, and a name if
-    /// it has none. Answers what generated names begin with; nothing if it was named.
+    /// Gives an object what only the server knows of it: uid, times, its first status, and a name
+    /// if it has none. Answers what generated names begin with; nothing if it was named.
     fn prepare(&mut self, call: &Call<'_>, object: &mut Tree) -> Answer {
         let kind = &call.kind;
         let uid = self.new_uid();
@@ -196,10 +202,7 @@ impl Api {
         let key = &call.request.key;
         let have = object::key(object);
         if !have.namespace.is_empty() && have.namespace != key.namespace {
-            return Err(errors::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the \
-                 request",
-            ));
+            return Err(errors::bad_request(OTHER_NAMESPACE));
         }
         if !key.name.is_empty() && !have.name.is_empty() && key.name != have.name {
             return Err(errors::bad_request(

@@ -89,8 +89,7 @@ impl Api {
             return Err(errors::forbidden(&kind.resource, &key.name, why));
         }
         if asks {
-            self.admitted(call, Subject::delete(old), |_, _| Ok(()))?;
-            self.approve(call, Subject::delete(old))?;
+            self.ask_to_delete(call, old)?;
         }
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             return self.delete_definition(call, key, old);
@@ -101,6 +100,10 @@ impl Api {
             Step::Mark(marked) => self.put(kind, key, marked),
             Step::MarkAndRemove(marked) => {
                 let marked = self.put(kind, key, marked)?;
+                // For the server these are two steps, and it asks before each.
+                if asks {
+                    self.ask_to_delete(call, &marked)?;
+                }
                 self.erase(kind, key, call.now);
                 Ok(marked)
             }
@@ -109,6 +112,12 @@ impl Api {
                 Ok(removed(kind, old, self.version()))
             }
         }
+    }
+
+    /// Asks admission whether an object may go.
+    fn ask_to_delete(&mut self, call: &Call<'_>, old: &Tree) -> Result<(), Status> {
+        self.admitted(call, Subject::delete(old), |_, _| Ok(()))?;
+        self.approve(call, Subject::delete(old))
     }
 
     /// Deletes a definition: it goes when all objects of its type are gone, which go with it.

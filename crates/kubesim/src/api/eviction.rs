@@ -30,7 +30,11 @@ impl Api {
             let text = "name in URL does not match name in Eviction object";
             return Err(errors::bad_request(text));
         }
-        let eviction = Subject::create(body).of(EVICTION);
+        let mut body = body.clone();
+        body.set(&["apiVersion"], "policy/v1");
+        body.set(&["kind"], "Eviction");
+        body.set(&["metadata", "namespace"], &call.request.key.namespace);
+        let eviction = Subject::create(&body).of(EVICTION);
         let body = &self.admitted(call, eviction, |_, _| Ok(()))?;
         self.approve(call, Subject::create(body).of(EVICTION))?;
         let request = call.request.clone().with_body(body.clone());

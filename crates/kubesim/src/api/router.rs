@@ -89,9 +89,14 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Tells the requester something besides the answer.
+    /// Tells the requester something besides the answer, and nothing twice.
     pub(super) fn warn(&self, texts: impl IntoIterator<Item = String>) {
-        self.remarks.borrow_mut().warnings.extend(texts.into_iter().map(Text::from));
+        let warnings = &mut self.remarks.borrow_mut().warnings;
+        for text in texts {
+            if !warnings.iter().any(|have| *have == text) {
+                warnings.push(Text::from(text));
+            }
+        }
     }
 
     /// Answers why the object is invalid, if it is.

@@ -114,8 +114,8 @@ impl Api {
     /// Carries a request out at the time `now`. Everyone may do everything: `who` asks decides how
     /// reviews of oneself are answered, and names the owner of what is written.
     ///
-    /// Nobody calls webhooks: a request of which one would have to be asked fails, unless the webhook
-    /// says that this is to be passed over.
+    /// Nobody calls webhooks: a request of which one would have to be asked fails, unless the
+    /// webhook says that this is to be passed over.
     pub fn handle(&mut self, now: Millis, who: &Identity, request: &Request) -> Handled {
         self.carry_out(now, who, request, Outside::Nobody)
     }

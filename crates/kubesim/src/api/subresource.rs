@@ -73,14 +73,19 @@ impl Api {
             let resource = part_of(call, "scale");
             return Err(errors::conflict(&resource, call.name(), "Precondition failed: UID"));
         }
-        self.approve(call, Subject::update(&before, &after).of(SCALE))?;
+        let approved = scale_of(&new, paths);
+        self.approve(call, Subject::update(&before, &approved).of(SCALE))?;
         let stored = self.replace(&Call { owners, ..call.clone() }, &old, new)?;
         Ok(scale_of(&stored, paths))
     }
 
     /// Binds a pod to a node (v1.36, `pkg/registry/core/pod/storage` `assignPod`).
     pub(super) fn bind(&mut self, call: &Call<'_>) -> Answer {
-        let subject = Subject::create(&call.request.body).of(BINDING);
+        let mut body = call.request.body.clone();
+        body.set(&["apiVersion"], "v1");
+        body.set(&["kind"], "Binding");
+        body.set(&["metadata", "namespace"], &call.request.key.namespace);
+        let subject = Subject::create(&body).of(BINDING);
         let body = &self.admitted(call, subject, |_, _| Ok(()))?;
         if object::name(body) != call.name() {
             let text = "name in URL does not match name in Binding object";
@@ -139,6 +144,8 @@ fn typed_scale(call: &Call<'_>, scale: Tree) -> Answer {
             "{kind} in version \"v1\" cannot be handled as a Scale: unknown conversion"
         )));
     }
+    scale.set(&["apiVersion"], "autoscaling/v1");
+    scale.set(&["kind"], "Scale");
     let decoded = typed::decode("Scale", &mut scale, &Tree::Null);
     decoded.map_err(|why| match call.request.verb {
         Verb::Update => errors::bad_request(format!("it cannot be handled as a Scale: {why}")),

@@ -268,5 +268,8 @@ fn typed_request(call: &Call<'_>) -> Answer {
     decoded.map_err(|why| errors::wrong_shape(&request_type(), &why))?;
     asked.set(&["apiVersion"], "authentication.k8s.io/v1");
     asked.set(&["kind"], "TokenRequest");
+    if asked["metadata"]["namespace"].is_null() {
+        asked.set(&["metadata", "namespace"], &call.request.key.namespace);
+    }
     Ok(asked)
 }

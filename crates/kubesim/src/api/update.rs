@@ -66,6 +66,9 @@ impl Api {
                 validate::check_strictly(old, &new, &mut causes);
             }
             call.invalid_if(&causes, call.name())?;
+            if is_whole(part) || part == "scale" {
+                metadata::raise_generation(kind, old, &mut new);
+            }
         }
         if part != "scale" {
             self.approve(call, Subject::update(old, &new))?;
@@ -75,9 +78,6 @@ impl Api {
         }
         if is_whole(part) {
             self.check_amounts(call, old, &new)?;
-        }
-        if is_whole(part) || part == "scale" {
-            metadata::raise_generation(kind, old, &mut new);
         }
         if kind.resource == Resource::SERVICES && is_whole(part) {
             self.allocate_addresses(&mut new);
@@ -111,6 +111,9 @@ impl Api {
         let mut shown = given;
         if is_other {
             defaults::fill(&call.kind, &mut shown, old);
+        }
+        if call.kind.namespaced {
+            shown.set(&["metadata", "namespace"], &call.request.key.namespace);
         }
         metadata::set_owners(&mut shown, &new["metadata"]["managedFields"]);
         let mut new = self.admitted(call, Subject::update(old, &shown), built_in)?;

@@ -23,8 +23,8 @@ pub struct WorldConfig {
     pub window: Millis,
     /// What programs from outside rely on and simulated controllers do not need; `None` without.
     pub clients: Option<Clients>,
-    /// Whether whoever drives the world calls webhooks for it: takes [`World::take_calls`] and tells
-    /// [`World::heard`]. Without, requests that need one fail.
+    /// Whether whoever drives the world calls webhooks for it: takes [`World::take_calls`] and
+    /// tells [`World::heard`]. Without, requests that need one fail.
     ///
     /// [`World::take_calls`]: super::World::take_calls
     /// [`World::heard`]: super::World::heard

@@ -247,6 +247,12 @@ impl Type {
         definition.versions.iter().find(|version| version.name == *name)
     }
 
+    /// Whether nothing but `apiVersion` tells the versions of a custom type apart.
+    pub(in crate::api) fn is_converted_by_name(&self) -> bool {
+        let definition = self.definition.as_ref();
+        definition.is_some_and(|definition| definition.conversion == Conversion::None)
+    }
+
     /// The schema of a custom type in the version in use.
     pub fn schema(&self) -> Option<&Schema> {
         self.version().map(|version| version.schema.as_ref())

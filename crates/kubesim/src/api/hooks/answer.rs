@@ -1,6 +1,6 @@
-//! What a webhook's answer says, and the words for one that says nothing that makes sense (apiserver
-//! v0.36, `webhook/request/admissionreview.go` and `webhook/errors/statuserror.go`; client-go v0.36,
-//! `rest/request.go`). Webhooks lie: any answer is possible.
+//! What a webhook's answer says, and the words for one that says nothing that makes sense
+//! (apiserver v0.36, `webhook/request/admissionreview.go` and `webhook/errors/statuserror.go`;
+//! client-go v0.36, `rest/request.go`). Webhooks lie: any answer is possible.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,13 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
 use super::dialog::{Heard, Reply};
+
+/// The group of reviews, and the versions of them that there are.
+pub(super) const GROUP: &str = "admission.k8s.io";
+pub(super) const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+
+/// The version of which answers are checked throughout.
+const CHECKED: &str = "admission.k8s.io/v1";
 
 /// The longest text of an answer that is shown.
 const SHOWN: usize = 2_048;
@@ -37,7 +44,7 @@ pub(super) fn read(
     mutating: bool,
     (uid, version): (&str, &str),
 ) -> Result<Said, String> {
-    let answer = heard.and_then(|reply| body_of(&reply));
+    let answer = heard.and_then(|reply| body_of(&reply, version));
     let answer = answer.map_err(|why| format!("failed to call webhook: {why}"))?;
     let response = verify(&answer, mutating, (uid, version));
     let response = response.map_err(|why| format!("received invalid webhook response: {why}"))?;
@@ -47,7 +54,7 @@ pub(super) fn read(
             let patch = STANDARD.decode(patch).map_err(|_| {
                 "failed to call webhook: illegal base64 data at input byte 0".to_owned()
             })?;
-            let beta = version != "admission.k8s.io/v1";
+            let beta = version != CHECKED;
             Some((if beta { Text::new_static("JSONPatch") } else { kind }, patch))
         }
     };
@@ -61,48 +68,60 @@ pub(super) fn read(
 }
 
 /// The review in an answer.
-fn body_of(reply: &Reply) -> Result<Tree, String> {
+fn body_of(reply: &Reply, version: &str) -> Result<Tree, String> {
     if !(200..=206).contains(&reply.code) {
         return Err(refused(reply));
     }
+    if reply.body.is_empty() {
+        return Err(format!(
+            "0-length response with status code: {} and content type: {}",
+            reply.code, reply.kind
+        ));
+    }
+    // Go's decoder takes what is no JSON for YAML, to which almost everything is a text.
     let text = String::from_utf8_lossy(&reply.body);
-    let answer: Tree = serde_json::from_str(&text).map_err(|error| {
-        let shown: String = text.chars().take(SHOWN).collect();
-        match first_letter(&text) {
-            Some(letter) => format!(
-                "couldn't get version/kind; json parse error: invalid character '{letter}' looking \
-                 for beginning of value"
-            ),
-            None if shown.trim().is_empty() => {
-                "couldn't get version/kind; json parse error: unexpected end of JSON input".into()
-            }
-            None => format!("couldn't get version/kind; json parse error: {error}"),
-        }
-    })?;
-    if answer.as_map().is_none() {
-        let kind = match answer {
-            Tree::List(_) => "array",
-            Tree::Str(_) => "string",
-            Tree::Bool(_) => "bool",
-            _ => "number",
-        };
+    let answer = serde_json::from_str(&text).unwrap_or_else(|_| Tree::from(&*text));
+    let kind = match &answer {
+        Tree::Map(_) => None,
+        Tree::List(_) => Some("array"),
+        Tree::Str(_) => Some("string"),
+        Tree::Bool(_) => Some("bool"),
+        _ => Some("number"),
+    };
+    if let Some(kind) = kind {
         return Err(format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {kind} into Go \
              value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind \
              string \"json:\\\"kind,omitempty\\\"\" }}"
         ));
     }
-    match wrong_shape(&answer["response"]) {
-        Some(why) => Err(why),
-        None => Ok(answer),
-    }
+    check_type(&answer, version)?;
+    wrong_shape(&answer["response"]).map_or(Ok(answer), Err)
 }
 
-/// The first letter of a text, if no JSON begins with it.
-fn first_letter(text: &str) -> Option<char> {
-    let letter = text.trim_start().chars().next()?;
-    let begins = matches!(letter, '{' | '[' | '"' | '-' | 't' | 'f' | 'n' | '0'..='9');
-    (!begins).then_some(letter)
+/// An answer says of itself what it is, or nothing; another type can't be read.
+fn check_type(answer: &Tree, wanted: &str) -> Result<(), String> {
+    fn or<'t>(have: &'t Tree, default: &'t str) -> &'t str {
+        if have.str().is_empty() { default } else { have.str() }
+    }
+    let kind = or(&answer["kind"], "AdmissionReview");
+    let version = or(&answer["apiVersion"], wanted);
+    let known = VERSIONS.iter().any(|known| version == format!("{GROUP}/{known}"));
+    if !known || kind != "AdmissionReview" {
+        return Err(format!(
+            "no kind \"{kind}\" is registered for version \"{version}\" in scheme \
+             \"pkg/runtime/scheme.go:111\""
+        ));
+    }
+    if version == wanted {
+        return Ok(());
+    }
+    let name = |version: &str| version.rsplit('/').next().unwrap_or_default().to_owned();
+    Err(format!(
+        "converting ({}.AdmissionReview) to ({}.AdmissionReview): unknown conversion",
+        name(version),
+        name(wanted)
+    ))
 }
 
 /// A value of another type than the field has.
@@ -138,7 +157,28 @@ fn wrong_shape(response: &Tree) -> Option<String> {
         ("patchType", "v1.PatchType"),
         ("warnings", "[]string"),
     ];
-    fields.into_iter().find_map(|(name, kind)| field(name, kind))
+    fields.into_iter().find_map(|(name, kind)| field(name, kind)).or_else(|| {
+        let (status, details) = (&response["status"], &response["status"]["details"]);
+        let texts = [("message", status), ("reason", status), ("status", status)];
+        let others = ["name", "group", "kind", "uid"].map(|name| (name, details));
+        let mut texts = texts.into_iter().chain(others);
+        texts.find_map(|(name, of)| {
+            let have = match &of[name] {
+                Tree::Null | Tree::Str(_) => return None,
+                Tree::Bool(_) => "bool",
+                Tree::List(_) => "array",
+                Tree::Map(_) => "object",
+                _ => "number",
+            };
+            let place = match std::ptr::eq(of, status) {
+                true => format!("Status.response.status.{name}"),
+                false => format!("StatusDetails.response.status.details.{name}"),
+            };
+            let text =
+                format!("json: cannot unmarshal {have} into Go struct field {place} of type");
+            Some(format!("{text} string"))
+        })
+    })
 }
 
 /// An answer with a status that is none of success.
@@ -151,7 +191,8 @@ fn refused(reply: &Reply) -> String {
     {
         return cut(status["message"].str());
     }
-    let said = if reply.is_text { cut(said.trim()) } else { "unknown".to_owned() };
+    let is_text = reply.kind.is_empty() || reply.kind.starts_with("text/");
+    let said = if is_text { cut(said.trim()) } else { "unknown".to_owned() };
     match reply.code {
         400 => "the server rejected our request for an unknown reason".to_owned(),
         401 => "the server has asked for the client to provide credentials".to_owned(),
@@ -190,7 +231,7 @@ fn verify<'a>(
         return Err("webhook response was absent".to_owned());
     }
     // Of the older version little was checked, and still is.
-    if version != "admission.k8s.io/v1" {
+    if version != CHECKED {
         return Ok(response);
     }
     if response["uid"] != uid {
@@ -231,7 +272,7 @@ pub(super) fn denial(hook: &str, result: &Tree) -> Status {
     let code = code.filter(|code| (400..600).contains(code)).unwrap_or(400);
     let details = result["details"].clone();
     let details = if details.as_map().is_some() { details } else { Tree::Null };
-    Status { code, reason: Text::new(&cut(reason)), message, details }
+    Status { code, reason: Text::from(cut(reason)), message, details }
 }
 
 /// The failure that a call is that did not come about.

@@ -20,8 +20,8 @@ const MOST_ROUNDS: usize = 200;
 pub enum Progress {
     /// It was carried out, or refused.
     Done(Box<Handled>),
-    /// Nothing has happened yet: these calls are to be made, in any order or all at once, then it is
-    /// to be attempted again.
+    /// Nothing has happened yet: these calls are to be made, in any order or all at once, then it
+    /// is to be attempted again.
     Waits(Vec<Errand>),
 }
 

@@ -34,8 +34,8 @@ pub(super) type Key = [u8; 16];
 pub struct Reply {
     /// The status.
     pub code: u16,
-    /// Whether the body is said to be text, or nothing is said of it, so that it may be shown.
-    pub is_text: bool,
+    /// What the body is said to be: its `Content-Type`, or nothing.
+    pub kind: Text,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -78,8 +78,8 @@ impl Outside<'_> {
         matches!(self, Outside::Caller(dialog) if !dialog.missing.borrow().is_empty())
     }
 
-    /// What identifies a review of `about` by the webhook `hook` in a round: a key, and the uid that
-    /// its answer must repeat. Both are the same whenever the request is attempted.
+    /// What identifies a review of `about` by the webhook `hook` in a round: a key, and the uid
+    /// that its answer must repeat. Both are the same whenever the request is attempted.
     pub(super) fn identify(self, hook: &str, round: usize, about: &Tree) -> (Key, Text) {
         let seed = if let Outside::Caller(dialog) = self { dialog.seed } else { 0 };
         let mut digest = Sha256::new();

@@ -130,6 +130,14 @@ fn patched(
             return failed(&format!("received undecodable patch in webhook response: {why}"));
         }
         Err(why) => {
+            let text = String::from_utf8_lossy(&patch);
+            let letter = text.trim_start().chars().next().filter(|letter| letter.is_alphabetic());
+            let why = match letter {
+                Some(letter) => {
+                    format!("invalid character '{letter}' looking for beginning of value")
+                }
+                None => why.to_string(),
+            };
             return failed(&format!("received undecodable patch in webhook response: {why}"));
         }
     };
@@ -163,7 +171,7 @@ fn decoded(call: &Call<'_>, view: &View, shown: &Tree, new: Tree) -> Answer {
         let (version, kind) = (new["apiVersion"].str(), new["kind"].str());
         return Err(answer::internal(&format!(
             "no kind \"{kind}\" is registered for version \"{version}\" in scheme \
-             \"pkg/api/legacyscheme/scheme.go:30\""
+             \"pkg/runtime/scheme.go:111\""
         )));
     }
     let kind = view.other_type().unwrap_or(&call.kind);

@@ -1,9 +1,11 @@
 //! What a webhook is sent (apiserver v0.36, `webhook/request/admissionreview.go`).
 
-use kubesim_model::request::{Request, Verb};
+use kubesim_model::request::Verb;
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, Text, list, map};
+use kubesim_model::{Millis, Text, list, map, object};
 
+use super::answer::{GROUP, VERSIONS};
 use super::chosen::Hook;
 use super::dialog::{Errand, Key};
 use super::target::Target;
@@ -14,9 +16,6 @@ use crate::api::router::Call;
 
 /// How long webhooks have that say nothing of it, in seconds.
 const TIMEOUT: i64 = 10;
-
-/// The versions of reviews that there are; webhooks name those that they read.
-const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 
 /// A question to a webhook.
 pub(super) struct Question {
@@ -43,7 +42,7 @@ pub(super) fn question(
     let version = read.map(Tree::str).find(|version| VERSIONS.contains(version));
     let version =
         version.ok_or("webhook does not accept known AdmissionReview versions (v1, v1beta1)")?;
-    let version = Text::from(format!("admission.k8s.io/{version}"));
+    let version = Text::from(format!("{GROUP}/{version}"));
     let mut request = request_of(call, about, (view, own));
     let (key, uid): (Key, Text) = call.outside.identify(&hook.id, round, &request);
     request.set(&["uid"], &uid);
@@ -71,7 +70,7 @@ fn request_of(call: &Call<'_>, about: &Attributes<'_>, (view, own): (&View, &Vie
         "requestKind" => kind(own), "requestResource" => resource(own),
         "operation" => about.operation.name(), "userInfo" => review::user_info(call),
         "object" => about.object, "oldObject" => about.old, "dryRun" => about.request.dry_run,
-        "options" => options(about.request, about.operation.name()),
+        "options" => options(about),
     };
     for (field, value) in [("name", about.name()), ("namespace", about.namespace_name())] {
         if !value.is_empty() {
@@ -87,7 +86,8 @@ fn request_of(call: &Call<'_>, about: &Attributes<'_>, (view, own): (&View, &Vie
 }
 
 /// The options of a request, as the operation takes them.
-fn options(request: &Request, operation: &str) -> Tree {
+fn options(about: &Attributes<'_>) -> Tree {
+    let (request, operation) = (about.request, about.operation.name());
     let deletes = matches!(request.verb, Verb::Delete | Verb::DeleteCollection);
     let (kind, mut options) = match operation {
         "DELETE" if deletes && request.body.as_map().is_some() => {
@@ -103,6 +103,12 @@ fn options(request: &Request, operation: &str) -> Tree {
         options.set(&["dryRun"], list!["All"]);
     }
     if operation == "DELETE" {
+        // A namespace is deleted as the one that was looked at (v1.36,
+        // `pkg/registry/core/namespace`).
+        let is_namespace = about.kind.resource == Resource::NAMESPACES;
+        if is_namespace && options["preconditions"]["uid"].is_null() {
+            options.set(&["preconditions", "uid"], object::uid(about.old));
+        }
         return options;
     }
     if !request.field_manager.is_empty() {

@@ -50,7 +50,7 @@ fn make(name: &str) -> Request {
 
 fn reply(answer: &Tree) -> Heard {
     let body = answer.to_string().into_bytes();
-    Ok(Reply { code: 200, is_text: true, body })
+    Ok(Reply { code: 200, kind: Text::new_static("application/json"), body })
 }
 
 fn review(errand: &Errand, response: Tree) -> Heard {
@@ -326,7 +326,7 @@ proptest! {
         add(&mut api, "mutating", "a", list![hook.clone()]);
         add(&mut api, "validating", "a", list![hook]);
         let (handled, _) = carried_out(&mut api, &make("a"), |errand| match form {
-            0 => Ok(Reply { code, is_text: true, body: raw.clone() }),
+            0 => Ok(Reply { code, kind: Text::default(), body: raw.clone() }),
             1 => review(errand, response.clone()),
             _ => review(errand, map! {
                 "allowed" => true, "patchType" => "JSONPatch",

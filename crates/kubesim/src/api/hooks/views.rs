@@ -90,6 +90,11 @@ impl View {
             _ if object.is_null() => Ok(Tree::Null),
             Shape::Same => Ok(object.clone()),
             Shape::Other(other) => Ok(other.shown(object)),
+            Shape::Custom(to) if to.is_converted_by_name() => {
+                let mut shown = object.clone();
+                shown.set(&["apiVersion"], to.api_version());
+                Ok(shown)
+            }
             Shape::Custom(to) => to.shown(&call.kind.stored(object.clone())?),
         }
     }

@@ -88,9 +88,12 @@ pub(in crate::api) struct Attributes<'a> {
 }
 
 impl Attributes<'_> {
-    /// The object's name; empty if it is to be generated, and for collections.
+    /// The object's name; empty before it is generated, and for collections.
     pub(in crate::api) fn name(&self) -> &str {
-        &self.request.key.name
+        match self.request.key.name.as_str() {
+            "" => self.object["metadata"]["name"].str(),
+            name => name,
+        }
     }
 
     /// The namespace of the request; namespaces are in themselves.
