@@ -3,7 +3,7 @@
 //! which they reach it. Nothing has to be brought together from logs and watches.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -135,13 +135,17 @@ impl ServedCluster {
     fn take_in(&mut self) -> Result<(), ClusterError> {
         self.heard.take_in(self.proxy.take());
         let known = self.heard.len();
-        let (mut pending, mut answers) =
-            (std::mem::take(&mut self.pending), std::mem::take(&mut self.answers));
-        // When this is answered, all that happened before is recorded.
-        (self.pending, self.answers) = self.act(move |world| {
-            collect_answers(world, &mut pending, &mut answers);
-            (pending, answers)
-        })?;
+        if known > 0 || !self.pending.is_empty() {
+            let mut pending = std::mem::take(&mut self.pending);
+            // When this is answered, all that happened before is recorded.
+            let (pending, answers) = self.act(move |world| {
+                let mut answers = BTreeMap::new();
+                collect_answers(world, &mut pending, &mut answers);
+                (pending, answers)
+            })?;
+            self.pending = pending;
+            self.answers.extend(answers);
+        }
         self.early.extend(self.records.try_iter().flatten());
         self.heard.take_in(self.proxy.take());
         let ends = self.tell(known);
@@ -152,12 +156,18 @@ impl ServedCluster {
         Ok(())
     }
 
+    /// Takes in all that has happened until now.
+    fn catch_up(&mut self) -> Result<(), ClusterError> {
+        self.act(|_| ())?;
+        self.take_in()
+    }
+
     /// Looks after the programs.
     fn attend(&mut self) -> Result<(), ClusterError> {
         let turned = self.programs.attend(now());
         if !turned.is_empty() {
             // What one asked for before it ended comes before that.
-            self.take_in()?;
+            self.catch_up()?;
             self.turned(turned);
         }
         self.programs.trouble().map_or(Ok(()), |why| Err(ClusterError::Environment(why)))
@@ -178,7 +188,7 @@ impl ServedCluster {
         let ways = (&self.api, Some(&self.proxy));
         if let Some((touched, events)) = self.programs.pull_beside(lever, ways, now()) {
             // What it asked for before comes before.
-            if let Err(error) = self.take_in() {
+            if let Err(error) = self.catch_up() {
                 return Some(Err(LeverError::Failed(error.to_string())));
             }
             self.turned(events);
@@ -265,12 +275,18 @@ impl Cluster for ServedCluster {
                 return Ok(Advance { observed, idle: false });
             }
             let wait = Duration::from_millis(until.saturating_sub(now).clamp(1, GLANCE));
-            self.early.extend(self.records.recv_timeout(wait).into_iter().flatten());
+            match self.records.recv_timeout(wait) {
+                Ok(records) => self.early.extend(records),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(ClusterError::Environment(FAILED.to_owned()));
+                }
+            }
         }
     }
 
     fn finish(&mut self) -> Result<Vec<Observation>, ClusterError> {
-        self.take_in()?;
+        self.catch_up()?;
         Ok(std::mem::take(&mut self.observed))
     }
 
