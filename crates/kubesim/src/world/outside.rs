@@ -33,9 +33,9 @@ impl World {
         }
     }
 
-    /// The same of a request that its sender knows by this name, which the record of it bears, unless
-    /// webhooks have to be called first. Then nothing has happened, and the request is to be
-    /// attempted again with what came of the calls.
+    /// The same of a request that its sender knows by this name, which the record of it bears,
+    /// unless webhooks have to be called first. Then nothing has happened, and the request is to
+    /// be attempted again with what came of the calls.
     pub fn attempt(
         &mut self,
         client: &str,
