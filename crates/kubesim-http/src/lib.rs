@@ -12,6 +12,7 @@ mod frame;
 mod meta;
 mod names;
 mod openapi;
+mod openapi_v2;
 mod path;
 mod protobuf;
 mod query;

@@ -8,7 +8,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{list, map};
 
 use crate::reply::{Reply, json, status};
-use crate::{discovery, openapi};
+use crate::{discovery, openapi, openapi_v2};
 
 /// What is answered, as a text, to a path that leads nowhere.
 pub(crate) const NO_PAGE: &str = "404 page not found";
@@ -39,6 +39,7 @@ impl Meta {
             ["apis", group] => discovery::group(api, group),
             ["api", version] => discovery::resources(api, "", version),
             ["apis", group, version] => discovery::resources(api, group, version),
+            ["openapi", "v2"] => return openapi_v2::document(&self.accept),
             ["openapi", "v3"] => Some(openapi::index(api)),
             ["openapi", "v3", "api", version] => openapi::document(api, "", version),
             ["openapi", "v3", "apis", group, version] => openapi::document(api, group, version),
@@ -116,10 +117,18 @@ fn version() -> Tree {
 
 /// The paths that there are.
 fn paths(api: &Api) -> Tree {
-    let mut paths: Vec<String> =
-        ["/healthz", "/livez", "/openapi/v3", "/readyz", "/version", "/api", "/apis"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut paths: Vec<String> = [
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+        "/api",
+        "/apis",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     for (group, versions) in discovery::groups(api) {
         if !group.is_empty() {
             paths.push(format!("/apis/{group}"));
