@@ -11,7 +11,6 @@ use super::journal::Journal;
 use super::preparation::Preparation;
 use super::sequence::Sequence;
 use super::stage::{Progress, Stage, Task, sooner};
-use super::steps::Requests;
 use crate::check::Observe;
 use crate::cluster::{Advance, Cluster};
 use crate::fault;
@@ -74,9 +73,8 @@ impl<'a> Conductor<'a> {
         installation: &Installation,
         now: Millis,
     ) -> Self {
-        let definitions = Some(Requests::creating(&installation.objects));
         let nodes = &score.scenario.cluster.nodes;
-        let act = Act::Preparing(Preparation { definitions, nodes });
+        let act = Act::Preparing(Preparation::new(&installation.objects, nodes));
         let when = Phase { began: now, steps_ended: None };
         let (ended_steps, injectors) = (BTreeSet::new(), Vec::new());
         Conductor { score, journal, ended_steps, act, injectors, when }

@@ -9,7 +9,7 @@ use super::stage::{Progress, Stage, Task};
 use super::steps::Requests;
 use crate::suite::model::NodeSpec;
 
-/// How long nodes may take; a kind cluster of eight nodes takes about a minute.
+/// How long nodes and definitions may take; a kind cluster of eight nodes takes about a minute.
 const JOIN: Millis = 600_000;
 
 /// The taint of a node that is not ready yet (node lifecycle controller, Kubernetes v1.36).
@@ -17,16 +17,26 @@ const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
 /// The preparation of a cluster with these nodes.
 pub(super) struct Preparation<'a> {
-    /// The definitions; `None` once they are there.
-    pub(super) definitions: Option<Requests>,
-    pub(super) nodes: &'a [NodeSpec],
+    /// Creates the definitions; `None` once they are there.
+    requests: Option<Requests>,
+    /// The definitions.
+    definitions: Vec<ObjectKey>,
+    nodes: &'a [NodeSpec],
+}
+
+impl<'a> Preparation<'a> {
+    pub(super) fn new(definitions: &[Tree], nodes: &'a [NodeSpec]) -> Self {
+        let requests = Some(Requests::creating(definitions));
+        let definitions = definitions.iter().map(object::key).collect();
+        Preparation { requests, definitions, nodes }
+    }
 }
 
 impl Task for Preparation<'_> {
     fn poll(&mut self, stage: &mut Stage<'_>) -> Progress {
-        if let Some(requests) = &mut self.definitions {
+        if let Some(requests) = &mut self.requests {
             match requests.poll(stage) {
-                Progress::Done(Ok(_)) => self.definitions = None,
+                Progress::Done(Ok(_)) => self.requests = None,
                 Progress::Done(Err(why)) => {
                     let why = format!("the subject's definitions were refused: {why}");
                     return Progress::Done(Err(why));
@@ -34,7 +44,27 @@ impl Task for Preparation<'_> {
                 pending @ Progress::Pending(_) => return pending,
             }
         }
-        joined(self.nodes, stage)
+        match established(&self.definitions, stage) {
+            Progress::Done(Ok(_)) => joined(self.nodes, stage),
+            other => other,
+        }
+    }
+}
+
+/// Whether the types of all these definitions are served, and it was told that they are.
+fn established(definitions: &[ObjectKey], stage: &Stage<'_>) -> Progress {
+    let objects = &stage.journal.view().objects;
+    let is_missing = |key: &&ObjectKey| {
+        let definition = objects.get(&Resource::CUSTOM_RESOURCE_DEFINITIONS, key);
+        let condition = definition.and_then(|one| object::condition(one, "Established"));
+        condition.is_none_or(|established| established["status"] != "True")
+    };
+    match definitions.iter().find(is_missing) {
+        None => Progress::Done(Ok(String::new())),
+        Some(key) if stage.now() >= JOIN => {
+            Progress::Done(Err(format!("the definition `{}` was not established", key.name)))
+        }
+        Some(_) => Progress::Pending(Some(JOIN)),
     }
 }
 
