@@ -15,6 +15,8 @@ mod case;
 #[expect(dead_code, reason = "a page for users is made of other sequences")]
 #[path = "../../kubesim-client/tests/api/compare.rs"]
 mod compare;
+#[path = "../../kubesim-client/tests/api/corpus.rs"]
+mod corpus;
 #[path = "../../kubesim-client/tests/api/normal.rs"]
 mod normal;
 #[path = "../../kubesim-client/tests/api/real.rs"]
@@ -24,13 +26,9 @@ mod run;
 #[path = "hooks/webhook.rs"]
 mod webhook;
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use arms::Arm as _;
 use case::{HttpRequest, Theme};
-use compare::{Difference, Rule};
+use corpus::{Answers, Corpus, differences};
 use kubesim::world::{Staff, WorldConfig};
 use kubesim_model::Text;
 use kubesim_server::{Options, Person, Route, Server};
@@ -38,43 +36,8 @@ use real::Real;
 use serde_json::{Value, json};
 use webhook::Webhooks;
 
-/// What a theme's cases were answered, by name of the case.
-type Answers = BTreeMap<String, Vec<Value>>;
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hooks")
-}
-
-fn themes() -> Vec<(String, Theme)> {
-    let entries = fs::read_dir(folder().join("cases")).unwrap();
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    let theme = |path: PathBuf| {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let text = fs::read_to_string(&path).unwrap();
-        (name.clone(), Theme::read(&text).unwrap_or_else(|error| panic!("{name}: {error}")))
-    };
-    paths.into_iter().map(theme).collect()
-}
-
-fn recorded(theme: &str) -> Answers {
-    let path = folder().join("recorded").join(format!("{theme}.json"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn differences(
-    theme: &str,
-    texts: bool,
-    (real, ours): (&Answers, &Answers),
-    found: &mut Vec<Difference>,
-) {
-    let gone: Vec<&String> = real.keys().filter(|name| !ours.contains_key(*name)).collect();
-    assert!(gone.is_empty(), "{theme}: recorded, but there are no such cases: {gone:?}");
-    for (name, ours) in ours {
-        let real = real.get(name).map(Vec::as_slice).unwrap_or_default();
-        compare::answers(&format!("{theme}/{name}"), texts, (real, ours), found);
-    }
+fn corpus() -> Corpus {
+    Corpus::of("hooks")
 }
 
 fn answers(arm: &Real, theme: &Theme, webhooks: &Webhooks, lag: bool) -> Answers {
@@ -157,16 +120,14 @@ fn pods_that_controllers_make_go_through_webhooks_behind_routed_services() {
 fn webhooks_do_to_the_simulated_server_what_they_did_to_the_real_one() {
     let webhooks = Webhooks::start();
     let (_server, arm) = served(Staff::only(Vec::<&str>::new()), Vec::new());
-    let mut found = Vec::new();
-    for (name, theme) in themes() {
+    let (corpus, mut found) = (corpus(), Vec::new());
+    for (name, theme) in corpus.themes() {
         let ours = answers(&arm, &theme, &webhooks, false);
-        let mut real = recorded(&name);
+        let mut real = corpus.recorded(&name);
         real.retain(|name, _| std::env::var_os("SHAKEDOWN_CASE").is_none_or(|it| *it == **name));
-        differences(&name, theme.texts, (&real, &ours), &mut found);
+        found.extend(differences(&name, theme.texts, (&real, &ours)));
     }
-    let text = fs::read_to_string(folder().join("differences.yaml")).unwrap();
-    let rules: Vec<Rule> = serde_saphyr::from_str(&text).unwrap();
-    let complaints = compare::judge(&rules, &found);
+    let complaints = compare::judge(&corpus.rules(), &found);
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
@@ -174,18 +135,13 @@ fn webhooks_do_to_the_simulated_server_what_they_did_to_the_real_one() {
 fn the_real_server_answers_as_recorded() {
     let Some(arm) = Real::of_environment() else { return };
     let webhooks = Webhooks::start();
-    let mut found = Vec::new();
-    let only = std::env::var("SHAKEDOWN_REAL_THEME").ok();
-    let chosen = |(name, _): &(String, Theme)| only.as_ref().is_none_or(|it| it == name);
-    for (name, theme) in themes().into_iter().filter(chosen) {
+    let (corpus, mut found) = (corpus(), Vec::new());
+    for (name, theme) in corpus.wanted() {
         let answers = answers(&arm, &theme, &webhooks, true);
         if std::env::var_os("BLESS").is_some() {
-            let text = serde_json::to_string_pretty(&answers).unwrap();
-            fs::create_dir_all(folder().join("recorded")).unwrap();
-            let path = folder().join("recorded").join(format!("{name}.json"));
-            fs::write(path, text + "\n").unwrap();
+            corpus.record(&name, &answers);
         } else {
-            differences(&name, theme.texts, (&recorded(&name), &answers), &mut found);
+            found.extend(differences(&name, theme.texts, (&corpus.recorded(&name), &answers)));
         }
     }
     let texts: Vec<String> = found.iter().map(ToString::to_string).collect();

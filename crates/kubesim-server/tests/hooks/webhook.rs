@@ -68,7 +68,7 @@ impl Webhooks {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &issuer).unwrap();
         let door = Door::new(&certificate.pem(), &key.serialize_pem(), None).unwrap();
-        let path = crate::folder().join("answers.yaml");
+        let path = crate::corpus().0.join("answers.yaml");
         let text = std::fs::read_to_string(path).unwrap();
         let answers: BTreeMap<String, Answer> = serde_saphyr::from_str(&text).unwrap();
         let (answers, sent) = (Arc::new(answers), Arc::new(Mutex::new(Vec::new())));
