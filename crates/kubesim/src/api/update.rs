@@ -93,7 +93,10 @@ impl Api {
     /// owners, and with what admission makes of that.
     fn changed(&mut self, call: &Call<'_>, old: &Tree, given: Tree) -> Answer {
         let owners = given["metadata"]["managedFields"].clone();
-        let mut new = given.clone();
+        // Webhooks are shown what came, whether this write can touch it or not.
+        let asks = call.request.subresource != "scale" && self.has_changers(call);
+        let shown = asks.then(|| given.clone());
+        let mut new = given;
         let is_other = shape(call, old, &mut new);
         // Nobody owns what admission sets.
         call.track(old, &mut new, &owners);
@@ -103,12 +106,10 @@ impl Api {
             }
             Ok(())
         };
-        if call.request.subresource == "scale" || !self.has_changers(call) {
+        let Some(mut shown) = shown else {
             built_in(self, &mut new)?;
             return Ok(new);
-        }
-        // Webhooks are shown what came, whether this write can touch it or not.
-        let mut shown = given;
+        };
         if is_other {
             defaults::fill(&call.kind, &mut shown, old);
         }
