@@ -155,6 +155,8 @@ fn a_bug_of_a_controller_in_python_is_caught() {
     let ran = place.run(&[]);
     assert_eq!(ran.code, Some(1), "{}", ran.told());
     assert_eq!(ran.trial()["verdict"], "fail", "{}", ran.told());
+    // So that the command which repeats it allows them.
+    assert_eq!(ran.trial()["runs_commands"], true, "{}", ran.told());
     let failed = ran.trial()["judgement"]["requirements"].as_array().unwrap().iter();
     let failed: Vec<&Value> = failed.filter(|one| one["verdict"] == "fail").collect();
     assert!(failed.len() == 1 && failed[0]["id"] == "BUDGET-3", "{}", ran.told());

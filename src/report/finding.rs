@@ -32,8 +32,7 @@ pub fn trial(trial: &TrialReport, folder: Option<&str>, detail: Detail) -> Strin
     let (what, command) = match (&trial.history, folder, &trial.folder) {
         (Some(history), ..) => ("judge it again with", format!("shakedown check {history}")),
         (_, Some(run), Some(own)) => {
-            // Programs that are no part of this one are run only if that is said.
-            let scripts = if trial.logs.is_empty() { "" } else { " --allow-scripts" };
+            let scripts = if trial.runs_commands { " --allow-scripts" } else { "" };
             let plan = format!("{run}/{own}/plan.json");
             ("repeat it with", format!("shakedown replay --verbose{scripts} {plan}"))
         }

@@ -84,6 +84,9 @@ pub struct TrialReport {
     /// The stored history or plan that it was made of, where nothing new was planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<String>,
+    /// Whether it runs programs on this machine, so that a replay has to be told that it may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub runs_commands: bool,
     /// The files in its folder that hold what programs under test printed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<String>,
@@ -140,6 +143,7 @@ impl TrialReport {
         };
         TrialReport {
             name: trial.name(),
+            runs_commands: !trial.commands().is_empty(),
             logs: logs.iter().filter(|_| folder.is_some()).map(log_name).collect(),
             folder,
             provider: None,
