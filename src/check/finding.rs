@@ -56,6 +56,8 @@ pub struct Findings {
     pub(super) undecided: BTreeSet<Reason>,
     /// Whether something that is needed was missed; that leaves the check undecided anyway.
     is_blind: bool,
+    /// Why what is found is nobody's fault for sure.
+    doubt: Option<String>,
 }
 
 /// A violation being told.
@@ -91,10 +93,20 @@ impl Findings {
         self.is_blind = true;
     }
 
+    /// From here on the subject may have been kept from its work, for this reason: what is found
+    /// can't be decided. As long as nothing is found, that changes nothing.
+    pub fn doubt(&mut self, reason: &str) {
+        self.doubt.get_or_insert_with(|| reason.to_owned());
+    }
+
     /// A violation at the event that the view took last.
     pub fn fail(&mut self, scene: &Scene<'_>, violation: Violation) {
         if self.is_blind {
             return;
+        }
+        if let Some(doubt) = &self.doubt {
+            let text = format!("{}, but {doubt}", violation.message);
+            return self.undecided(Blame::Environment, text);
         }
         self.count += 1;
         if self.kept.len() >= self.limit {

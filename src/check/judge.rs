@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kubesim_model::{Millis, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::history::{Body, Event, FaultPhase, Gap, Header, History, StepPhase, View};
+use crate::history::{Body, Event, FaultPhase, Gap, Header, History, StepPhase, TIME, View};
 use crate::suite::checks::{Check, CheckSpec};
 use crate::suite::model::Across;
 use crate::suite::vocabulary::KnownRequirement;
@@ -140,10 +140,8 @@ pub fn judge(history: &History, plan: &Plan<'_>) -> Judgement {
         view.take(event);
         let scene = Scene { view: &view, subject: plan.subject };
         for check in &mut checks {
-            if let Body::Gap(gap) = &event.body
-                && check.is_blinded_by(gap)
-            {
-                check.findings.go_blind();
+            if let Body::Gap(gap) = &event.body {
+                check.take_gap(gap);
             }
             if let Some(invariant) = &mut check.invariant {
                 invariant.event(event, &scene, &mut check.findings);
@@ -189,6 +187,14 @@ fn start(spec: &CheckSpec, plan: &Plan<'_>) -> Running {
 }
 
 impl Running {
+    fn take_gap(&mut self, gap: &Gap) {
+        if self.is_blinded_by(gap) {
+            self.findings.go_blind();
+        } else if gap.missing == TIME {
+            self.findings.doubt(&gap.reason);
+        }
+    }
+
     /// Whether something that this check needs was missed. What is found afterwards may come of
     /// that; what was found before stands.
     fn is_blinded_by(&self, gap: &Gap) -> bool {
@@ -261,12 +267,15 @@ fn reasons(events: &[Event], faults: &[FaultResult]) -> Vec<Reason> {
         let text = format!("the fault {} ({}) never bit: {why}", fault.fault, fault.name);
         reasons.push(Reason::new(Blame::Suite, text));
     }
+    let mut is_starved = false;
     for event in events {
+        is_starved |= matches!(&event.body, Body::Gap(gap) if gap.missing == TIME);
         let Body::Step(step) = &event.body else { continue };
         if step.phase != StepPhase::Failed || step.step.starts_with("eventually") {
             continue;
         }
         let blame = match step.name.as_str() {
+            _ if is_starved => Blame::Environment,
             // They wait for what the subject is to do.
             "wait" | "converge" | "drain" => Blame::Subject,
             _ => Blame::Suite,

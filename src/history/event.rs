@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// The version of the history's form; another one is refused with a clear error.
 pub const SCHEMA: &str = "shakedown/history-v1";
 
+/// What is [missing](Gap::missing) where the machine was too slow: all was recorded, but how long
+/// something took says nothing of who did it.
+pub const TIME: &str = "time";
+
 /// Everything observed in a trial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
@@ -452,7 +456,7 @@ pub struct NoteEvent {
 pub struct Gap {
     /// From when, in milliseconds; it ends with the event's `t`.
     pub from: Millis,
-    /// The capability that is missing: `actors`, `host`, `deliveries`, `objects`.
+    /// The capability that is missing: `actors`, `host`, `deliveries`, `objects`, or [`TIME`].
     pub missing: Text,
     /// Why.
     pub reason: String,

@@ -16,7 +16,7 @@ mod view;
 pub use event::{
     ActorEvent, ActorPhase, Body, Change, Clock, ContainerFact, Delivery, Event, FaultEvent,
     FaultPhase, Gap, Header, History, HostEvent, HostFact, Names, NoteEvent, Pace, RequestEvent,
-    SCHEMA, Source, StepEvent, StepPhase,
+    SCHEMA, Source, StepEvent, StepPhase, TIME,
 };
 pub use file::{Limits, ReadError, Writer};
 pub use hosts::{Hosts, Running};

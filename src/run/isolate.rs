@@ -15,7 +15,7 @@ use camino::Utf8PathBuf;
 
 use super::trial::{TrialError, record_history};
 use crate::cluster::process::ends_within;
-use crate::cluster::{ClusterError, Program, Provider, Sim};
+use crate::cluster::{ClusterError, Program, Provider, Sim, this_executable};
 use crate::history::{Clock, History, Limits};
 use crate::plan::{StoredPlan, Trial};
 use crate::subject::Programs;
@@ -99,7 +99,7 @@ fn elsewhere(plan: &StoredPlan) -> Result<History, String> {
     let file = Temporary::new();
     let failed = |what: &str, error: std::io::Error| format!("{what}: {error}");
     let executable =
-        std::env::current_exe().map_err(|error| failed("this executable is not found", error))?;
+        this_executable().map_err(|error| failed("this executable is not found", error))?;
     let mut child = Command::new(executable)
         .env(VARIABLE, file.0.as_str())
         .stdin(Stdio::piped())

@@ -11,6 +11,7 @@ mod journal;
 mod objects;
 mod pool;
 mod preparation;
+mod pulse;
 mod sequence;
 mod stage;
 mod steps;

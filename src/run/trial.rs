@@ -6,10 +6,11 @@ use thiserror::Error;
 use super::conductor::{Conductor, Next, Score};
 use super::isolate;
 use super::journal::Journal;
+use super::pulse::Pulse;
 use crate::check::{Judgement, Observed, judge};
 pub use crate::cluster::ProgramLog;
 use crate::cluster::{Advance, ClusterError, Provider};
-use crate::history::{Header, History};
+use crate::history::{Clock, Header, History};
 use crate::plan::Trial;
 use crate::subject::{InstallError, Installation, installation};
 use crate::suite::cel::CelError;
@@ -97,9 +98,14 @@ fn conduct(
         baseline,
     };
     let mut conductor = Conductor::new(score, journal, installation, cluster.now());
+    let mut pulse = (cluster.clock() == Clock::Wall).then(Pulse::feel);
     while let Next::Advance(until) = conductor.poll(cluster.as_mut()) {
         let advance = cluster.advance(until)?;
         conductor.observe(advance);
+        let now = cluster.now();
+        if let Some(body) = pulse.as_mut().and_then(|pulse| pulse.failing(now)) {
+            conductor.journal.record(now, body, &observed);
+        }
     }
     conductor.observe(Advance { observed: cluster.finish()?, idle: false });
     Ok((conductor.journal.into_history(header), cluster.logs()))

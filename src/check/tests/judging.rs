@@ -6,7 +6,7 @@ use super::fixtures::{judged, judged_against};
 use super::stories::{empty, story};
 use super::story::{Story, image};
 use crate::check::{Blame, Outcome, Verdict};
-use crate::history::{Body, Event, FaultPhase, Gap, History, StepPhase};
+use crate::history::{Body, Event, FaultPhase, Gap, History, StepPhase, TIME};
 use crate::suite::cel::Program;
 use crate::suite::checks::{CelCheck, Check, CheckSpec};
 use crate::suite::model::Across;
@@ -97,6 +97,28 @@ fn what_is_found_after_a_gap_in_what_it_needs_proves_nothing() {
     assert_eq!(held_against("host"), Verdict::Fail);
     assert_eq!(held_against("actors"), Verdict::Unknown);
     assert_eq!(held_against("objects"), Verdict::Unknown);
+}
+
+#[test]
+fn what_is_found_on_a_starved_machine_is_nobodys_fault() {
+    let slow = || {
+        let (missing, reason) = (TIME.into(), "programs took 42 times as long".into());
+        Body::Gap(Gap { from: 0, missing, reason })
+    };
+    let mut story = Story::web("starved", 3);
+    story.push(slow());
+    story.delete("cloneset", "web-0").wait(60_000).delete("cloneset", "web-1");
+    let judgement = judged(&story.history, &["disruption-bounded"]);
+    assert_eq!(judgement.verdict, Verdict::Unknown);
+    let reason = &judgement.checks[0].reasons[0];
+    assert_eq!(reason.blame, Blame::Environment);
+    assert!(reason.text.ends_with("but programs took 42 times as long"), "{}", reason.text);
+    // What was kept is kept, and what was found before stands.
+    for (holds, expected) in [(true, Verdict::Pass), (false, Verdict::Fail)] {
+        let mut story = self::story("disruption-bounded", holds).unwrap();
+        story.push(slow());
+        assert_eq!(verdict(&story.history, "disruption-bounded"), expected);
+    }
 }
 
 #[test]

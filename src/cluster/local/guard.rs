@@ -55,5 +55,14 @@ pub(in crate::cluster) fn guard(program: &std::path::Path) -> std::io::Result<Op
     }
     let parent = std::process::id().to_string();
     let environment = [(PROGRAM, program.as_os_str().to_owned()), (PARENT, parent.into())];
-    Ok(Some((std::env::current_exe()?, environment)))
+    Ok(Some((this_executable()?, environment)))
+}
+
+/// What to start to run this program again, also when another has taken its place on the disk since
+/// (an upgrade, a build).
+pub(crate) fn this_executable() -> std::io::Result<PathBuf> {
+    match cfg!(target_os = "linux") {
+        true => Ok(PathBuf::from("/proc/self/exe")),
+        false => std::env::current_exe(),
+    }
 }

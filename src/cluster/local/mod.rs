@@ -10,5 +10,5 @@ mod provider;
 pub use binaries::{Binaries, BinariesError};
 pub use guard::become_guarded;
 pub(super) use guard::guard;
-pub(crate) use guard::guarded;
+pub(crate) use guard::{guarded, this_executable};
 pub use provider::Local;
