@@ -130,7 +130,7 @@ fn served() -> kubesim::api::Api {
 }
 
 fn view(resource: Resource, accept: &str, include: &str) -> View {
-    let form = Form::accepted(accept, include).unwrap();
+    let form = Form::accepted(accept, Some(include)).unwrap();
     View::of(&served(), &resource, "v1", form, 90_000)
 }
 
@@ -161,13 +161,13 @@ fn tables_name_their_columns_once_and_take_so_much_of_objects_as_is_asked_for() 
     assert_eq!(shown["metadata"]["resourceVersion"], "7");
     let second = view(Resource::CONFIG_MAPS, table, "None").event(&object, false);
     assert!(second["columnDefinitions"].is_null() && second["rows"][0]["object"].is_null());
-    assert_eq!(Form::accepted(table, "Everything").unwrap_err().code, 400);
+    assert_eq!(Form::accepted(table, Some("Everything")).unwrap_err().code, 400);
 }
 
 #[test]
 fn every_type_has_a_table_for_any_object() {
     let api = served();
-    let table = Form::accepted("application/json;as=Table", "").unwrap();
+    let table = Form::accepted("application/json;as=Table", Some("")).unwrap();
     for kind in api.resources() {
         let view = View::of(&api, &kind.resource, &kind.api_version(), table, 0);
         for object in [map! {}, map! { "spec" => 1, "status" => "x", "metadata" => true }] {
@@ -181,12 +181,14 @@ fn every_type_has_a_table_for_any_object() {
 #[test]
 fn what_is_not_json_is_not_acceptable() {
     for accept in ["text/html", "application/yaml", "application/json;as=Nothing"] {
-        assert_eq!(Form::accepted(accept, "").unwrap_err().code, 406, "{accept}");
+        assert_eq!(Form::accepted(accept, Some("")).unwrap_err().code, 406, "{accept}");
     }
+    let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    assert_eq!(Form::accepted(table, None).unwrap_err().code, 406, "there are no tables");
     for accept in
         ["", "*/*", "text/html, */*", "application/vnd.kubernetes.protobuf,application/json"]
     {
-        assert_eq!(Form::accepted(accept, ""), Ok(Form::Whole), "{accept}");
+        assert_eq!(Form::accepted(accept, Some("")), Ok(Form::Whole), "{accept}");
     }
 }
 

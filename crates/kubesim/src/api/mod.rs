@@ -49,7 +49,7 @@ pub use custom::{
 };
 pub use errors::forbidden_option;
 pub use hooks::{Attempt, Destination, Errand, Heard, Progress, Reply};
-pub use registry::Type;
+pub use registry::{Type, is_asked};
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};
 pub use snapshot::Snapshot;

@@ -80,11 +80,20 @@ impl Call<'_> {
             }
         };
         let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?;
-        if self.request.strict && !unknown.is_empty() {
-            return Err(errors::unknown_fields(&self.kind, &unknown));
+        let unknown = unknown.iter().map(|field| format!("unknown field \"{field}\""));
+        let mut found: Vec<String> = unknown.collect();
+        // Of an applied configuration they are told elsewhere.
+        if self.request.verb != Verb::Apply {
+            let repeated = self.request.repeated.iter().map(Text::to_string);
+            let first = self.kind.custom || self.request.verb.is_patch();
+            let at = if first { 0 } else { found.len() };
+            found.splice(at..at, repeated);
+        }
+        if self.request.strict && !found.is_empty() {
+            return Err(errors::strict(&self.kind, &found));
         }
         if !self.request.lenient {
-            self.warn(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+            self.warn(found);
         }
         Ok(())
     }
