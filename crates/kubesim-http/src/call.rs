@@ -1,7 +1,7 @@
 //! A whole HTTP request: what it asks for, or the Status that refuses it at the edge.
 
 use http::{HeaderMap, Method, header, request::Parts};
-use kubesim::api::{is_asked, stored_as};
+use kubesim::api::{connection, is_asked, stored_as};
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
@@ -86,6 +86,12 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     let include = Some(query.include.as_str()).filter(|_| !is_asked(&resource));
     let form = Form::accepted(accept, include)?;
     query.check(&head.method)?;
+    if connection(&resource, &subresource).is_some() {
+        let request = Request::new(Verb::Create, resource, key);
+        let body = query::connection(head.uri.query().unwrap_or_default());
+        let request = Box::new(Request { subresource, body, ..request });
+        return Ok(Call::Request { version, form, request });
+    }
     // One object is not watched (v1.36): it is answered.
     if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
         let watching = Box::new(watching(resource, spoken.clone(), &key, query)?);
@@ -232,6 +238,10 @@ fn repeated_in(headers: &HeaderMap, body: &[u8], verb: Verb) -> Vec<Text> {
         Verb::Create | Verb::Update if media_type(headers) == PROTOBUF => Vec::new(),
         Verb::Create | Verb::Update | Verb::MergePatch | Verb::StrategicPatch => {
             repeated::in_json(body)
+        }
+        Verb::JsonPatch => {
+            let found = repeated::in_json(body).into_iter();
+            found.map(|told| Text::from(format!("json patch {told}"))).collect()
         }
         _ => Vec::new(),
     }

@@ -111,7 +111,11 @@ impl<'de> Visitor<'de> for &mut Walk {
             let is_new = seen.insert(key.clone());
             self.path.push(Step::Key(key));
             if !is_new {
-                self.found.push(Text::from(format!("duplicate field \"{}\"", self.place())));
+                let told = Text::from(format!("duplicate field \"{}\"", self.place()));
+                // Once is enough, however often it stands there.
+                if !self.found.contains(&told) {
+                    self.found.push(told);
+                }
             }
             fields.next_value_seed(&mut *self)?;
             self.path.pop();

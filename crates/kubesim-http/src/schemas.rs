@@ -40,6 +40,9 @@ const METADATA: &str = "Standard object's metadata, which all types have.";
 
 /// Says of a schema that there may be more than it names.
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+/// Says of a schema that it is of a number or of a text.
+const INT_OR_TEXT: &str = "x-kubernetes-int-or-string";
+/// Says of a schema that it is of an object like those of the API.
 const EMBEDDED: &str = "x-kubernetes-embedded-resource";
 
 /// Which version of OpenAPI a document speaks.
@@ -152,6 +155,9 @@ fn published(schema: &Tree, document: Document) -> Tree {
     let mut shown = schema.clone();
     if document == Document::V2 {
         make_old(&mut shown);
+    } else if schema[INT_OR_TEXT].is_true() && schema["anyOf"].is_null() {
+        let forms = ["integer", "string"].map(|form| map! { "type" => form });
+        shown.set(&["anyOf"], forms.to_vec());
     }
     for (name, inner) in shown["properties"].clone().fields() {
         shown.set(&["properties", name], published(inner, document));

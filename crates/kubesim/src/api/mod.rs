@@ -12,6 +12,7 @@ mod admission;
 mod applying;
 mod budget;
 mod component;
+mod connect;
 mod convert;
 mod create;
 mod custom;
@@ -43,6 +44,7 @@ mod update;
 mod validate;
 mod window;
 
+pub use connect::connection;
 pub use convert::{in_version, stored_as};
 pub use custom::{
     Additional, Column, Conversion, Definition, Kind, ListKind, Schema, Version, age,

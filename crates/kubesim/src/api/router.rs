@@ -8,6 +8,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
 
+use super::connect::connection;
 use super::convert::Other;
 use super::hooks::Outside;
 use super::registry::Type;
@@ -152,6 +153,9 @@ impl Api {
             "" if call.kind.asked => self.answer_question(&call),
             "" if request.resource.as_str() == "componentstatuses" => self.components(&call),
             "" => self.route_object(&call),
+            name if let Some(form) = connection(&request.resource, name) => {
+                self.connect(&call, form)
+            }
             name if !call.kind.has_subresource(name) && call.kind.custom => {
                 Err(errors::not_found(&request.resource, &request.key.name))
             }
