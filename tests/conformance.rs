@@ -22,7 +22,8 @@ mod served;
 #[path = "conformance/webhooks.rs"]
 mod webhooks;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use list::{Group, Spec};
@@ -34,7 +35,7 @@ use webhooks::Webhooks;
 const VERSION: &str = "v1.36.";
 
 fn programs() -> Option<Programs> {
-    let is_of_version = |path: &std::path::PathBuf| {
+    let is_of_version = |path: &PathBuf| {
         let asked = Command::new(path).arg("--version").output();
         asked.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(VERSION))
     };
@@ -74,16 +75,17 @@ fn specs_pass_that_are_said_to_pass_and_no_others() {
     let outcomes = run::all(&programs, &served.kubeconfig, &chosen);
     drop((webhooks, served));
     if std::env::var_os("BLESS").is_some() {
-        take(&mut groups, &chosen, outcomes);
+        take(&mut groups, &chosen, &outcomes);
         return list::write(&groups);
     }
-    let complaints = chosen.iter().zip(outcomes).filter_map(|((group, spec), outcome)| {
-        let why = match (outcome, &spec.fails) {
-            (Err(why), None) => why,
-            (Ok(()), Some(_)) => "passes, and is said to fail; BLESS=1 writes it down".to_owned(),
+    let complaints = chosen.iter().filter_map(|(group, spec)| {
+        let name = spec.full_name(group);
+        let why = match (&outcomes[&name], &spec.fails) {
+            (Err(why), None) => why.as_str(),
+            (Ok(()), Some(_)) => "passes, and is said to fail; BLESS=1 writes it down",
             _ => return None,
         };
-        Some(format!("{}\n  {why}", spec.full_name(group)))
+        Some(format!("{name}\n  {why}"))
     });
     let complaints: Vec<String> = complaints.collect();
     let (count, all) = (complaints.len(), chosen.len());
@@ -91,12 +93,18 @@ fn specs_pass_that_are_said_to_pass_and_no_others() {
 }
 
 /// Writes down what came of specs. A reason that is there stays.
-fn take(groups: &mut [Group], chosen: &[(String, Spec)], outcomes: Vec<Outcome>) {
-    for ((group, ran), outcome) in chosen.iter().zip(outcomes) {
+fn take(
+    groups: &mut [Group],
+    chosen: &[(String, Spec)],
+    outcomes: &BTreeMap<String, Outcome>,
+) {
+    for (group, ran) in chosen {
+        let outcome = &outcomes[&ran.full_name(group)];
         let of_group = groups.iter_mut().find(|one| one.group == *group);
         let mut specs = of_group.into_iter().flat_map(|group| &mut group.specs);
         let Some(spec) = specs.find(|spec| spec.name == ran.name) else { continue };
-        spec.fails = outcome.err().map(|why| spec.fails.take().unwrap_or(why));
+        let why = outcome.as_ref().err();
+        spec.fails = why.map(|why| spec.fails.take().unwrap_or_else(|| why.clone()));
     }
 }
 
