@@ -27,7 +27,8 @@ pub(crate) fn read(body: &[u8]) -> Result<Tree, Status> {
 /// What is said of a key that a configuration has twice, if there is one (goyaml.v2, by way of
 /// sigs.k8s.io/yaml v1.6.0).
 pub(crate) fn repeated(body: &[u8]) -> Option<Text> {
-    let options = Options { duplicate_keys: DuplicateKeyPolicy::Error, ..options() };
+    let mut options = options();
+    options.duplicate_keys = DuplicateKeyPolicy::Error;
     let read: Result<IgnoredAny, _> = serde_saphyr::from_slice_with_options(body, options);
     let error = read.err()?;
     let Error::DuplicateMappingKey { key, location } = error.without_snippet() else { return None };

@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn each_key_that_stands_twice_is_told_with_its_place() {
         let found = in_json(br#"{"a": [{"b": 1, "b": {"c": 1, "c": 2}}], "d": null, "d": 2.5}"#);
-        let told = [r#""a[0].b""#, r#""a[0].b.c""#, r#""d""#];
-        assert_eq!(found, told.map(|place| format!("duplicate field {place}").into()));
+        let told = ["a[0].b", "a[0].b.c", "d"];
+        assert_eq!(found, told.map(|place| format!("duplicate field \"{place}\"")));
         assert!(in_json(br#"{"a": {"b": 1}, "b": 1}"#).is_empty() && in_json(b"{").is_empty());
     }
 
