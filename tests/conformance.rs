@@ -50,9 +50,9 @@ fn programs() -> Option<Programs> {
 /// The specs that are to run.
 fn chosen(groups: &[Group]) -> Vec<(String, Spec)> {
     let wanted = std::env::var("SHAKEDOWN_CONFORMANCE").unwrap_or_default();
-    let all = groups.iter().flat_map(|group| {
-        group.specs.iter().map(|spec| (group.group.clone(), spec.clone()))
-    });
+    let all = groups
+        .iter()
+        .flat_map(|group| group.specs.iter().map(|spec| (group.group.clone(), spec.clone())));
     let is_wanted = |(group, spec): &(String, Spec)| match wanted.as_str() {
         "" => spec.quick,
         "all" => true,
@@ -93,11 +93,7 @@ fn specs_pass_that_are_said_to_pass_and_no_others() {
 }
 
 /// Writes down what came of specs. A reason that is there stays.
-fn take(
-    groups: &mut [Group],
-    chosen: &[(String, Spec)],
-    outcomes: &BTreeMap<String, Outcome>,
-) {
+fn take(groups: &mut [Group], chosen: &[(String, Spec)], outcomes: &BTreeMap<String, Outcome>) {
     for (group, ran) in chosen {
         let outcome = &outcomes[&ran.full_name(group)];
         let of_group = groups.iter_mut().find(|one| one.group == *group);

@@ -92,7 +92,8 @@ async fn follow(agnhost: &Path, kubeconfig: &Path) {
 async fn started(agnhost: &Path, client: &kube::Client, service: &Service) -> Option<Program> {
     let namespace = service.metadata.namespace.as_deref()?;
     let selector = service.spec.as_ref()?.selector.as_ref()?;
-    let labels: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let labels: Vec<String> =
+        selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let pods = pods.list(&ListParams::default().labels(&labels.join(","))).await.ok()?;
     let spec = pods.items.into_iter().next()?.spec?;

@@ -1,10 +1,10 @@
 //! Facts about what requests and answers look like on the wire.
 
 use http::Method;
-use kubesim_model::{list, map};
 use kubesim_model::request::{Status, Verb};
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
+use kubesim_model::{list, map};
 
 use super::*;
 
@@ -272,10 +272,8 @@ fn serving(schema: Tree) -> kubesim::api::Api {
             "versions" => list![version],
         },
     };
-    let request = kubesim_model::request::Request::create(
-        Resource::CUSTOM_RESOURCE_DEFINITIONS,
-        definition,
-    );
+    let request =
+        kubesim_model::request::Request::create(Resource::CUSTOM_RESOURCE_DEFINITIONS, definition);
     let nobody = kubesim::api::Identity::default();
     api.handle(0, &nobody, &request).answer.unwrap();
     api

@@ -201,9 +201,7 @@ impl Service {
 
 /// Whether a request is for a container's log.
 fn is_log(request: &Wish) -> bool {
-    request.resource == Resource::PODS
-        && request.subresource == "log"
-        && request.verb == Verb::Get
+    request.resource == Resource::PODS && request.subresource == "log" && request.verb == Verb::Get
 }
 
 /// Why a request gets no answer of its own.

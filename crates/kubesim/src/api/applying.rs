@@ -1,9 +1,9 @@
 //! Server-side apply: what a configuration makes of the object that is there is stored as an
 //! update, or made if there is none.
 
-use kubesim_model::{Text, object};
 use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::tree::Tree;
+use kubesim_model::{Text, object};
 
 use super::errors::{self, Cause};
 use super::router::Call;

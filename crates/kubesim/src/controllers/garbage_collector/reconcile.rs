@@ -72,10 +72,20 @@ struct GarbageCollector {
 #[derive(Clone)]
 enum Attempt {
     ReadItem,
-    ReadOwners { item: Tree, unread: usize, owners: Owners },
-    Orphan { item: Tree, unanswered: usize, failed: bool },
+    ReadOwners {
+        item: Tree,
+        unread: usize,
+        owners: Owners,
+    },
+    Orphan {
+        item: Tree,
+        unanswered: usize,
+        failed: bool,
+    },
     /// Its owners are not to wait for it; then it is deleted.
-    Unblock { delete: Request },
+    Unblock {
+        delete: Request,
+    },
     Write,
 }
 

@@ -95,10 +95,8 @@ impl Remains {
         let mut told: Vec<String> = told.collect();
         told.sort();
         let count = told.len();
-        let text = format!(
-            "Failed to delete all resource types, {count} remaining: {}",
-            told.join(", ")
-        );
+        let text =
+            format!("Failed to delete all resource types, {count} remaining: {}", told.join(", "));
         (count > 0).then_some(("ContentDeletionFailed", text))
     }
 
@@ -116,10 +114,8 @@ impl Remains {
         let told = self.finalizers.iter();
         let told = told.map(|(name, count)| format!("{name} in {count} resource instances"));
         let told: Vec<String> = told.collect();
-        let text = format!(
-            "Some content in the namespace has finalizers remaining: {}",
-            told.join(", ")
-        );
+        let text =
+            format!("Some content in the namespace has finalizers remaining: {}", told.join(", "));
         (!told.is_empty()).then_some(("SomeFinalizersRemain", text))
     }
 }

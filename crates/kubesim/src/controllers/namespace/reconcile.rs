@@ -154,9 +154,8 @@ impl Namespaces {
         let resource = &self.resources[sweep.at];
         let namespace = work.cache.get(&NAMESPACES, key);
         let ends = |pod: &Tree| {
-            let since = namespace.and_then(|it| {
-                object::parse_time(it["metadata"]["deletionTimestamp"].str())
-            });
+            let since = namespace
+                .and_then(|it| object::parse_time(it["metadata"]["deletionTimestamp"].str()));
             let grace = pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(0);
             let grace = Millis::try_from(grace).unwrap_or(0).saturating_mul(1_000);
             !object::is_terminal(pod) && since.is_some_and(|since| since + grace > work.now())
