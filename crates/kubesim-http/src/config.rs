@@ -33,11 +33,8 @@ pub(crate) fn repeated(body: &[u8]) -> Option<Text> {
     let error = read.err()?;
     let Error::DuplicateMappingKey { key, location } = error.without_snippet() else { return None };
     let key = key.as_deref().unwrap_or_default();
-    Some(Text::from(format!(
-        "error converting YAML to JSON: yaml: unmarshal errors:\n  line {}: key \"{key}\" already \
-         set in map",
-        location.line()
-    )))
+    let line = location.line();
+    Some(Text::from(format!("line {line}: key \"{key}\" already set in map")))
 }
 
 fn options() -> Options {

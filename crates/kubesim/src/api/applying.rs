@@ -54,9 +54,10 @@ impl Api {
 /// Tells of keys that the configuration has twice, or refuses it for them.
 fn told_of_repeated(call: &Call<'_>) -> Result<(), Status> {
     match call.request.repeated.first() {
-        Some(why) if call.request.strict => {
-            Err(errors::bad_request(format!("error strict decoding YAML: {why}")))
-        }
+        Some(why) if call.request.strict => Err(errors::bad_request(format!(
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  \
+             {why}"
+        ))),
         _ => {
             call.warn(call.request.repeated.iter().map(Text::to_string));
             Ok(())
