@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use served::{Served, on_a_control_plane, programs, scratch};
+use served::{Served, on_a_control_plane, programs, programs_called, scratch};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,11 +63,7 @@ const VERSION: &str = "v1.36.";
 
 /// kubectl, if it is there in this version.
 fn kubectl() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let own = programs().map(|folder| folder.into_std_path_buf());
-    let folders = own.into_iter().chain(std::env::split_paths(&path));
-    let mut found = folders.map(|folder| folder.join("kubectl")).filter(|path| path.is_file());
-    let found = found.find(|path| {
+    let found = programs_called("kubectl").into_iter().find(|path| {
         let asked = Command::new(path).args(["version", "--client"]).output();
         asked.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(VERSION))
     });

@@ -89,6 +89,14 @@ pub fn programs() -> Option<Utf8PathBuf> {
     Some(Utf8PathBuf::from_path_buf(folder).expect("a name in UTF-8"))
 }
 
+/// The programs of this name: in the folder that the environment names, and on PATH.
+pub fn programs_called(name: &str) -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = programs().map(Utf8PathBuf::into_std_path_buf);
+    let folders = own.into_iter().chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join(name)).filter(|path| path.is_file()).collect()
+}
+
 /// Does something on a real control plane with two simulated nodes, if the environment names the
 /// programs of one.
 pub fn on_a_control_plane<T: Send>(act: impl FnOnce(&Path) -> T + Send) -> Option<T> {

@@ -47,6 +47,7 @@ fn failure(status: &kube::core::Status) -> Status {
         reason: Text::from(status.reason.as_str()),
         message: status.message.clone(),
         details,
+        continue_token: Text::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A whole HTTP request: what it asks for, or the Status that refuses it at the edge.
 
 use http::{HeaderMap, Method, header, request::Parts};
-use kubesim::api::stored_as;
+use kubesim::api::{connection, is_asked, stored_as};
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::request::{Request, Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
@@ -13,10 +13,14 @@ use crate::meta::no_page;
 use crate::path::{self, Path};
 use crate::protobuf;
 use crate::query::{self, Query};
+use crate::repeated;
 use crate::{Form, Meta};
 
 /// The largest body (kube-apiserver v1.36 limits requests to 3 MiB).
 pub const LARGEST_BODY: usize = 3 << 20;
+
+/// Bodies as Go clients send them.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// How long a watch may last, in seconds: a year, which nobody outlasts.
 const LONGEST_WATCH: u64 = 365 * 24 * 3_600;
@@ -79,8 +83,15 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     };
     let (resource, spoken) = stored_as(resource, &version);
     let query = query::read(head.uri.query().unwrap_or_default())?;
-    let form = Form::accepted(accept, &query.include)?;
+    let include = Some(query.include.as_str()).filter(|_| !is_asked(&resource));
+    let form = Form::accepted(accept, include)?;
     query.check(&head.method)?;
+    if connection(&resource, &subresource).is_some() {
+        let request = Request::new(Verb::Create, resource, key);
+        let body = query::connection(head.uri.query().unwrap_or_default());
+        let request = Box::new(Request { subresource, body, ..request });
+        return Ok(Call::Request { version, form, request });
+    }
     // One object is not watched (v1.36): it is answered.
     if query.watch && head.method == Method::GET && subresource.is_empty() && key.name.is_empty() {
         let watching = Box::new(watching(resource, spoken.clone(), &key, query)?);
@@ -94,6 +105,9 @@ pub fn read(head: &Parts, body: &[u8]) -> Result<Call, Status> {
     request.subresource = subresource;
     request.version = spoken;
     request.body = read_body(&head.headers, body, verb)?;
+    if !query.is_lenient() {
+        request.repeated = repeated_in(&head.headers, body, verb);
+    }
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
         query.delete.fields().for_each(|(key, value)| request.body.set(&[key.as_str()], value));
     }
@@ -200,7 +214,7 @@ fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Statu
         return Err(Status::new(413, "RequestEntityTooLarge", text));
     }
     let kind = media_type(headers);
-    if !verb.is_patch() && kind == "application/vnd.kubernetes.protobuf" {
+    if !verb.is_patch() && kind == PROTOBUF {
         return protobuf::read(body);
     }
     if !verb.is_patch() && !matches!(kind, "" | "application/json" | "*/*") {
@@ -215,6 +229,22 @@ fn read_body(headers: &HeaderMap, body: &[u8], verb: Verb) -> Result<Tree, Statu
         let text = format!("the body of the request is not JSON: {error}");
         Status::new(400, "BadRequest", text)
     })
+}
+
+/// What is said of keys that stand twice in a body of an object or a patch.
+fn repeated_in(headers: &HeaderMap, body: &[u8], verb: Verb) -> Vec<Text> {
+    match verb {
+        Verb::Apply => repeated::in_config(body),
+        Verb::Create | Verb::Update if media_type(headers) == PROTOBUF => Vec::new(),
+        Verb::Create | Verb::Update | Verb::MergePatch | Verb::StrategicPatch => {
+            repeated::in_json(body)
+        }
+        Verb::JsonPatch => {
+            let found = repeated::in_json(body).into_iter();
+            found.map(|told| Text::from(format!("json patch {told}"))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A new object's name stands in its metadata; the namespaces of URL and object must agree.

@@ -19,23 +19,25 @@ pub enum Form {
 
 impl Form {
     /// What an `Accept` header asks for: the first that can be served. Rows of a table go with so
-    /// much of their objects.
+    /// much of their objects; without `include` there are no tables.
     ///
     /// # Errors
     /// 406 when none can.
-    pub fn accepted(header: &str, include: &str) -> Result<Form, Status> {
+    pub fn accepted(header: &str, include: Option<&str>) -> Result<Form, Status> {
         let kinds = header.split(',').map(str::trim).filter(|kind| !kind.is_empty());
         let mut last = None;
         for kind in kinds {
             let (media, parameters) = kind.split_once(';').unwrap_or((kind, ""));
             let json = matches!(media.trim(), "application/json" | "application/*" | "*/*");
             let shape = parameters.split(';').find_map(|part| part.trim().strip_prefix("as="));
-            match (json, shape) {
-                (true, None) => return Ok(Form::Whole),
-                (true, Some("PartialObjectMetadata" | "PartialObjectMetadataList")) => {
+            match (json, shape, include) {
+                (true, None, _) => return Ok(Form::Whole),
+                (true, Some("PartialObjectMetadata" | "PartialObjectMetadataList"), _) => {
                     return Ok(Form::Metadata);
                 }
-                (true, Some("Table")) => return Ok(Form::Table(Include::read(include)?)),
+                (true, Some("Table"), Some(include)) => {
+                    return Ok(Form::Table(Include::read(include)?));
+                }
                 _ => last = Some(json),
             }
         }

@@ -16,7 +16,9 @@ mod openapi_v2;
 mod path;
 mod protobuf;
 mod query;
+mod repeated;
 mod reply;
+mod schemas;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -39,7 +39,7 @@ impl Meta {
             ["apis", group] => discovery::group(api, group),
             ["api", version] => discovery::resources(api, "", version),
             ["apis", group, version] => discovery::resources(api, group, version),
-            ["openapi", "v2"] => return openapi_v2::document(&self.accept),
+            ["openapi", "v2"] => return openapi_v2::document(api, &self.accept),
             ["openapi", "v3"] => Some(openapi::index(api)),
             ["openapi", "v3", "api", version] => openapi::document(api, "", version),
             ["openapi", "v3", "apis", group, version] => openapi::document(api, group, version),

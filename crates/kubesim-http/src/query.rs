@@ -138,6 +138,21 @@ impl Query {
     }
 }
 
+/// The options of a connection into a pod, of which all but the words of a command are flags and
+/// single texts.
+pub(crate) fn connection(text: &str) -> Tree {
+    let mut options = Tree::map();
+    for (key, value) in form_urlencoded::parse(text.as_bytes()) {
+        match &*key {
+            "stdin" | "stdout" | "stderr" | "tty" => options.set(&[&key], flag(&value)),
+            "command" => options.field_mut("command").items_mut().push((&*value).into()),
+            "container" | "path" => options.set(&[&key], &*value),
+            _ => {}
+        }
+    }
+    options
+}
+
 /// `dryRun` as it may also stand in delete options.
 pub(crate) fn dry_run_in(options: &Tree) -> bool {
     options["dryRun"] == list!["All"]

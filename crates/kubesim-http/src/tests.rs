@@ -1,10 +1,10 @@
 //! Facts about what requests and answers look like on the wire.
 
 use http::Method;
-use kubesim_model::map;
 use kubesim_model::request::{Status, Verb};
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
+use kubesim_model::{list, map};
 
 use super::*;
 
@@ -130,7 +130,7 @@ fn served() -> kubesim::api::Api {
 }
 
 fn view(resource: Resource, accept: &str, include: &str) -> View {
-    let form = Form::accepted(accept, include).unwrap();
+    let form = Form::accepted(accept, Some(include)).unwrap();
     View::of(&served(), &resource, "v1", form, 90_000)
 }
 
@@ -161,13 +161,13 @@ fn tables_name_their_columns_once_and_take_so_much_of_objects_as_is_asked_for() 
     assert_eq!(shown["metadata"]["resourceVersion"], "7");
     let second = view(Resource::CONFIG_MAPS, table, "None").event(&object, false);
     assert!(second["columnDefinitions"].is_null() && second["rows"][0]["object"].is_null());
-    assert_eq!(Form::accepted(table, "Everything").unwrap_err().code, 400);
+    assert_eq!(Form::accepted(table, Some("Everything")).unwrap_err().code, 400);
 }
 
 #[test]
 fn every_type_has_a_table_for_any_object() {
     let api = served();
-    let table = Form::accepted("application/json;as=Table", "").unwrap();
+    let table = Form::accepted("application/json;as=Table", Some("")).unwrap();
     for kind in api.resources() {
         let view = View::of(&api, &kind.resource, &kind.api_version(), table, 0);
         for object in [map! {}, map! { "spec" => 1, "status" => "x", "metadata" => true }] {
@@ -181,12 +181,14 @@ fn every_type_has_a_table_for_any_object() {
 #[test]
 fn what_is_not_json_is_not_acceptable() {
     for accept in ["text/html", "application/yaml", "application/json;as=Nothing"] {
-        assert_eq!(Form::accepted(accept, "").unwrap_err().code, 406, "{accept}");
+        assert_eq!(Form::accepted(accept, Some("")).unwrap_err().code, 406, "{accept}");
     }
+    let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    assert_eq!(Form::accepted(table, None).unwrap_err().code, 406, "there are no tables");
     for accept in
         ["", "*/*", "text/html, */*", "application/vnd.kubernetes.protobuf,application/json"]
     {
-        assert_eq!(Form::accepted(accept, ""), Ok(Form::Whole), "{accept}");
+        assert_eq!(Form::accepted(accept, Some("")), Ok(Form::Whole), "{accept}");
     }
 }
 
@@ -253,6 +255,106 @@ fn every_document_of_openapi_that_the_index_names_is_there_and_whole() {
         }
         assert!(document.contains("fieldValidation"), "{name}");
     }
+}
+
+/// An API that serves `things.example.com` with this schema.
+fn serving(schema: Tree) -> kubesim::api::Api {
+    let mut api = served();
+    let version = map! {
+        "name" => "v1", "served" => true, "storage" => true,
+        "schema" => map! { "openAPIV3Schema" => schema },
+    };
+    let definition = map! {
+        "metadata" => map! { "name" => "things.example.com" },
+        "spec" => map! {
+            "group" => "example.com", "scope" => "Namespaced",
+            "names" => map! { "plural" => "things", "singular" => "thing", "kind" => "Thing" },
+            "versions" => list![version],
+        },
+    };
+    let request =
+        kubesim_model::request::Request::create(Resource::CUSTOM_RESOURCE_DEFINITIONS, definition);
+    let nobody = kubesim::api::Identity::default();
+    api.handle(0, &nobody, &request).answer.unwrap();
+    api
+}
+
+/// The schema of `things.example.com` in both versions of OpenAPI.
+fn published(schema: Tree) -> [Tree; 2] {
+    let api = serving(schema);
+    let places = [
+        ("/openapi/v2", ["definitions", "com.example.v1.Thing"].as_slice()),
+        ("/openapi/v3/apis/example.com/v1", &["components", "schemas", "com.example.v1.Thing"]),
+    ];
+    places.map(|(path, place)| {
+        let reply = Meta::new(path, "application/json").answer(&api);
+        serde_json::from_slice::<Tree>(reply.body()).unwrap().at(place).clone()
+    })
+}
+
+#[test]
+fn schemas_of_custom_types_are_published_with_what_all_objects_have() {
+    let [old, new] = published(map! {
+        "type" => "object", "description" => "A thing.", "required" => list!["a", "b"],
+        "properties" => map! {
+            "a" => map! { "type" => "string", "nullable" => true },
+            "b" => map! {
+                "type" => "object", "x-kubernetes-embedded-resource" => true,
+                "x-kubernetes-preserve-unknown-fields" => true,
+            },
+            "c" => map! {
+                "type" => "integer", "anyOf" => list![map! { "minimum" => 1 }],
+            },
+        },
+    });
+    for shown in [&old, &new] {
+        assert_eq!(shown["description"], "A thing.");
+        assert_eq!(shown["x-kubernetes-group-version-kind"][0]["kind"], "Thing");
+        assert_eq!(shown["properties"]["kind"]["type"], "string");
+    }
+    let meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    let metadata = &old["properties"]["metadata"];
+    assert_eq!(metadata["$ref"], format!("#/definitions/{meta}").as_str());
+    let metadata = &new["properties"]["metadata"]["allOf"][0];
+    assert_eq!(metadata["$ref"], format!("#/components/schemas/{meta}").as_str());
+    let [a, b, c] = ["a", "b", "c"].map(|name| &old["properties"][name]);
+    assert!(a["type"].is_null() && a["nullable"].is_null());
+    assert_eq!(old["required"], list!["b"]);
+    assert!(b["type"].is_null() && b["properties"].is_null());
+    assert_eq!(*c, map! { "type" => "integer" });
+    assert_eq!(new["required"], list!["a", "b"]);
+    assert_eq!(new["properties"]["b"]["required"], list!["kind", "apiVersion"]);
+}
+
+#[test]
+fn of_a_type_that_takes_anything_old_clients_are_told_no_fields() {
+    let open = map! { "type" => "object", "x-kubernetes-preserve-unknown-fields" => true };
+    let [old, new] = published(open);
+    assert!(old["properties"].is_null() && old["type"] == "object");
+    assert!(new["x-kubernetes-preserve-unknown-fields"].is_true());
+}
+
+#[test]
+fn keys_that_stand_twice_are_noted_unless_nobody_wants_to_know() {
+    let body = r#"{"data": {"a": "1", "a": "2"}}"#;
+    let post = |query: &str, kind: &str| {
+        let uri = format!("/api/v1/namespaces/shop/configmaps{query}");
+        request(Method::POST, &uri, kind, body).repeated
+    };
+    assert_eq!(post("", "application/json"), [r#"duplicate field "data.a""#]);
+    assert!(post("?fieldValidation=Ignore", "application/json").is_empty());
+    let uri = "/api/v1/namespaces/shop/configmaps/a?fieldManager=me";
+    let applied = request(Method::PATCH, uri, "application/apply-patch+yaml", body);
+    assert!(applied.repeated[0].contains(r#"key "a" already set in map"#));
+}
+
+#[test]
+fn connections_into_pods_have_options() {
+    let uri = "/api/v1/namespaces/shop/pods/p/exec?command=ls&command=-l&stdin=true&container=c";
+    let request = request(Method::GET, uri, "", "");
+    assert_eq!((request.verb, request.subresource.as_str()), (Verb::Create, "exec"));
+    let options = map! { "command" => list!["ls", "-l"], "stdin" => true, "container" => "c" };
+    assert_eq!(request.body, options);
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub struct Request {
     pub version: Text,
     /// The object, the patch, or the delete options.
     pub body: Tree,
+    /// What was found out about keys that stand in the body twice, of which the last counts.
+    pub repeated: Vec<Text>,
     /// For lists and `DeleteCollection`.
     pub list: ListOptions,
     /// Check and answer, but store nothing.
@@ -102,6 +104,7 @@ impl Request {
             subresource: Text::default(),
             version: Text::default(),
             body: Tree::Null,
+            repeated: Vec::new(),
             list: ListOptions::default(),
             dry_run: false,
             strict: false,
@@ -201,6 +204,8 @@ pub struct Status {
     pub message: String,
     /// `details`, or `Null`.
     pub details: Tree,
+    /// The token by which a list goes on that is too old to be told as it was; empty for none.
+    pub continue_token: Text,
 }
 
 impl Status {
@@ -211,6 +216,7 @@ impl Status {
             reason: Text::new_static(reason),
             message: message.into(),
             details: Tree::Null,
+            continue_token: Text::default(),
         }
     }
 
@@ -246,6 +252,9 @@ impl Status {
         }
         if !self.details.is_null() {
             status.set(&["details"], &self.details);
+        }
+        if !self.continue_token.is_empty() {
+            status.set(&["metadata", "continue"], &self.continue_token);
         }
         status
     }

@@ -85,8 +85,8 @@ impl Service {
         let agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         let who = (person.user.clone(), agent.unwrap_or_default().to_owned());
         match kubesim_http::read(&head, &body)? {
-            Call::Request { request, .. } if is_stream(&request) => {
-                self.stream(*request, head.uri.query().unwrap_or_default()).await
+            Call::Request { request, .. } if is_log(&request) => {
+                self.log(*request, head.uri.query().unwrap_or_default()).await
             }
             Call::Request { version, form, request } => {
                 let verb = request.verb;
@@ -152,13 +152,8 @@ impl Service {
         Ok(person.map(Arc::new).ok_or_else(unknown)?)
     }
 
-    /// Answers with a log, or says that nobody can be reached in a pod.
-    async fn stream(self, request: Wish, query: &str) -> Result<Response<Answer>, Refused> {
-        if request.subresource != "log" || request.verb != Verb::Get {
-            let what = &request.subresource;
-            let text = format!("`{what}` is not possible: nothing runs in simulated containers");
-            return Err(Status::new(501, "NotImplemented", text).into());
-        }
+    /// Answers with a log.
+    async fn log(self, request: Wish, query: &str) -> Result<Response<Answer>, Refused> {
         let wanted = Wanted::read(&request.key, query);
         let asked = wanted.clone();
         let log = self.hub.on(move |stage| asked.log(stage.pod(&request.key))).await??;
@@ -204,11 +199,9 @@ impl Service {
     }
 }
 
-/// Whether a request is for something that streams from a node.
-fn is_stream(request: &Wish) -> bool {
-    let streams = ["log", "exec", "attach", "portforward", "proxy"];
-    let hosts = [Resource::PODS, Resource::NODES, Resource::SERVICES];
-    streams.contains(&request.subresource.as_str()) && hosts.contains(&request.resource)
+/// Whether a request is for a container's log.
+fn is_log(request: &Wish) -> bool {
+    request.resource == Resource::PODS && request.subresource == "log" && request.verb == Verb::Get
 }
 
 /// Why a request gets no answer of its own.

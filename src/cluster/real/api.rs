@@ -197,6 +197,7 @@ async fn failure(response: http::Response<Body>) -> Status {
         reason: status["reason"].text(),
         message: status["message"].str().to_owned(),
         details: status["details"].clone(),
+        continue_token: status["metadata"]["continue"].text(),
     }
 }
 

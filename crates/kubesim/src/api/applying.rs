@@ -1,9 +1,9 @@
 //! Server-side apply: what a configuration makes of the object that is there is stored as an
 //! update, or made if there is none.
 
-use kubesim_model::object;
 use kubesim_model::request::{Answer, Request, Status, Verb};
 use kubesim_model::tree::Tree;
+use kubesim_model::{Text, object};
 
 use super::errors::{self, Cause};
 use super::router::Call;
@@ -23,6 +23,7 @@ impl Api {
         }
         let made = call.apply_to(live.as_ref())?;
         let mut object = made.object;
+        told_of_repeated(call)?;
         check_names(call, &object)?;
         let call = Call { owners: Some(made.owners), ..call.clone() };
         let Some(old) = live else {
@@ -47,6 +48,20 @@ impl Api {
         }
         self.check_size(&object)?;
         self.replace(&call, &old, object)
+    }
+}
+
+/// Tells of keys that the configuration has twice, or refuses it for them.
+fn told_of_repeated(call: &Call<'_>) -> Result<(), Status> {
+    match call.request.repeated.first() {
+        Some(why) if call.request.strict => Err(errors::bad_request(format!(
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  \
+             {why}"
+        ))),
+        _ => {
+            call.warn(call.request.repeated.iter().map(Text::to_string));
+            Ok(())
+        }
     }
 }
 

@@ -238,12 +238,9 @@ pub(super) fn wrong_shape(kind: &Type, why: &str) -> Status {
     bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
 }
 
-/// 400: fields that the type does not have, where they were asked to be refused.
-pub(super) fn unknown_fields(kind: &Type, fields: &[String]) -> Status {
-    let fields: Vec<String> =
-        fields.iter().map(|field| format!("unknown field \"{field}\"")).collect();
-    let why = format!("strict decoding error: {}", fields.join(", "));
-    wrong_shape(kind, &why)
+/// 400: what a body has that it should not have, where that was asked to be refused.
+pub(super) fn strict(kind: &Type, found: &[String]) -> Status {
+    wrong_shape(kind, &format!("strict decoding error: {}", found.join(", ")))
 }
 
 /// 500: the object would have to be converted by a webhook, which nobody calls.

@@ -15,11 +15,15 @@ use super::router::Call;
 use super::selection::Selection;
 use super::server::Api;
 
-/// Where a list goes on: after this object, as things were at this version.
+/// Where a list goes on: after this object, as things were at this version; as they are by now,
+/// without one.
 struct Position {
-    rv: u64,
+    rv: Option<u64>,
     after: ObjectKey,
 }
+
+/// The version of a token that means no version (apiserver v0.36, `storage/continue.go`).
+const NEWEST: i64 = -1;
 
 /// One page: its objects, the key of the last one, and how many come after.
 #[derive(Default)]
@@ -49,8 +53,8 @@ impl Api {
             let objects = self.store.range(call.resource(), namespace);
             Page::cut(objects, &selection, position.as_ref(), limit)
         } else {
-            let objects = self.store.at(call.resource(), rv).map_err(|error| match position {
-                Some(_) if error.code == 410 => expired_token(),
+            let objects = self.store.at(call.resource(), rv).map_err(|error| match &position {
+                Some(position) if error.code == 410 => position.expired(),
                 _ => error,
             })?;
             Page::cut(objects.iter(), &selection, position.as_ref(), limit)
@@ -63,7 +67,7 @@ impl Api {
         };
         let mut metadata = map! { "resourceVersion" => Text::from(rv.to_string()) };
         if let Some(last) = page.last.filter(|_| page.left > 0) {
-            metadata.set(&["continue"], Position { rv, after: last }.write());
+            metadata.set(&["continue"], Position { rv: Some(rv), after: last }.write());
             if selection.is_whole() {
                 metadata.set(&["remainingItemCount"], page.left);
             }
@@ -86,7 +90,7 @@ impl Api {
             (options.resource_version.as_str(), options.resource_version_match.as_str());
         if let Some(position) = position {
             return match (version, matching) {
-                ("" | "0", "") => Ok(Some(position.rv)),
+                ("" | "0", "") => Ok(position.rv),
                 _ => Err(errors::bad_request(
                     "specifying resource version is not allowed when using continue",
                 )),
@@ -162,9 +166,12 @@ impl Position {
         let wrong = || errors::bad_request("continue key is not valid");
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| wrong())?;
         let content: Tree = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
-        let rv = content["rv"].as_i64().and_then(|rv| u64::try_from(rv).ok()).ok_or_else(wrong)?;
+        let rv = match content["rv"].as_i64().ok_or_else(wrong)? {
+            NEWEST => None,
+            rv => Some(u64::try_from(rv).map_err(|_| wrong())?),
+        };
         let (namespace, name) = content["start"].str().split_once('/').ok_or_else(wrong)?;
-        if content["v"] != "meta.k8s.io/v1" || rv == 0 {
+        if content["v"] != "meta.k8s.io/v1" || rv == Some(0) {
             return Err(wrong());
         }
         Ok(Some(Position { rv, after: ObjectKey::new(namespace, name) }))
@@ -172,8 +179,18 @@ impl Position {
 
     fn write(&self) -> Text {
         let start = format!("{}/{}", self.after.namespace, self.after.name);
-        let content = map! { "v" => "meta.k8s.io/v1", "rv" => self.rv, "start" => start };
+        let rv = self.rv.map_or(NEWEST.into(), Tree::from);
+        let content = map! { "v" => "meta.k8s.io/v1", "rv" => rv, "start" => start };
         Text::from(URL_SAFE_NO_PAD.encode(content.to_string()))
+    }
+
+    /// 410: nobody knows any more how things were. The list may go on as they are by now.
+    fn expired(&self) -> Status {
+        let text = "The provided continue parameter is too old to display a consistent list \
+                    result: start a new list without it, or go on with the token of this answer, \
+                    which mixes what was then and what is now.";
+        let newest = Position { rv: None, after: self.after.clone() };
+        Status { continue_token: newest.write(), ..Status::new(410, "Expired", text) }
     }
 }
 
@@ -191,12 +208,4 @@ fn without_type(object: Tree) -> Tree {
     object.remove(&["apiVersion"]);
     object.remove(&["kind"]);
     object
-}
-
-fn expired_token() -> Status {
-    Status::new(
-        410,
-        "Expired",
-        "The provided continue parameter is too old to display a consistent list result.",
-    )
 }

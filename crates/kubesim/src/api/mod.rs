@@ -12,6 +12,7 @@ mod admission;
 mod applying;
 mod budget;
 mod component;
+mod connect;
 mod convert;
 mod create;
 mod custom;
@@ -43,13 +44,14 @@ mod update;
 mod validate;
 mod window;
 
+pub use connect::connection;
 pub use convert::{in_version, stored_as};
 pub use custom::{
     Additional, Column, Conversion, Definition, Kind, ListKind, Schema, Version, age,
 };
 pub use errors::forbidden_option;
 pub use hooks::{Attempt, Destination, Errand, Heard, Progress, Reply};
-pub use registry::Type;
+pub use registry::{Type, is_asked};
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};
 pub use snapshot::Snapshot;

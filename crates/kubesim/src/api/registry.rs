@@ -219,6 +219,11 @@ impl Registry {
     }
 }
 
+/// Whether objects of a built-in resource are questions, which are answered and not stored.
+pub fn is_asked(resource: &Resource) -> bool {
+    rows::ASKED.iter().any(|(name, ..)| resource.as_str() == *name)
+}
+
 fn builtin(row: &Row, asked: bool) -> Type {
     let (resource, kind, namespaced, generation, subresources) = *row;
     let path = |path: &[&'static str]| path.iter().map(|key| Text::new_static(key)).collect();

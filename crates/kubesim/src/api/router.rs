@@ -8,6 +8,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
 
+use super::connect::connection;
 use super::convert::Other;
 use super::hooks::Outside;
 use super::registry::Type;
@@ -80,11 +81,20 @@ impl Call<'_> {
             }
         };
         let unknown = decoded.map_err(|why| errors::wrong_shape(&self.kind, &why))?;
-        if self.request.strict && !unknown.is_empty() {
-            return Err(errors::unknown_fields(&self.kind, &unknown));
+        let unknown = unknown.iter().map(|field| format!("unknown field \"{field}\""));
+        let mut found: Vec<String> = unknown.collect();
+        // Of an applied configuration they are told elsewhere.
+        if self.request.verb != Verb::Apply {
+            let repeated = self.request.repeated.iter().map(Text::to_string);
+            let first = self.kind.custom || self.request.verb.is_patch();
+            let at = if first { 0 } else { found.len() };
+            found.splice(at..at, repeated);
+        }
+        if self.request.strict && !found.is_empty() {
+            return Err(errors::strict(&self.kind, &found));
         }
         if !self.request.lenient {
-            self.warn(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+            self.warn(found);
         }
         Ok(())
     }
@@ -143,6 +153,9 @@ impl Api {
             "" if call.kind.asked => self.answer_question(&call),
             "" if request.resource.as_str() == "componentstatuses" => self.components(&call),
             "" => self.route_object(&call),
+            name if let Some(form) = connection(&request.resource, name) => {
+                self.connect(&call, form)
+            }
             name if !call.kind.has_subresource(name) && call.kind.custom => {
                 Err(errors::not_found(&request.resource, &request.key.name))
             }

@@ -272,7 +272,8 @@ pub(super) fn denial(hook: &str, result: &Tree) -> Status {
     let code = code.filter(|code| (400..600).contains(code)).unwrap_or(400);
     let details = result["details"].clone();
     let details = if details.as_map().is_some() { details } else { Tree::Null };
-    Status { code, reason: Text::from(cut(reason)), message, details }
+    let reason = Text::from(cut(reason));
+    Status { code, reason, message, details, continue_token: Text::default() }
 }
 
 /// The failure that a call is that did not come about.

@@ -95,6 +95,7 @@ fn options(about: &Attributes<'_>) -> Tree {
         }
         "DELETE" => ("DeleteOptions", map! {}),
         "CREATE" => ("CreateOptions", map! {}),
+        "CONNECT" => return Tree::Null,
         _ => ("UpdateOptions", map! {}),
     };
     options.set(&["kind"], kind);

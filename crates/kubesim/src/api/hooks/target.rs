@@ -3,12 +3,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kubesim_model::Text;
 use kubesim_model::resource::{ObjectKey, Resource};
-use kubesim_model::selector;
 use kubesim_model::tree::Tree;
+use kubesim_model::{Text, object, selector};
 
 use crate::api::server::Api;
+
+/// The annotation of a Service that says where it leads: `127.0.0.1:9443`.
+const LEADS_TO: &str = "kubesim.dev/leads-to";
 
 /// Who is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,12 +64,18 @@ impl Api {
         Ok(Target { to: Destination::Service { key, port, leads }, url: url.into(), authorities })
     }
 
-    /// Where a Service leads: to another name, or, if it selects no pods, to the first address that
-    /// somebody has written down for it. Nothing runs in simulated pods.
+    /// Where a Service leads: where its annotation says, to another name, or, if it selects no pods,
+    /// to the first address that somebody has written down for it. Nothing runs in simulated pods.
     fn leads(&self, key: &ObjectKey, port: u16) -> Result<(Text, u16), String> {
         let service = self.store.get(&Resource::SERVICES, key);
         let service = service.ok_or_else(|| format!("service \"{}\" not found", key.name))?;
         let spec = &service["spec"];
+        let said = object::annotation(service, LEADS_TO);
+        if !said.is_empty() {
+            let (host, port) = said.rsplit_once(':').unwrap_or((said, ""));
+            let port = port.parse().map_err(|_| format!("{LEADS_TO}: \"{said}\" has no port"))?;
+            return Ok((Text::new(host), port));
+        }
         if spec["type"] == "ExternalName" {
             return Ok((spec["externalName"].text(), port));
         }
@@ -79,7 +87,8 @@ impl Api {
         if spec["selector"].fields().next().is_some() {
             return Err(format!(
                 "service \"{0}\" leads to pods, in which nothing runs: tell the server where its \
-                 webhook is (`--route {1}/{0}=127.0.0.1:PORT`)",
+                 webhook is (`--route {1}/{0}=127.0.0.1:PORT`, or the Service's annotation \
+                 {LEADS_TO}: 127.0.0.1:PORT)",
                 key.name, key.namespace
             ));
         }

@@ -14,6 +14,7 @@ pub(in crate::api) enum Operation {
     Create,
     Update,
     Delete,
+    Connect,
 }
 
 impl Operation {
@@ -23,6 +24,7 @@ impl Operation {
             Operation::Create => "CREATE",
             Operation::Update => "UPDATE",
             Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
         }
     }
 }
@@ -58,6 +60,11 @@ impl<'a> Subject<'a> {
     /// An object that goes.
     pub(in crate::api) fn delete(old: &'a Tree) -> Subject<'a> {
         Subject { operation: Operation::Delete, form: None, old, object: &Tree::Null }
+    }
+
+    /// A connection that is opened with these options.
+    pub(in crate::api) fn connect(object: &'a Tree) -> Subject<'a> {
+        Subject { operation: Operation::Connect, form: None, old: &Tree::Null, object }
     }
 
     /// The same, of another type than the request's resource.

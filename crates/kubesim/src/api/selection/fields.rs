@@ -8,6 +8,9 @@ use kubesim_model::tree::Tree;
 use super::super::errors;
 use super::super::registry::Type;
 
+/// Who tells of an Event, whichever field says so.
+const SOURCE: &str = "source";
+
 /// One comparison of a field.
 #[derive(Clone, Debug)]
 pub(super) struct Requirement {
@@ -19,7 +22,10 @@ pub(super) struct Requirement {
 impl Requirement {
     /// Whether the object meets it. A field that is not there is empty, or `false` for a flag.
     pub(super) fn holds(&self, object: &Tree) -> bool {
-        let have = self.path.iter().fold(object, |node, key| &node[key.as_str()]);
+        let have = match self.path.as_slice() {
+            [field] if field == SOURCE => source(object),
+            path => path.iter().fold(object, |node, key| &node[key.as_str()]),
+        };
         let same = match have {
             Tree::Str(text) => *text == self.value,
             Tree::Bool(flag) => self.value == if *flag { "true" } else { "false" },
@@ -40,6 +46,14 @@ impl Requirement {
 
     fn is_flag(&self) -> bool {
         self.path.last().is_some_and(|last| last == "hostNetwork" || last == "unschedulable")
+    }
+}
+
+/// The component that an Event is from (v1.36, `pkg/registry/core/event/strategy.go`).
+fn source(event: &Tree) -> &Tree {
+    match &event["source"]["component"] {
+        component if component.str().is_empty() => &event["reportingComponent"],
+        component => component,
     }
 }
 
@@ -73,6 +87,7 @@ fn supported(kind: &Type) -> &'static [&'static str] {
             "involvedObject.fieldPath",
             "reason",
             "reportingComponent",
+            SOURCE,
             "type",
         ],
         _ => &[],

@@ -8,8 +8,13 @@ use kubesim_model::tree::Tree;
 use super::table::{Shape, Table};
 
 /// The schemas of a built-in type and of all that it is made of, by the names that `called` gives
-/// them; nothing of a type that there is not.
-pub fn type_schemas(kind: &str, called: &dyn Fn(&str) -> String) -> BTreeMap<String, Tree> {
+/// them, in a document that keeps schemas under `place`; nothing of a type that there is not.
+pub fn type_schemas(
+    kind: &str,
+    place: &str,
+    called: &dyn Fn(&str) -> String,
+) -> BTreeMap<String, Tree> {
+    let refer = |name: &str| format!("{place}{}", called(name));
     let table = Table::get();
     let mut schemas = BTreeMap::new();
     let mut open: Vec<usize> = table.find(kind).into_iter().collect();
@@ -21,7 +26,7 @@ pub fn type_schemas(kind: &str, called: &dyn Fn(&str) -> String) -> BTreeMap<Str
         }
         let mut properties = Tree::map();
         for field in &object.fields {
-            properties.set(&[field.name], schema(&field.shape, table, called, &mut open));
+            properties.set(&[field.name], schema(&field.shape, table, &refer, &mut open));
         }
         schemas.insert(name, map! { "type" => "object", "properties" => properties });
     }
@@ -32,7 +37,7 @@ pub fn type_schemas(kind: &str, called: &dyn Fn(&str) -> String) -> BTreeMap<Str
 fn schema(
     shape: &Shape,
     table: &Table,
-    called: &dyn Fn(&str) -> String,
+    refer: &dyn Fn(&str) -> String,
     open: &mut Vec<usize>,
 ) -> Tree {
     match shape {
@@ -46,16 +51,15 @@ fn schema(
         Shape::Time | Shape::MicroTime => map! { "type" => "string", "format" => "date-time" },
         Shape::Any => map! { "type" => "object" },
         Shape::Map(inner) => {
-            let inner = schema(inner, table, called, open);
+            let inner = schema(inner, table, refer, open);
             map! { "type" => "object", "additionalProperties" => inner }
         }
         Shape::List(inner) => {
-            map! { "type" => "array", "items" => schema(inner, table, called, open) }
+            map! { "type" => "array", "items" => schema(inner, table, refer, open) }
         }
         Shape::Object(at) => {
             open.push(*at);
-            let name = called(table.object(*at).name);
-            map! { "$ref" => format!("#/components/schemas/{name}") }
+            map! { "$ref" => refer(table.object(*at).name) }
         }
     }
 }

@@ -72,8 +72,20 @@ struct GarbageCollector {
 #[derive(Clone)]
 enum Attempt {
     ReadItem,
-    ReadOwners { item: Tree, unread: usize, owners: Owners },
-    Orphan { item: Tree, unanswered: usize, failed: bool },
+    ReadOwners {
+        item: Tree,
+        unread: usize,
+        owners: Owners,
+    },
+    Orphan {
+        item: Tree,
+        unanswered: usize,
+        failed: bool,
+    },
+    /// Its owners are not to wait for it; then it is deleted.
+    Unblock {
+        delete: Request,
+    },
     Write,
 }
 
@@ -167,6 +179,13 @@ impl Reconcile for GarbageCollector {
                     return Verdict::Retry;
                 }
                 self.drop_finalizer(uid, &item, ORPHAN, work);
+                Verdict::Fine
+            }
+            Some(Attempt::Unblock { delete }) => {
+                if answer.as_ref().is_err_and(|status| !status.is_not_found()) {
+                    return Verdict::Retry;
+                }
+                self.write(uid, delete, work);
                 Verdict::Fine
             }
             Some(Attempt::Write) => match answer {
@@ -329,7 +348,26 @@ impl GarbageCollector {
         };
         let mut request = Request::delete(resource, object::key(item)).with_uid(object::uid(item));
         request.body.set(&["propagationPolicy"], policy);
+        if !owners.waiting.is_empty() && self.may_close_a_circle(uid) {
+            // It would wait for one that waits for it.
+            let owners = item["metadata"]["ownerReferences"].items().iter().cloned();
+            let free = owners.map(|mut owner| {
+                owner.set(&["blockOwnerDeletion"], false);
+                owner
+            });
+            let patch = metadata_patch(item, "ownerReferences", free.collect());
+            let resource = request.resource.clone();
+            work.request(Request::merge_patch(resource, object::key(item), patch));
+            self.attempts.insert(uid.clone(), Attempt::Unblock { delete: request });
+            return;
+        }
         self.write(uid, request, work);
+    }
+
+    /// Whether a dependent of an item waits for dependents of its own.
+    fn may_close_a_circle(&self, uid: &Text) -> bool {
+        let mut dependents = self.graph.dependents(uid).filter_map(|uid| self.graph.get(uid));
+        dependents.any(|dependent| dependent.waits_for_dependents)
     }
 
     fn write(&mut self, uid: &Text, request: Request, work: &mut Work<'_, '_>) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::kinds;
+use super::conditions::Remains;
 use kubesim_model::actor::{Actor, WatchSpec};
 use kubesim_model::cache::{Cache, Change};
 use kubesim_model::controller::{Controller, Reconcile, Verdict, Work};
@@ -68,7 +69,7 @@ struct Namespaces {
 #[derive(Clone, Default)]
 struct Sweep {
     at: usize,
-    left: usize,
+    remains: Remains,
     /// How long what is left may take.
     patience: Millis,
 }
@@ -123,6 +124,13 @@ impl Reconcile for Namespaces {
                 self.count(key, &[], work);
                 Verdict::Fine
             }
+            // All is told, and nothing is left.
+            (Verb::Update, Ok(told)) if request.subresource == "status" => {
+                if self.sweeps.remove(key).is_some() {
+                    finalize(told, work);
+                }
+                Verdict::Fine
+            }
             (_, Ok(_)) => Verdict::Fine,
             (Verb::Update, Err(status)) if status.is_not_found() => Verdict::Fine,
             (_, Err(_)) => Verdict::Retry,
@@ -143,19 +151,42 @@ impl Namespaces {
             let grace = item["metadata"]["deletionGracePeriodSeconds"].as_i64();
             grace.map_or(ESTIMATE, |s| Millis::try_from(s).unwrap_or(0).saturating_mul(1_000))
         };
-        sweep.left += items.len();
+        let resource = &self.resources[sweep.at];
+        let namespace = work.cache.get(&NAMESPACES, key);
+        let ends = |pod: &Tree| {
+            let since = namespace
+                .and_then(|it| object::parse_time(it["metadata"]["deletionTimestamp"].str()));
+            let grace = pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(0);
+            let grace = Millis::try_from(grace).unwrap_or(0).saturating_mul(1_000);
+            !object::is_terminal(pod) && since.is_some_and(|since| since + grace > work.now())
+        };
+        let take_time = *resource == Resource::PODS && items.iter().any(ends);
+        sweep.remains.note(resource, items, take_time);
         sweep.patience = items.iter().map(patience).fold(sweep.patience, Millis::max);
         sweep.at += 1;
-        let (at, left) = (sweep.at, sweep.left);
-        let pods_are_left = at == 1 && left > 0;
+        let at = sweep.at;
+        let pods_are_left = at == 1 && !sweep.remains.is_empty();
         if at < self.resources.len() && !pods_are_left {
             return self.empty(key, at, work);
         }
-        let patience = sweep.patience;
-        self.sweeps.remove(key);
-        if left > 0 {
-            work.again_after(patience.min(3_600_000) / 2 + 1_000);
-        } else if let Some(namespace) = work.cache.get(&NAMESPACES, key).cloned() {
+        self.conclude(key, pods_are_left, work);
+    }
+
+    /// Tells what is left; the finalizer goes when nothing is.
+    fn conclude(&mut self, key: &ObjectKey, pods_are_left: bool, work: &mut Work<'_, '_>) {
+        let Some(sweep) = self.sweeps.remove(key) else { return };
+        let Some(mut namespace) = work.cache.get(&NAMESPACES, key).cloned() else { return };
+        let is_news = sweep.remains.tell(&mut namespace, pods_are_left, work.now());
+        let is_done = sweep.remains.is_empty();
+        if !is_done {
+            work.again_after(sweep.patience.min(3_600_000) / 2 + 1_000);
+        }
+        if is_news {
+            if is_done {
+                self.sweeps.insert(key.clone(), sweep);
+            }
+            work.request(Request::update(NAMESPACES, namespace).with_subresource("status"));
+        } else if is_done {
             finalize(&namespace, work);
         }
     }

@@ -37,10 +37,36 @@ fn a_namespace_loses_its_pods_first_then_the_rest_then_itself() {
     assert!(object::is_terminating(&bed.pod("p")));
     bed.run(60_000);
     assert!(!bed.get(Resource::CONFIG_MAPS, "n", "c").is_null());
+    let told = bed.get(Resource::NAMESPACES, "", "n");
+    let conditions = told["status"]["conditions"].items();
+    let says: Vec<&str> = conditions.iter().map(|one| one["status"].str()).collect();
+    assert_eq!(says, ["False"; 5]);
     bed.remove(Resource::PODS, "n", "p");
     bed.run(20_000);
     assert!(bed.get(Resource::CONFIG_MAPS, "n", "c").is_null());
     assert!(bed.get(Resource::NAMESPACES, "", "n").is_null());
+}
+
+#[test]
+fn what_is_kept_in_a_namespace_is_told() {
+    let mut bed = cluster(None);
+    bed.remove(Resource::PODS, "n", "p");
+    bed.edit(Resource::CONFIG_MAPS, "n", "c", |config| {
+        config.set(&["metadata", "finalizers"], list!["a.b/c"]);
+    });
+    terminate(&mut bed);
+    bed.run(1_000);
+    let said = |bed: &Testbed, kind: &str| {
+        let namespace = bed.get(Resource::NAMESPACES, "", "n");
+        object::condition(&namespace, kind).map(|one| one["message"].str().to_owned())
+    };
+    let content = said(&bed, "NamespaceContentRemaining");
+    let told = "Some resources are remaining: configmaps. has 1 resource instances";
+    assert_eq!(content.as_deref(), Some(told));
+    let kept = said(&bed, "NamespaceFinalizersRemaining").unwrap();
+    assert!(kept.ends_with("a.b/c in 1 resource instances"), "{kept}");
+    let failed = said(&bed, "NamespaceDeletionContentFailure").unwrap();
+    assert!(failed.starts_with("All content successfully deleted"), "{failed}");
 }
 
 #[test]
