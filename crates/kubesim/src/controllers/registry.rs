@@ -17,6 +17,7 @@ pub fn all() -> Vec<(&'static str, MakeActor)> {
         ("node-controller", super::node_lifecycle::actor),
         ("pod-garbage-collector", super::pod_gc::actor),
         ("replicaset-controller", super::replicaset::actor),
+        ("replication-controller", super::replicaset::of_replication_controllers),
         ("statefulset-controller", super::statefulset::actor),
         ("taint-eviction-controller", super::taint_eviction::actor),
     ]
