@@ -50,6 +50,7 @@ pub use custom::{
 pub use errors::forbidden_option;
 pub use hooks::{Attempt, Destination, Errand, Heard, Progress, Reply};
 pub use registry::Type;
+pub(crate) use registry::stores_in_namespaces;
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};
 pub use snapshot::Snapshot;

@@ -20,6 +20,7 @@ pub mod pod_gc;
 mod pods_by_node;
 mod registry;
 pub mod replicaset;
+pub mod resource_quota;
 pub mod statefulset;
 pub mod taint_eviction;
 

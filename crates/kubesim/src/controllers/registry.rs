@@ -18,6 +18,7 @@ pub fn all() -> Vec<(&'static str, MakeActor)> {
         ("pod-garbage-collector", super::pod_gc::actor),
         ("replicaset-controller", super::replicaset::actor),
         ("replication-controller", super::replicaset::of_replication_controllers),
+        ("resourcequota-controller", super::resource_quota::actor),
         ("statefulset-controller", super::statefulset::actor),
         ("taint-eviction-controller", super::taint_eviction::actor),
     ]
