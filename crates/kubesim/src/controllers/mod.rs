@@ -12,6 +12,7 @@ pub mod disruption;
 pub mod endpoint_slice;
 pub mod furnish;
 pub mod garbage_collector;
+pub mod job;
 mod kinds;
 pub mod namespace;
 pub mod node_lifecycle;
@@ -23,6 +24,7 @@ pub mod replicaset;
 pub mod resource_quota;
 pub mod statefulset;
 pub mod taint_eviction;
+pub mod ttl_after_finished;
 
 pub use owned::own_writes::StaleReads;
 pub use registry::{MakeActor, all, for_clients};

@@ -13,6 +13,7 @@ pub fn all() -> Vec<(&'static str, MakeActor)> {
         ("disruption-controller", super::disruption::actor),
         ("endpointslice-controller", super::endpoint_slice::actor),
         ("generic-garbage-collector", super::garbage_collector::actor),
+        ("job-controller", super::job::actor),
         ("namespace-controller", super::namespace::actor),
         ("node-controller", super::node_lifecycle::actor),
         ("pod-garbage-collector", super::pod_gc::actor),
@@ -21,6 +22,7 @@ pub fn all() -> Vec<(&'static str, MakeActor)> {
         ("resourcequota-controller", super::resource_quota::actor),
         ("statefulset-controller", super::statefulset::actor),
         ("taint-eviction-controller", super::taint_eviction::actor),
+        ("ttl-after-finished-controller", super::ttl_after_finished::actor),
     ]
 }
 
