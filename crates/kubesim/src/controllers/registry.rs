@@ -8,7 +8,8 @@ pub type MakeActor = fn(Option<&str>) -> Box<dyn Actor>;
 /// The built-in controllers: actor name and how to make one.
 pub fn all() -> Vec<(&'static str, MakeActor)> {
     vec![
-        ("daemon-set-controller", super::daemonset::actor as MakeActor),
+        ("cronjob-controller", super::cron_job::actor as MakeActor),
+        ("daemon-set-controller", super::daemonset::actor),
         ("deployment-controller", super::deployment::actor),
         ("disruption-controller", super::disruption::actor),
         ("endpointslice-controller", super::endpoint_slice::actor),
