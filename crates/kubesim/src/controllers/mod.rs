@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod bench;
+pub mod cluster_role_aggregation;
 pub mod cron_job;
 pub mod daemonset;
 pub mod deployment;
