@@ -22,11 +22,27 @@ pub trait Reconcile: Clone + Send + Sync + 'static {
     /// What it watches. No reconcile runs before each was listed once.
     fn watches(&self) -> Vec<WatchSpec>;
 
-    /// A further watch that a change asks for, as of a custom resource that appeared. Reconciles
-    /// do not wait for its first list.
-    fn also_watches(&mut self, change: &Change) -> Option<WatchSpec> {
+    /// Further watches that a change asks for, as of a custom resource that appeared.
+    fn also_watches(&mut self, change: &Change) -> Vec<WatchSpec> {
         let _ = change;
+        Vec::new()
+    }
+
+    /// Whether reconciles wait for the first lists of what [`Reconcile::also_watches`] asks for,
+    /// too. So a controller watches what is costly only once there is something to look after.
+    fn waits_for_further_watches(&self) -> bool {
+        false
+    }
+
+    /// What is asked once, when the controller starts.
+    fn first_question(&self) -> Option<Request> {
         None
+    }
+
+    /// The watches that the answer to [`Reconcile::first_question`] asks for.
+    fn first_answered(&mut self, answer: &Answer) -> Vec<WatchSpec> {
+        let _ = answer;
+        Vec::new()
     }
 
     /// Names the objects that a change concerns, through `enqueue`. Called after the cache took the
@@ -47,6 +63,18 @@ pub trait Reconcile: Clone + Send + Sync + 'static {
     ) -> Verdict {
         let _ = (key, request, work);
         if answer.is_ok() { Verdict::Fine } else { Verdict::Retry }
+    }
+
+    /// How long an object that a change concerns waits (`AddAfter`), so that many changes are one
+    /// sync. Of several waits of an object the one that ends first counts.
+    fn delay(&self, change: &Change, key: &ObjectKey, now: Millis) -> Millis {
+        let _ = (change, key, now);
+        0
+    }
+
+    /// The first and the longest wait after failures.
+    fn back_off(&self) -> (Millis, Millis) {
+        (FIRST_BACK_OFF, LONGEST_BACK_OFF)
     }
 
     /// How many objects may be in work at once.
@@ -121,6 +149,10 @@ pub struct Controller<R> {
     failures: BTreeMap<ObjectKey, u32>,
     timers: BTreeMap<u64, ObjectKey>,
     next_timer: u64,
+    /// When objects whose changes are delayed are reconciled.
+    delayed: BTreeMap<ObjectKey, Millis>,
+    /// The question of the start, until it is answered.
+    first_question: Option<RequestId>,
 }
 
 #[derive(Clone, Default)]
@@ -144,6 +176,8 @@ impl<R: Reconcile> Controller<R> {
             failures: BTreeMap::new(),
             timers: BTreeMap::new(),
             next_timer: 0,
+            delayed: BTreeMap::new(),
+            first_question: None,
         }
     }
 
@@ -160,6 +194,26 @@ impl<R: Reconcile> Controller<R> {
         self.next_timer += 1;
         self.timers.insert(token, key);
         io.timer(token, after);
+    }
+
+    /// Enqueues after `delay`, unless that happens sooner already.
+    fn enqueue_delayed(&mut self, key: ObjectKey, delay: Millis, io: &mut Io<'_>) {
+        let due = io.now + delay;
+        if delay == 0 {
+            self.enqueue(key);
+        } else if self.delayed.get(&key).is_none_or(|have| *have > due) {
+            self.delayed.insert(key.clone(), due);
+            self.enqueue_after(key, delay, io);
+        }
+    }
+
+    fn watch(&mut self, specs: Vec<WatchSpec>, io: &mut Io<'_>) {
+        for spec in specs {
+            if self.reconcile.waits_for_further_watches() {
+                self.watched.push(spec.resource.clone());
+            }
+            io.watch(spec);
+        }
     }
 
     fn run(&mut self, io: &mut Io<'_>) {
@@ -224,9 +278,10 @@ impl<R: Reconcile> Controller<R> {
         let Some(work) = self.working.remove(key) else { return };
         if work.failed {
             let failures = self.failures.entry(key.clone()).or_default();
-            let after = FIRST_BACK_OFF.saturating_mul(1 << (*failures).min(30));
+            let (first, longest) = self.reconcile.back_off();
+            let after = first.saturating_mul(1 << (*failures).min(30));
             *failures += 1;
-            self.enqueue_after(key.clone(), after.min(LONGEST_BACK_OFF), io);
+            self.enqueue_after(key.clone(), after.min(longest), io);
         } else {
             self.failures.remove(key);
         }
@@ -244,20 +299,35 @@ impl<R: Reconcile> Actor for Controller<R> {
                     self.watched.push(spec.resource.clone());
                     io.watch(spec);
                 }
+                let question = self.reconcile.first_question();
+                self.first_question = question.map(|request| io.request(request));
             }
             Input::Watch(event) => {
                 let mut keys = Vec::new();
                 for change in self.cache.take(event) {
-                    if let Some(spec) = self.reconcile.also_watches(&change) {
-                        io.watch(spec);
+                    let further = self.reconcile.also_watches(&change);
+                    self.watch(further, io);
+                    let from = keys.len();
+                    self.reconcile.changed(&change, &self.cache, &mut |key| keys.push((key, 0)));
+                    for (key, delay) in &mut keys[from..] {
+                        *delay = self.reconcile.delay(&change, key, io.now);
                     }
-                    self.reconcile.changed(&change, &self.cache, &mut |key| keys.push(key));
                 }
-                keys.into_iter().for_each(|key| self.enqueue(key));
+                for (key, delay) in keys {
+                    self.enqueue_delayed(key, delay, io);
+                }
+            }
+            Input::Answer { id, answer } if self.first_question == Some(id) => {
+                self.first_question = None;
+                let further = self.reconcile.first_answered(&answer);
+                self.watch(further, io);
             }
             Input::Answer { id, answer } => self.answered(id, &answer, io),
             Input::Timer(token) => {
                 if let Some(key) = self.timers.remove(&token) {
+                    if self.delayed.get(&key).is_some_and(|due| *due <= io.now) {
+                        self.delayed.remove(&key);
+                    }
                     self.enqueue(key);
                 }
             }

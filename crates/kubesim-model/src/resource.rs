@@ -34,6 +34,10 @@ resources! {
     REPLICA_SETS = "replicasets.apps";
     STATEFUL_SETS = "statefulsets.apps";
     DAEMON_SETS = "daemonsets.apps";
+    REPLICATION_CONTROLLERS = "replicationcontrollers";
+    RESOURCE_QUOTAS = "resourcequotas";
+    JOBS = "jobs.batch";
+    CRON_JOBS = "cronjobs.batch";
     CONTROLLER_REVISIONS = "controllerrevisions.apps";
     POD_DISRUPTION_BUDGETS = "poddisruptionbudgets.policy";
     ENDPOINT_SLICES = "endpointslices.discovery.k8s.io";

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod controllers;
 pub mod node;
+mod quota;
 pub mod scheduler;
 #[cfg(test)]
 mod testbed;

@@ -8,70 +8,63 @@
 //! an empty store, `SHAKEDOWN_REAL_CONTROLLER` is the command that runs the controller, and
 //! `BLESS=1` is set; without it the test shows what the controller writes otherwise than recorded.
 
-#[path = "deployment/case.rs"]
+#[path = "recorded/case.rs"]
 mod case;
+#[path = "recorded/compare.rs"]
+mod compare;
+#[path = "deployment/facts.rs"]
+mod facts;
 #[path = "deployment/objects.rs"]
 mod objects;
 #[path = "deployment/prepare.rs"]
 mod prepare;
-#[path = "deployment/real.rs"]
+#[path = "recorded/real.rs"]
 mod real;
-#[path = "deployment/simulated.rs"]
+#[path = "recorded/simulated.rs"]
 mod simulated;
-#[path = "deployment/writes.rs"]
+#[path = "recorded/theme.rs"]
+mod theme;
+#[path = "recorded/writes.rs"]
 mod writes;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use serde_json::Value;
 
-use case::{Case, Corpus};
-use real::Real;
+use case::Case;
+use theme::{Facts, Kind, Server, Theme};
 
-fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/deployment/decisions.txt")
-}
+const FILE: &str = "deployment/decisions.txt";
 
-fn corpus() -> Corpus {
-    Corpus::read(&fs::read_to_string(path()).expect("the decisions are there"))
-}
+struct Deployments;
 
-/// What a case has recorded and now has otherwise, for people.
-fn difference(case: &Case, now: &[String]) -> String {
-    let (recorded, now) = (case.writes.join("\n  - "), now.join("\n  + "));
-    format!("{}:\n  - {recorded}\n  + {now}", case.name)
+impl Theme for Deployments {
+    fn controller(&self) -> &'static str {
+        "deployment-controller"
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        vec![prepare::DEPLOYMENT, prepare::REPLICA_SET]
+    }
+
+    fn prepare(&self, server: &mut dyn Server, case: &Case) {
+        prepare::prepare(server, case);
+    }
+
+    fn shown(&self, object: &Value) -> String {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        if name.starts_with("web-") { "new".to_owned() } else { name.to_owned() }
+    }
+
+    fn facts(&self, object: &Value) -> Facts {
+        facts::of(object)
+    }
 }
 
 #[test]
 fn the_simulated_controller_writes_what_the_real_one_wrote() {
-    let only = std::env::var("SHAKEDOWN_CASE").unwrap_or_default();
-    let mut complaints = Vec::new();
-    for case in corpus().cases.iter().filter(|case| case.name.contains(&only)) {
-        let now = simulated::writes(case);
-        match (&case.accepted, now == case.writes) {
-            (None, false) => complaints.push(difference(case, &now)),
-            (Some(_), true) => complaints.push(format!("{}: differs no more", case.name)),
-            _ => {}
-        }
-    }
-    assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
+    compare::with_simulated(&Deployments, FILE);
 }
 
 #[test]
 fn the_real_controller_writes_what_was_recorded() {
-    let Some(mut real) = Real::of_environment() else { return };
-    let mut corpus = corpus();
-    let mut written = real.writes(&corpus.cases);
-    let mut complaints = Vec::new();
-    for case in &mut corpus.cases {
-        let now = written.remove(&case.name).unwrap_or_default();
-        if now != case.writes {
-            complaints.push(difference(case, &now));
-        }
-        case.writes = now;
-    }
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(path(), corpus.text()).expect("recordings are writable");
-    } else {
-        assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
-    }
+    compare::with_real(&Deployments, FILE);
 }

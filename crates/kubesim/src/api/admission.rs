@@ -124,7 +124,8 @@ impl Api {
         }
         let address = service["spec"]["clusterIP"].clone();
         service.set(&["spec", "clusterIPs"], list![address]);
-        if kind == "NodePort" || kind == "LoadBalancer" {
+        let allocates = service["spec"]["allocateLoadBalancerNodePorts"].as_bool() != Some(false);
+        if kind == "NodePort" || kind == "LoadBalancer" && allocates {
             for port in service.at_mut(&["spec", "ports"]).items_mut() {
                 if port["nodePort"].is_null() {
                     self.addresses += 1;

@@ -2,23 +2,18 @@
 //! of a namespace say of its pods and claims. Containers get what they leave out, and nothing is
 //! made that is too small or too large.
 
-use std::collections::BTreeMap;
-
-use kubesim_model::quantity;
+use kubesim_model::object;
 use kubesim_model::request::Status;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Text, object};
 
 use super::router::Call;
 use super::server::Api;
 use super::{defaults, errors};
+use crate::quota::{Amounts, all_of, amounts_of};
 
 /// The annotation that says what was filled in.
 const FILLED: &str = "kubernetes.io/limit-ranger";
-
-/// Thousandths by the name of a resource.
-pub(super) type Amounts = BTreeMap<Text, i64>;
 
 impl Api {
     /// Fills in what the containers of a new pod leave out.
@@ -151,11 +146,12 @@ fn check(
     }
     let Some(limits) = limits else { return };
     for (resource, ratio) in amounts_of(&item["maxLimitRequestRatio"]) {
-        let some = |amounts: &Amounts| amounts.get(&resource).copied().filter(|one| *one != 0);
+        let some =
+            |amounts: &Amounts| amounts.get(&resource).map(|one| one.milli).filter(|one| *one != 0);
         // A ratio in thousandths: the limit may be so much of a thousandth of the request.
         let kept = match (some(requests), some(limits)) {
             (Some(asked), Some(limit)) => {
-                i128::from(limit) * 1000 <= i128::from(ratio) * i128::from(asked)
+                i128::from(limit) * 1000 <= i128::from(ratio.milli) * i128::from(asked)
             }
             _ => false,
         };
@@ -164,52 +160,5 @@ fn check(
             let ratio = ratio.str();
             broken.push(format!("{resource} max limit to request ratio per {kind} is {ratio}"));
         }
-    }
-}
-
-/// The amounts of a list of resources.
-pub(super) fn amounts_of(list: &Tree) -> Amounts {
-    list.fields()
-        .filter_map(|(name, amount)| Some((name.clone(), quantity::milli(amount)?)))
-        .collect()
-}
-
-/// What a whole pod asks for: its containers and those that start beside them together, or more if
-/// an init container alone needs more.
-pub(super) fn all_of(spec: &Tree, list: &str) -> Amounts {
-    let of = |container: &Tree| amounts_of(&container["resources"][list]);
-    let mut all = Amounts::new();
-    for container in spec["containers"].items() {
-        add(&mut all, &of(container));
-    }
-    let (mut beside, mut most) = (Amounts::new(), Amounts::new());
-    for container in spec["initContainers"].items() {
-        let mut own = of(container);
-        if container["restartPolicy"] == "Always" {
-            add(&mut all, &own);
-            add(&mut beside, &own);
-            own.clone_from(&beside);
-        } else {
-            add(&mut own, &beside);
-        }
-        for (name, amount) in own {
-            let have = most.entry(name).or_insert(amount);
-            *have = amount.max(*have);
-        }
-    }
-    for (name, amount) in most {
-        let have = all.entry(name).or_insert(amount);
-        *have = amount.max(*have);
-    }
-    for (name, amount) in amounts_of(&spec["resources"][list]) {
-        all.insert(name, amount);
-    }
-    all
-}
-
-fn add(to: &mut Amounts, more: &Amounts) {
-    for (name, amount) in more {
-        let have = to.entry(name.clone()).or_insert(0);
-        *have = have.saturating_add(*amount);
     }
 }

@@ -51,6 +51,7 @@ pub use custom::{
 };
 pub use errors::forbidden_option;
 pub use hooks::{Attempt, Destination, Errand, Heard, Progress, Reply};
+pub(crate) use registry::stores_in_namespaces;
 pub use registry::{Type, is_asked};
 pub use selection::Selection;
 pub use server::{Api, ApiConfig, Handled, Identity};

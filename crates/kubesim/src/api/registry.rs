@@ -73,6 +73,11 @@ pub struct Type {
     pub(super) structural: Option<Arc<Structural>>,
 }
 
+/// Whether the API has a built-in type whose objects are stored in namespaces.
+pub(crate) fn stores_in_namespaces(resource: &Resource) -> bool {
+    rows::STORED.iter().any(|(name, _, namespaced, ..)| *namespaced && resource.as_str() == *name)
+}
+
 impl Type {
     /// `group/version` of the version in use; `v1` in the core group.
     pub fn api_version(&self) -> Text {

@@ -8,22 +8,18 @@ use kubesim_model::tree::Tree;
 const CLUSTER_SCOPED: [&str; 5] =
     ["Node", "Namespace", "PersistentVolume", "ClusterRole", "CustomResourceDefinition"];
 
-/// Resources with a namespace that simulated workloads do not use.
-pub(super) const OTHERS: [&str; 16] = [
-    "cronjobs.batch",
+/// Resources with a namespace that no simulated controller looks after.
+pub(super) const OTHERS: [&str; 12] = [
     "csistoragecapacities.storage.k8s.io",
     "endpoints",
     "horizontalpodautoscalers.autoscaling",
     "ingresses.networking.k8s.io",
-    "jobs.batch",
     "leases.coordination.k8s.io",
     "limitranges",
     "networkpolicies.networking.k8s.io",
     "podtemplates",
-    "replicationcontrollers",
     "resourceclaims.resource.k8s.io",
     "resourceclaimtemplates.resource.k8s.io",
-    "resourcequotas",
     "rolebindings.rbac.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io",
 ];

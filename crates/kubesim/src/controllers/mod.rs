@@ -6,12 +6,15 @@
 
 #[cfg(test)]
 mod bench;
+pub mod cluster_role_aggregation;
+pub mod cron_job;
 pub mod daemonset;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
 pub mod furnish;
 pub mod garbage_collector;
+pub mod job;
 mod kinds;
 pub mod namespace;
 pub mod node_lifecycle;
@@ -20,8 +23,10 @@ pub mod pod_gc;
 mod pods_by_node;
 mod registry;
 pub mod replicaset;
+pub mod resource_quota;
 pub mod statefulset;
 pub mod taint_eviction;
+pub mod ttl_after_finished;
 
 pub use owned::own_writes::StaleReads;
 pub use registry::{MakeActor, all, for_clients};

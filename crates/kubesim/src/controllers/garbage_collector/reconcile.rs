@@ -23,13 +23,16 @@ pub const BUGS: &[(&str, &str)] = &[
 ];
 
 /// The built-in resources that own or are owned.
-const BUILT_IN: [Resource; 11] = [
+const BUILT_IN: [Resource; 14] = [
     Resource::CUSTOM_RESOURCE_DEFINITIONS,
     Resource::PODS,
     Resource::REPLICA_SETS,
     Resource::DEPLOYMENTS,
     Resource::STATEFUL_SETS,
     Resource::DAEMON_SETS,
+    Resource::REPLICATION_CONTROLLERS,
+    Resource::JOBS,
+    Resource::CRON_JOBS,
     Resource::CONTROLLER_REVISIONS,
     Resource::ENDPOINT_SLICES,
     Resource::PERSISTENT_VOLUME_CLAIMS,
@@ -44,7 +47,13 @@ pub fn actor(bug: Option<&str>) -> Box<dyn Actor> {
 
 /// The garbage collector over all resources but Events and what belongs to the cluster's operator.
 pub fn of_everything(bug: Option<&str>) -> Box<dyn Actor> {
-    let others = ["secrets", "serviceaccounts", "poddisruptionbudgets.policy", "persistentvolumes"];
+    let others = [
+        "secrets",
+        "serviceaccounts",
+        "poddisruptionbudgets.policy",
+        "persistentvolumes",
+        "resourcequotas",
+    ];
     let others = kinds::OTHERS.into_iter().chain(others).map(Resource::new);
     over(BUILT_IN.into_iter().chain(others).collect(), bug)
 }
@@ -102,16 +111,17 @@ impl Reconcile for GarbageCollector {
         self.resources.iter().cloned().map(WatchSpec::all).collect()
     }
 
-    fn also_watches(&mut self, change: &Change) -> Option<WatchSpec> {
-        if change.resource != Resource::CUSTOM_RESOURCE_DEFINITIONS {
-            return None;
-        }
-        let defined = kinds::defined(change.new.as_ref()?);
+    fn also_watches(&mut self, change: &Change) -> Vec<WatchSpec> {
+        let definition = change.new.as_ref();
+        let is_definition = change.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS;
+        let Some(defined) = definition.filter(|_| is_definition).map(kinds::defined) else {
+            return Vec::new();
+        };
         if self.resources.contains(&defined) {
-            return None;
+            return Vec::new();
         }
         self.resources.push(defined.clone());
-        Some(WatchSpec::all(defined))
+        vec![WatchSpec::all(defined)]
     }
 
     fn changed(&mut self, change: &Change, _: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {

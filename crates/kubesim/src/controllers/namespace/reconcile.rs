@@ -22,16 +22,20 @@ const FINALIZER: &str = "kubernetes";
 /// What is left is expected to need this long without a grace period of its own.
 const ESTIMATE: Millis = 15_000;
 /// In the order of deletion.
-const BUILT_IN: [Resource; 13] = [
+const BUILT_IN: [Resource; 17] = [
     Resource::PODS,
     Resource::CONFIG_MAPS,
     Resource::CONTROLLER_REVISIONS,
+    Resource::CRON_JOBS,
     Resource::DAEMON_SETS,
     Resource::DEPLOYMENTS,
     Resource::ENDPOINT_SLICES,
+    Resource::JOBS,
     Resource::PERSISTENT_VOLUME_CLAIMS,
     Resource::POD_DISRUPTION_BUDGETS,
     Resource::REPLICA_SETS,
+    Resource::REPLICATION_CONTROLLERS,
+    Resource::RESOURCE_QUOTAS,
     Resource::SECRETS,
     Resource::SERVICE_ACCOUNTS,
     Resource::SERVICES,

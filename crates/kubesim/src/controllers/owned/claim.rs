@@ -18,6 +18,17 @@ pub(in crate::controllers) struct Claims {
     pub mine: Vec<Tree>,
     adopt: Vec<Tree>,
     release: Vec<Tree>,
+    finalizer: Option<&'static str>,
+}
+
+/// Whether an owner selects an object with these labels. A ReplicationController names the labels
+/// themselves, where others have a `LabelSelector`.
+pub(in crate::controllers) fn selects(owner: &Tree, labels: &Tree) -> bool {
+    let wanted = &owner["spec"]["selector"];
+    if owner["kind"] == "ReplicationController" {
+        return wanted.fields().all(|(key, value)| labels[key.as_str()] == *value);
+    }
+    selector::selects(wanted, labels)
 }
 
 /// Sorts `objects` of the owner's namespace by `spec.selector`: own ones that match stay, own ones
@@ -27,7 +38,7 @@ pub(in crate::controllers) fn claims<'a>(
     owner: &Tree,
     objects: impl IntoIterator<Item = &'a Tree>,
 ) -> Claims {
-    let (wanted, own) = (&owner["spec"]["selector"], uid(owner));
+    let own = uid(owner);
     let owner_goes = object::is_terminating(owner);
     let mut claims = Claims::default();
     for object in objects {
@@ -35,7 +46,7 @@ pub(in crate::controllers) fn claims<'a>(
         if !controller.is_empty() && controller != own {
             continue;
         }
-        let matches = selector::selects(wanted, &object["metadata"]["labels"]);
+        let matches = selects(owner, &object["metadata"]["labels"]);
         match (controller, matches) {
             (have, true) if !have.is_empty() => claims.mine.push(object.clone()),
             (have, false) if !have.is_empty() && !owner_goes => {
@@ -52,6 +63,12 @@ pub(in crate::controllers) fn claims<'a>(
 }
 
 impl Claims {
+    /// With a finalizer that what is taken in gets, and what is let go loses.
+    pub(in crate::controllers) fn with_finalizer(mut self, finalizer: &'static str) -> Self {
+        self.finalizer = Some(finalizer);
+        self
+    }
+
     /// The requests that make it so: before anything is adopted, the owner is read afresh.
     pub(in crate::controllers) fn requests(
         &self,
@@ -59,19 +76,23 @@ impl Claims {
         owner_resource: &Resource,
         owner: &Tree,
     ) -> Batches {
-        let patch = |object: &Tree, reference: Tree| {
+        let patch = |object: &Tree, reference: Tree, finalizers: &str| {
             let references = list![reference];
-            let patch = map! {
-                "metadata" => map! { "uid" => uid(object), "ownerReferences" => references },
-            };
+            let mut metadata = map! { "uid" => uid(object), "ownerReferences" => references };
+            if let Some(finalizer) = self.finalizer {
+                metadata.set(&[finalizers], list![finalizer]);
+            }
+            let patch = map! { "metadata" => metadata };
             Request::strategic_patch(resource.clone(), object::key(object), patch)
         };
-        let adopted =
-            self.adopt.iter().map(|object| patch(object, object::controller_reference(owner)));
-        let released = self
-            .release
+        let adopted = self
+            .adopt
             .iter()
-            .map(|object| patch(object, map! { "$patch" => "delete", "uid" => uid(owner) }));
+            .map(|object| patch(object, object::controller_reference(owner), "finalizers"));
+        let released = self.release.iter().map(|object| {
+            let reference = map! { "$patch" => "delete", "uid" => uid(owner) };
+            patch(object, reference, "$deleteFromPrimitiveList/finalizers")
+        });
         let check = match self.adopt.is_empty() {
             true => Vec::new(),
             false => vec![Request::get(owner_resource.clone(), object::key(owner))],
@@ -108,7 +129,7 @@ pub(in crate::controllers) fn concerned(
     let labels = &object["metadata"]["labels"];
     cache
         .in_namespace(resource, object::namespace(object))
-        .filter(|owner| selector::selects(&owner["spec"]["selector"], labels))
+        .filter(|owner| selects(owner, labels))
         .for_each(|owner| enqueue(object::key(owner)));
 }
 

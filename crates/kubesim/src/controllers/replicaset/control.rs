@@ -9,12 +9,12 @@ use kubesim_model::controller::{Controller, Reconcile, Verdict, Work};
 use kubesim_model::object;
 use kubesim_model::request::{Answer, Request, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
-use kubesim_model::selector::selects;
 use kubesim_model::tree::Tree;
 
+use super::kind::Kind;
 use super::{rank, status::status_of};
 use crate::controllers::owned::batches::{Batches, Progress};
-use crate::controllers::owned::claim::{self, claims};
+use crate::controllers::owned::claim::{self, claims, selects};
 use crate::controllers::owned::expectations::Expectations;
 use crate::controllers::owned::own_writes::{OwnWrites, StaleReads};
 use crate::controllers::owned::status::{
@@ -45,7 +45,17 @@ pub fn actor_with(bug: Option<&str>, stale_reads: StaleReads) -> Box<dyn Actor> 
     let bug = Bug::named(bug);
     let forgets = bug == Some(Bug::ForgetsExpectations);
     let stale_reads = if forgets { StaleReads::Allowed } else { stale_reads };
+    controller(Kind::REPLICA_SET, bug, stale_reads)
+}
+
+/// The ReplicationController controller of v1.36, which does not wait for its own writes.
+pub fn of_replication_controllers(_: Option<&str>) -> Box<dyn Actor> {
+    controller(Kind::REPLICATION_CONTROLLER, None, StaleReads::Allowed)
+}
+
+fn controller(kind: Kind, bug: Option<Bug>, stale_reads: StaleReads) -> Box<dyn Actor> {
     Box::new(Controller::new(ReplicaSets {
+        kind,
         bug,
         asked_for_pods: false,
         expectations: Expectations::default(),
@@ -80,8 +90,9 @@ impl Bug {
 
 #[derive(Clone)]
 struct ReplicaSets {
+    kind: Kind,
     bug: Option<Bug>,
-    /// Whether pods are watched, with the bug that does not wait for them.
+    /// Whether pods are watched, where they are not from the start.
     asked_for_pods: bool,
     expectations: Expectations,
     writes: OwnWrites,
@@ -108,17 +119,23 @@ enum Stage {
 
 impl Reconcile for ReplicaSets {
     fn watches(&self) -> Vec<WatchSpec> {
-        let mut watches = vec![WatchSpec::all(Resource::REPLICA_SETS)];
-        if self.bug != Some(Bug::ActsBeforeItsPodsAreListed) {
+        let mut watches = vec![WatchSpec::all(self.kind.resource.clone())];
+        if !self.asks_late() {
             watches.push(WatchSpec::all(Resource::PODS));
         }
         watches
     }
 
-    fn also_watches(&mut self, change: &Change) -> Option<WatchSpec> {
-        let is_late = self.bug == Some(Bug::ActsBeforeItsPodsAreListed) && !self.asked_for_pods;
-        self.asked_for_pods |= change.resource == Resource::REPLICA_SETS;
-        is_late.then(|| WatchSpec::all(Resource::PODS))
+    fn also_watches(&mut self, change: &Change) -> Vec<WatchSpec> {
+        if !self.asks_late() || self.asked_for_pods || change.resource != self.kind.resource {
+            return Vec::new();
+        }
+        self.asked_for_pods = true;
+        vec![WatchSpec::all(Resource::PODS)]
+    }
+
+    fn waits_for_further_watches(&self) -> bool {
+        self.kind.is_rare
     }
 
     fn changed(&mut self, change: &Change, cache: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {
@@ -137,7 +154,7 @@ impl Reconcile for ReplicaSets {
     }
 
     fn reconcile(&mut self, key: &ObjectKey, work: &mut Work<'_, '_>) {
-        let Some(set) = work.cache.get(&Resource::REPLICA_SETS, key).cloned() else { return };
+        let Some(set) = work.cache.get(&self.kind.resource, key).cloned() else { return };
         if !self.writes.are_seen(key, work.now()) {
             return work.retry();
         }
@@ -146,7 +163,7 @@ impl Reconcile for ReplicaSets {
         let claims = claims(&set, pods.filter(|pod| !object::is_terminal(pod)));
         let (terminating, active): (Vec<Tree>, Vec<Tree>) =
             claims.mine.iter().cloned().partition(object::is_terminating);
-        let mut batches = claims.requests(&Resource::PODS, &Resource::REPLICA_SETS, &set);
+        let mut batches = claims.requests(&Resource::PODS, &self.kind.resource, &set);
         let progress = batches.start(work);
         let terminating = terminating.len();
         let stage = Stage::Claim(batches);
@@ -194,7 +211,7 @@ impl Reconcile for ReplicaSets {
                     Verdict::Fine
                 }
                 Written::Done(set) => {
-                    self.writes.wrote(key, &Resource::REPLICA_SETS, &set, work.now());
+                    self.writes.wrote(key, &self.kind.resource, &set, work.now());
                     Verdict::Fine
                 }
                 Written::Failed => Verdict::Retry,
@@ -205,11 +222,16 @@ impl Reconcile for ReplicaSets {
 
 impl ReplicaSets {
     fn pod_changed(&mut self, change: &Change, cache: &Cache, enqueue: &mut dyn FnMut(ObjectKey)) {
-        self.expectations
-            .saw(change, |pod| claim::owner_of(pod, &Resource::REPLICA_SETS, "ReplicaSet", cache));
+        let Kind { resource, name, .. } = &self.kind;
+        self.expectations.saw(change, |pod| claim::owner_of(pod, resource, name, cache));
         for pod in [&change.old, &change.new].into_iter().flatten() {
-            claim::concerned(pod, &Resource::REPLICA_SETS, "ReplicaSet", cache, enqueue);
+            claim::concerned(pod, resource, name, cache, enqueue);
         }
+    }
+
+    /// Whether pods are watched only once there is something to look after.
+    fn asks_late(&self) -> bool {
+        self.kind.is_rare || self.bug == Some(Bug::ActsBeforeItsPodsAreListed)
     }
 
     /// Creates or deletes pods until there are as many as asked for.
@@ -244,7 +266,7 @@ impl ReplicaSets {
 
     /// The pods to delete when there are `excess` too many.
     fn chosen(&self, sync: &Sync, excess: usize, work: &Work<'_, '_>) -> Vec<ObjectKey> {
-        let related = related_pods(&sync.set, work.cache);
+        let related = related_pods(&sync.set, &self.kind.resource, work.cache);
         let mut order = rank::deletion_order(&sync.active, &related, work.now());
         match self.bug {
             Some(Bug::DeletesReadyFirst) => order.reverse(),
@@ -291,7 +313,8 @@ impl ReplicaSets {
             let wait = next_available(&sync.active, min_ready_seconds(&sync.set), now);
             wait.into_iter().for_each(|wait| work.again_after(wait));
         }
-        let mut status = status_of(&sync.set, &sync.active, sync.terminating, sync.failed, now);
+        let terminating = self.kind.reports_terminating.then_some(sync.terminating);
+        let mut status = status_of(&sync.set, &sync.active, terminating, sync.failed, now);
         if self.bug == Some(Bug::IgnoresMinReadySeconds) {
             let ready = status["readyReplicas"].clone();
             if !ready.is_null() {
@@ -299,23 +322,19 @@ impl ReplicaSets {
             }
         }
         if status != sync.set["status"] {
-            let write = StatusWrite::start(&Resource::REPLICA_SETS, &sync.set, status, work);
+            let write = StatusWrite::start(&self.kind.resource, &sync.set, status, work);
             sync.stage = Stage::Status(write);
             self.syncs.insert(key.clone(), sync);
         }
     }
 }
 
-/// The pods that the ReplicaSets of the same owner select; its own if it has no owner.
-fn related_pods<'a>(set: &'a Tree, cache: &'a Cache) -> Vec<&'a Tree> {
+/// The pods that the sets of the same owner select; its own if it has no owner.
+fn related_pods<'a>(set: &'a Tree, resource: &Resource, cache: &'a Cache) -> Vec<&'a Tree> {
     let owner = object::controller_uid(set);
-    let own = cache.get(&Resource::REPLICA_SETS, &object::key(set)).filter(|_| owner.is_empty());
-    let selectors: Vec<&Tree> = own
-        .into_iter()
-        .chain(cache.controlled_by(&Resource::REPLICA_SETS, owner))
-        .map(|set| &set["spec"]["selector"])
-        .collect();
-    let related = |pod: &&Tree| selectors.iter().any(|s| selects(s, &pod["metadata"]["labels"]));
+    let own = cache.get(resource, &object::key(set)).filter(|_| owner.is_empty());
+    let sets: Vec<&Tree> = own.into_iter().chain(cache.controlled_by(resource, owner)).collect();
+    let related = |pod: &&Tree| sets.iter().any(|set| selects(set, &pod["metadata"]["labels"]));
     cache.in_namespace(&Resource::PODS, object::namespace(set)).filter(related).collect()
 }
 

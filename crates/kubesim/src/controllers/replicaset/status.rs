@@ -8,12 +8,12 @@ use kubesim_model::{Millis, map};
 
 use crate::controllers::owned::status::{counts, min_ready_seconds, replicas};
 
-/// The status of a ReplicaSet with these active pods and so many terminating ones; `failed` says
-/// that creating or deleting pods failed in this sync.
+/// The status of a ReplicaSet with these active pods and so many terminating ones, if these are
+/// reported; `failed` says that creating or deleting pods failed in this sync.
 pub(super) fn status_of(
     set: &Tree,
     active: &[Tree],
-    terminating: usize,
+    terminating: Option<usize>,
     failed: bool,
     now: Millis,
 ) -> Tree {
@@ -32,7 +32,9 @@ pub(super) fn status_of(
         ("observedGeneration", object::generation(set)),
     ]);
     status.set(&["replicas"], active.len());
-    status.set(&["terminatingReplicas"], terminating);
+    if let Some(terminating) = terminating {
+        status.set(&["terminatingReplicas"], terminating);
+    }
     let mut conditions = set["status"]["conditions"].items().to_vec();
     let known = conditions.iter().any(|condition| condition["type"] == "ReplicaFailure");
     match (failed, known) {

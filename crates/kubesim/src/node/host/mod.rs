@@ -12,8 +12,10 @@ mod probe;
 mod program;
 mod rules;
 mod sandbox;
+mod script;
 mod start;
 mod stop;
+mod variables;
 
 pub use fact::{HostFact, HostOut};
 pub use machine::Host;

@@ -7,6 +7,9 @@
 use kubesim_model::Millis;
 use kubesim_model::tree::Tree;
 
+use super::script;
+use super::variables::{self, Variables};
+
 /// The life of a process.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Program {
@@ -19,26 +22,28 @@ pub(super) struct Program {
 }
 
 const SERVER: Program = Program { ends: None, on_term: Some(0), understood: true };
-const UNKNOWN: Program = Program { ends: None, on_term: Some(143), understood: false };
-const FOREVER: Program = Program { ends: None, on_term: None, understood: true };
+pub(super) const UNKNOWN: Program = Program { ends: None, on_term: Some(143), understood: false };
+pub(super) const FOREVER: Program = Program { ends: None, on_term: None, understood: true };
 
 /// Images whose entry point is a shell: without a terminal it reads the end of its input and ends.
 const SHELLS: [&str; 5] = ["busybox", "alpine", "debian", "ubuntu", "bash"];
 
 /// The process of a container of a pod's spec.
 pub(super) fn of_container(spec: &Tree) -> Program {
+    let variables = variables::of(spec);
     let texts = |field: &str| -> Vec<String> {
-        spec[field].items().iter().map(|word| word.str().to_owned()).collect()
+        let words = spec[field].items().iter();
+        words.map(|word| variables::in_command(word.str(), &variables)).collect()
     };
     let (command, args) = (texts("command"), texts("args"));
     let image = spec["image"].str();
     let base = image.rsplit('/').next().unwrap_or(image);
     let base = base.split([':', '@']).next().unwrap_or(base);
     if !command.is_empty() {
-        return of_words(&[command, args].concat());
+        return of_words(&[command, args].concat(), &variables);
     }
     if SHELLS.contains(&base) {
-        return if args.is_empty() { ended(0, 0) } else { of_words(&args) };
+        return if args.is_empty() { ended(0, 0) } else { of_words(&args, &variables) };
     }
     SERVER
 }
@@ -47,20 +52,20 @@ pub(super) fn of_container(spec: &Tree) -> Program {
 pub(super) fn of_exec(handler: &Tree) -> Option<Program> {
     let command = handler["exec"]["command"].items();
     let words: Vec<String> = command.iter().map(|word| word.str().to_owned()).collect();
-    (!words.is_empty()).then(|| of_words(&words))
+    (!words.is_empty()).then(|| of_words(&words, &Variables::new()))
 }
 
-fn ended(after: Millis, code: i32) -> Program {
+pub(super) fn ended(after: Millis, code: i32) -> Program {
     Program { ends: Some((after, code)), on_term: None, understood: true }
 }
 
-fn of_words(words: &[String]) -> Program {
+pub(super) fn of_words(words: &[String], variables: &Variables) -> Program {
     let Some(first) = words.first() else { return SERVER };
     let name = first.rsplit('/').next().unwrap_or(first);
     match name {
         "sh" | "bash" | "ash" | "dash" => match words.iter().position(|word| word.ends_with('c')) {
             Some(at) if words[at].starts_with('-') && at + 1 < words.len() => {
-                script(&words[at + 1])
+                script::program(&words[at + 1], variables)
             }
             _ => ended(0, 0),
         },
@@ -75,7 +80,9 @@ fn of_words(words: &[String]) -> Program {
     }
 }
 
-enum Statement {
+/// What a statement of a script does, or a command alone.
+pub(super) enum Statement {
+    /// It ends after this time with this code.
     Takes(Millis, i32),
     Exit(i32),
     Forever,
@@ -85,35 +92,7 @@ enum Statement {
     Unknown,
 }
 
-/// Reads a shell script of simple statements, joined by `;`, line ends or `&&`.
-fn script(text: &str) -> Program {
-    let (mut after, mut code, mut on_term, mut err_exit) = (0, 0, None, false);
-    for line in text.split([';', '\n']) {
-        for part in line.split("&&").map(str::trim).filter(|part| !part.is_empty()) {
-            match statement(part) {
-                Statement::Takes(time, result) => {
-                    after = Millis::saturating_add(after, time);
-                    code = result;
-                }
-                Statement::Exit(code) => return Program { on_term, ..ended(after, code) },
-                Statement::Forever => return Program { on_term, ..FOREVER },
-                Statement::Trap(handler) => on_term = handler,
-                Statement::ErrExit => err_exit = true,
-                Statement::Exec(words) => return of_words(&words),
-                Statement::Unknown => return UNKNOWN,
-            }
-            if code != 0 && err_exit {
-                return Program { on_term, ..ended(after, code) };
-            }
-            if code != 0 {
-                break;
-            }
-        }
-    }
-    Program { on_term, ..ended(after, code) }
-}
-
-fn statement(text: &str) -> Statement {
+pub(super) fn statement(text: &str) -> Statement {
     let words: Vec<&str> = text.split_whitespace().collect();
     let first = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
     match (first, words.get(1).copied()) {
@@ -126,6 +105,8 @@ fn statement(text: &str) -> Statement {
             Statement::Takes(0, 0)
         }
         ("false", _) => Statement::Takes(0, 1),
+        ("[" | "test", Some(_)) => holds(&words[1..])
+            .map_or(Statement::Unknown, |holds| Statement::Takes(0, i32::from(!holds))),
         ("set", Some(flags)) if flags.starts_with('-') => Statement::ErrExit,
         ("while" | "until" | "for", Some("true" | ":" | "[")) => Statement::Forever,
         ("tail", Some("-f" | "-F")) => Statement::Forever,
@@ -141,6 +122,32 @@ fn statement(text: &str) -> Statement {
         }
         ("agnhost" | "pause" | "nginx", _) => Statement::Exec(vec![first.to_owned()]),
         _ => Statement::Unknown,
+    }
+}
+
+/// Whether what is tested holds: two numbers or two texts that are compared.
+fn holds(words: &[&str]) -> Option<bool> {
+    let words = words.strip_suffix(&["]"]).unwrap_or(words);
+    let plain = |word: &str| word.trim_matches(['"', '\'']).to_owned();
+    let [a, operator, b] = words else { return None };
+    let (a, b) = (plain(a), plain(b));
+    if a.contains('$') || b.contains('$') {
+        return None;
+    }
+    match *operator {
+        "=" | "==" => return Some(a == b),
+        "!=" => return Some(a != b),
+        _ => {}
+    }
+    let (a, b): (i64, i64) = (a.parse().ok()?, b.parse().ok()?);
+    match *operator {
+        "-eq" => Some(a == b),
+        "-ne" => Some(a != b),
+        "-lt" => Some(a < b),
+        "-le" => Some(a <= b),
+        "-gt" => Some(a > b),
+        "-ge" => Some(a >= b),
+        _ => None,
     }
 }
 
@@ -171,10 +178,28 @@ mod tests {
         assert_eq!(run(list!["sleep", "30"]).ends, Some((30_000, 0)));
         assert_eq!(run(list!["sh", "-c", "sleep 2; exit 3"]).ends, Some((2_000, 3)));
         assert_eq!(run(list!["sh", "-c", "sleep 1 && false && sleep 9"]).ends, Some((1_000, 1)));
+        assert_eq!(run(list!["sh", "-c", "false || exit 4"]).ends, Some((0, 4)));
+        assert_eq!(run(list!["sh", "-c", "true || exit 4; sleep 3"]).ends, Some((3_000, 0)));
+        let branches = "if [ 1 -eq 2 ]; then exit 1; elif test a = a; then exit 2; else exit 3; fi";
+        assert_eq!(run(list!["sh", "-c", branches]).ends, Some((0, 2)));
+        assert!(!run(list!["sh", "-c", "if work; then exit 1; fi"]).understood);
         assert_eq!(run(list!["sh", "-c", "while true; do sleep 1; done"]).ends, None);
         assert_eq!(of_container(&map! { "image" => "busybox" }).ends, Some((0, 0)));
         let agnhost = map! { "image" => "x/agnhost:2.60", "args" => list!["netexec"] };
         assert_eq!(of_container(&agnhost), SERVER);
+    }
+
+    #[test]
+    fn what_a_program_does_depends_on_its_variables() {
+        let run = |script: &str| {
+            let env = list![map! { "name" => "JOB_COMPLETION_INDEX", "value" => "3" }];
+            let command = list!["sh", "-c", script];
+            of_container(&map! { "image" => "busybox:1", "command" => command, "env" => env }).ends
+        };
+        assert_eq!(run("exit $((JOB_COMPLETION_INDEX % 2))"), Some((0, 1)));
+        assert_eq!(run("[ \"$JOB_COMPLETION_INDEX\" -ne 3 ] || exit 9"), Some((0, 9)));
+        assert_eq!(run("sleep ${JOB_COMPLETION_INDEX}0"), Some((30_000, 0)));
+        assert_eq!(run("exit $ELSEWHERE"), None);
     }
 
     #[test]

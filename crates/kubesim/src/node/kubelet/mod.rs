@@ -10,6 +10,7 @@ mod admission;
 mod back_off;
 mod condition;
 mod config;
+mod environment;
 mod heartbeat;
 mod orphans;
 mod phase;

@@ -8,6 +8,7 @@ use kubesim_model::{Millis, Text};
 use super::action::{self, Action};
 use super::actor::{Asked, Due, Kubelet};
 use super::config::Bug;
+use super::environment;
 use super::unit::Instance;
 use super::worker::{Doing, Stage, Worker};
 
@@ -169,6 +170,7 @@ impl Kubelet {
             ended: None,
         });
         let (pod_uid, asked) = (worker.uid.clone(), Asked::Work(worker.uid.clone()));
+        let spec = environment::resolved(&worker.pod, spec);
         let op =
             self.ask(asked, io, |op| HostCommand::StartContainer { op, pod_uid, spec, attempt });
         worker.doing = Doing::Start(op, at);

@@ -1,13 +1,13 @@
-//! The text of `fixtures/deployment/decisions.txt`: states, and what was done about them.
+//! The text of a file of decisions: states, and what was done about them.
 
 use std::fmt::Write as _;
 
-/// A Deployment with its ReplicaSets, and the writes that they led to.
+/// Some objects, and the writes that they led to.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     /// Its name, which is its namespace's too.
     pub(crate) name: String,
-    /// The Deployment, then the ReplicaSets from the oldest on.
+    /// The object that a controller looks after, then those around it from the oldest on.
     pub(crate) objects: Vec<Object>,
     /// What the real controller wrote, in order.
     pub(crate) writes: Vec<String>,

@@ -8,10 +8,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::case::Case;
-use crate::prepare::{Kind, Server, Verb, prepare};
+use crate::theme::{Kind, Server, Theme, Verb};
 use crate::writes::Writes;
 
-const KINDS: [&str; 2] = ["deployments", "replicasets"];
 /// When so long nothing was written, the controller is done.
 const QUIET: Duration = Duration::from_secs(12);
 
@@ -35,33 +34,41 @@ impl Real {
     }
 
     /// What the controller writes in each case.
-    pub(crate) fn writes(&mut self, cases: &[Case]) -> BTreeMap<String, Vec<String>> {
+    pub(crate) fn writes(
+        &mut self,
+        theme: &dyn Theme,
+        cases: &[Case],
+    ) -> BTreeMap<String, Vec<String>> {
         for case in cases {
-            prepare(self, case);
+            crate::simulated::prepare(theme, self, case);
         }
         std::thread::sleep(Duration::from_secs(2));
         let mut writes = Writes::default();
         let mut since = Vec::new();
-        for list in self.lists() {
-            list["items"].as_array().into_iter().flatten().for_each(|it| writes.begin(it));
+        for mut list in self.lists(theme) {
             since.push(text(&list["metadata"]["resourceVersion"]));
+            let kind = text(&list["kind"]);
+            for item in list["items"].as_array_mut().into_iter().flatten() {
+                // The objects of a list don't say of which kind they are.
+                item["kind"] = kind.trim_end_matches("List").into();
+                writes.begin(theme, item);
+            }
         }
-        let untouched = self.versions();
+        let untouched = self.versions(theme);
         let controller = Controller::start(&self.controller);
         let mut last = untouched.clone();
         loop {
             std::thread::sleep(QUIET);
-            let now = self.versions();
+            let now = self.versions(theme);
             if now == last && now != untouched {
                 break;
             }
             last = now;
         }
         drop(controller);
-        for (kind, version) in KINDS.iter().zip(since) {
-            let path = format!(
-                "/apis/apps/v1/{kind}?watch=true&timeoutSeconds=3&resourceVersion={version}",
-            );
+        for (kind, version) in theme.kinds().iter().zip(since) {
+            let path =
+                format!("{}?watch=true&timeoutSeconds=3&resourceVersion={version}", kind.url(""),);
             for event in self.curl("GET", &path, &Value::Null).lines() {
                 let event: Value = serde_json::from_str(event).expect("an event");
                 let object = event["object"].clone();
@@ -70,20 +77,20 @@ impl Real {
                 writes.add(version.expect("versions are numbers"), object, is_there);
             }
         }
-        writes.lines()
+        writes.lines(theme)
     }
 
-    fn lists(&self) -> Vec<Value> {
-        let list = |kind: &&str| {
-            let text = self.curl("GET", &format!("/apis/apps/v1/{kind}"), &Value::Null);
+    fn lists(&self, theme: &dyn Theme) -> Vec<Value> {
+        let list = |kind: &Kind| {
+            let text = self.curl("GET", &kind.url(""), &Value::Null);
             serde_json::from_str(&text).expect("a list")
         };
-        KINDS.iter().map(list).collect()
+        theme.kinds().iter().map(list).collect()
     }
 
     /// The versions of all objects.
-    fn versions(&self) -> Vec<String> {
-        let lists = self.lists();
+    fn versions(&self, theme: &dyn Theme) -> Vec<String> {
+        let lists = self.lists(theme);
         let items = lists.iter().flat_map(|list| list["items"].as_array().into_iter().flatten());
         items.map(|item| text(&item["metadata"]["resourceVersion"])).collect()
     }
@@ -121,21 +128,16 @@ impl Server for Real {
     fn ask(
         &mut self,
         verb: Verb,
-        kind: Kind,
+        kind: &Kind,
         (namespace, name): (&str, &str),
         body: Value,
     ) -> Value {
-        let mut path = match kind {
-            Kind::Namespace => "/api/v1/namespaces".to_owned(),
-            Kind::Deployment => format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
-            Kind::ReplicaSet => format!("/apis/apps/v1/namespaces/{namespace}/replicasets"),
-        };
         let (method, rest) = match verb {
             Verb::Create => ("POST", String::new()),
             Verb::PatchStatus => ("PATCH", format!("/{name}/status")),
             Verb::Delete => ("DELETE", format!("/{name}")),
         };
-        path += &rest;
+        let path = kind.url(namespace) + &rest;
         serde_json::from_str(&self.curl(method, &path, &body)).expect("an object")
     }
 }

@@ -1,7 +1,7 @@
 //! The simulated controller on the simulated API server.
 //!
 //! Every change reaches its cache before anything else happens, as it does with the real
-//! controller when there are many Deployments to sync in turn. So what it does follows from what is
+//! controller when there are many objects to sync in turn. So what it does follows from what is
 //! there alone.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,49 +14,61 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::prepare::{Kind, Server, Verb, prepare};
+use crate::theme::{Kind, Server, Theme, Verb};
 use crate::writes::Writes;
 
-/// When the case begins: long after the simulation's first moment.
-const BEGIN: Millis = 3_600_000;
+/// When the case begins: 330 days after the simulation's first moment, about when the first cases
+/// were recorded, so that schedules have missed the same times.
+const BEGIN: Millis = 330 * 86_400_000;
 /// For how long the controller is watched.
 const TIME: Millis = 20_000;
 
 struct Bed {
     api: Api,
     now: Millis,
+    compared: Vec<Resource>,
     watched: Vec<Resource>,
     inputs: VecDeque<Input>,
     timers: BTreeMap<(Millis, u64), u64>,
     writes: Writes,
 }
 
+/// Puts the objects of a case on a server, in a namespace of its name.
+pub(crate) fn prepare(theme: &dyn Theme, server: &mut dyn Server, case: &Case) {
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": case.name },
+    });
+    server.ask(Verb::Create, &Kind::NAMESPACE, ("", &case.name), namespace);
+    theme.prepare(server, case);
+}
+
 /// What the controller writes.
-pub(crate) fn writes(case: &Case) -> Vec<String> {
+pub(crate) fn writes(theme: &dyn Theme, case: &Case) -> Vec<String> {
     let mut bed = Bed {
         api: Api::new(1, ApiConfig::default()),
         now: BEGIN,
+        compared: theme.kinds().into_iter().map(|kind| kind.resource).collect(),
         watched: Vec::new(),
         inputs: VecDeque::new(),
         timers: BTreeMap::new(),
         writes: Writes::default(),
     };
-    prepare(&mut bed, case);
+    prepare(theme, &mut bed, case);
     bed.now += 2_000;
-    for resource in [Resource::DEPLOYMENTS, Resource::REPLICA_SETS] {
+    for resource in bed.compared.clone() {
         for object in bed.all(resource) {
-            bed.writes.begin(&Value::from(&object));
+            bed.writes.begin(theme, &Value::from(&object));
         }
     }
     let (_, make) = controllers::all()
         .into_iter()
-        .find(|(name, _)| *name == "deployment-controller")
+        .find(|(name, _)| *name == theme.controller())
         .expect("it is built in");
     bed.run(make(None));
-    bed.writes.lines().remove(&case.name).unwrap_or_default()
+    bed.writes.lines(theme).remove(&case.name).unwrap_or_default()
 }
 
 impl Bed {
@@ -117,7 +129,7 @@ impl Bed {
     }
 
     fn note(&mut self, write: &Write) {
-        if [Resource::DEPLOYMENTS, Resource::REPLICA_SETS].contains(&write.resource) {
+        if self.compared.contains(&write.resource) {
             let object = write.after.as_ref().or(write.before.as_ref());
             let object = object.expect("something was written");
             self.writes.add(write.rv, Value::from(object), write.after.is_some());
@@ -129,15 +141,11 @@ impl Server for Bed {
     fn ask(
         &mut self,
         verb: Verb,
-        kind: Kind,
+        kind: &Kind,
         (namespace, name): (&str, &str),
         body: Value,
     ) -> Value {
-        let resource = match kind {
-            Kind::Namespace => Resource::NAMESPACES,
-            Kind::Deployment => Resource::DEPLOYMENTS,
-            Kind::ReplicaSet => Resource::REPLICA_SETS,
-        };
+        let resource = kind.resource.clone();
         let key = ObjectKey::new(Text::new(namespace), Text::new(name));
         let request = match verb {
             Verb::Create => Request::create(resource, Tree::from(body)),
