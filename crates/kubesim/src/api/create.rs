@@ -133,7 +133,7 @@ impl Api {
             let Some(have) = self.store.get(&kind.resource, &key) else {
                 self.charge(call, &Tree::Null, &object)?;
                 call.remarks.borrow_mut().created = true;
-                return self.put(kind, &key, object);
+                return self.put(call, &key, object);
             };
             taken = object::is_terminating(have);
             if drawn {

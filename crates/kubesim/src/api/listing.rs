@@ -45,21 +45,29 @@ impl Api {
         let rv = asked.unwrap_or(self.version());
         // Who takes any version is served from the watch cache, which does not cut.
         let limit = if options.resource_version == "0" { 0 } else { options.limit };
+        let cut = |objects: &mut dyn Iterator<Item = (&ObjectKey, &Tree)>| {
+            // What a webhook makes of an object may be selected where the object is not.
+            if call.kind.asks_to_convert() && !selection.is_whole() {
+                let objects: Vec<(&ObjectKey, &Tree)> = objects.collect();
+                let shown = self.all_shown(call, objects.iter().map(|(_, object)| *object))?;
+                let keys = objects.iter().map(|(key, _)| *key);
+                return Ok(Page::cut(keys.zip(&shown), &selection, position.as_ref(), limit));
+            }
+            let page = Page::cut(objects, &selection, position.as_ref(), limit);
+            let items = match call.kind.custom {
+                true => self.all_shown(call, page.items.iter())?,
+                false => page.items.into_iter().map(without_type).collect(),
+            };
+            Ok(Page { items, ..page })
+        };
         let page = if rv == self.version() {
-            let objects = self.store.range(call.resource(), namespace);
-            Page::cut(objects, &selection, position.as_ref(), limit)
+            cut(&mut self.store.range(call.resource(), namespace))?
         } else {
             let objects = self.store.at(call.resource(), rv).map_err(|error| match position {
                 Some(_) if error.code == 410 => expired_token(),
                 _ => error,
             })?;
-            Page::cut(objects.iter(), &selection, position.as_ref(), limit)
-        };
-        let items = if call.kind.custom {
-            let shown = page.items.iter().map(|item| call.kind.shown(item));
-            shown.collect::<Result<Vec<Tree>, Status>>()?
-        } else {
-            page.items.into_iter().map(without_type).collect()
+            cut(&mut objects.iter())?
         };
         let mut metadata = map! { "resourceVersion" => Text::from(rv.to_string()) };
         if let Some(last) = page.last.filter(|_| page.left > 0) {
@@ -71,8 +79,19 @@ impl Api {
         Ok(map! {
             "apiVersion" => call.kind.api_version(),
             "kind" => list_kind(&call.kind),
-            "metadata" => metadata, "items" => items,
+            "metadata" => metadata, "items" => page.items,
         })
+    }
+
+    /// Stored objects in the version that a request asks for; webhooks are asked about all of them
+    /// at once.
+    fn all_shown<'o>(
+        &self,
+        call: &Call<'_>,
+        stored: impl Iterator<Item = &'o Tree>,
+    ) -> Result<Vec<Tree>, Status> {
+        let shown: Vec<Answer> = stored.map(|stored| self.shown_to(call, stored)).collect();
+        shown.into_iter().collect()
     }
 
     /// The version that the answer must be of; `None` for the newest one.

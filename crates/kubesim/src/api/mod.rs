@@ -12,6 +12,7 @@ mod admission;
 mod applying;
 mod budget;
 mod component;
+mod conversion;
 mod convert;
 mod create;
 mod custom;

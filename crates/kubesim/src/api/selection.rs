@@ -49,16 +49,33 @@ impl Selection {
             && self.fields.iter().all(|wanted| wanted.holds(object))
     }
 
-    /// A stored object as it is shown here. One that can't be converted is shown as it is.
+    /// A stored object as it is shown here. One that can't be shown so, as a webhook would have to
+    /// be asked, is shown as it is.
     pub fn show(&self, object: &Tree) -> Tree {
         match &self.shown {
-            Some(kind) => kind.shown(object).unwrap_or_else(|_| object.clone()),
+            Some(kind) => match kind.shown_unasked(object) {
+                Ok(Some(shown)) => shown,
+                _ => object.clone(),
+            },
             None => object.clone(),
         }
     }
 
+    /// Whether webhooks have to be asked how objects look here, so that [`Api::convert`] has to
+    /// show them before they are selected.
+    ///
+    /// [`Api::convert`]: super::Api::convert
+    pub fn asks_to_convert(&self) -> bool {
+        self.shown.as_ref().is_some_and(|kind| kind.asks_to_convert())
+    }
+
+    /// The same for objects that are shown already.
+    pub fn of_shown(&self) -> Selection {
+        Selection { shown: None, ..self.clone() }
+    }
+
     /// Whether all objects of the namespace are selected.
-    pub(super) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 

@@ -35,6 +35,7 @@ mod structural;
 #[cfg(test)]
 mod tests;
 mod tracking;
+mod versions;
 
 pub(super) use options::check_options;
 pub(super) use structural::Structural;

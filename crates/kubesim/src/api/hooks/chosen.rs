@@ -90,7 +90,8 @@ impl Api {
         if conditions.is_empty() {
             return Ok(Some(view.clone()));
         }
-        let shown = [about.object, about.old].map(|object| view.show(call, object));
+        let by = self.converter(call.outside);
+        let shown = [about.object, about.old].map(|object| view.show(by, object));
         let [object, old] = shown;
         let met = are_met(conditions, &Attributes { object: &object?, old: &old?, ..*about });
         match met {

@@ -8,13 +8,13 @@ use kubesim_model::tree::Tree;
 
 use super::answer::{self, Said};
 use super::chosen::{Hook, MUTATING};
-use super::dialog::Outside;
+use super::dialog::{Outside, waits};
 use super::pass::{Asked, Reinvocation};
 use super::views::View;
 use crate::api::policies::{Attributes, Subject};
 use crate::api::router::Call;
 use crate::api::server::Api;
-use crate::api::{custom, defaults, errors, fields, typed};
+use crate::api::{custom, defaults, fields, typed};
 
 impl Api {
     /// What admission makes of an object: first `built_in`, what the server itself adds, then the
@@ -66,7 +66,7 @@ impl Api {
         (again, round): (&mut Reinvocation, usize),
     ) -> Result<bool, Status> {
         let namespace = self.namespace_of(call);
-        let views = self.views(call, subject.form);
+        let (views, by) = (self.views(call, subject.form), self.converter(call.outside));
         let mut changed = false;
         for hook in hooks {
             let now = Subject { object, ..subject };
@@ -76,7 +76,7 @@ impl Api {
                 continue;
             }
             let own = views.first().unwrap_or(&view);
-            let [shown, old] = [about.object, about.old].map(|object| view.show(call, object));
+            let [shown, old] = [about.object, about.old].map(|object| view.show(by, object));
             let (shown, old) = (shown?, old?);
             let about = Attributes { object: &shown, old: &old, ..about };
             let new = match self.ask_hook(call, hook, &about, (&view, own), (true, round))? {
@@ -89,7 +89,7 @@ impl Api {
                     again.changed();
                     changed = true;
                 }
-                *object = view.read(call, new)?;
+                *object = view.read(by, &call.kind, new)?;
                 if subject.form.is_none() {
                     defaults::fill(&call.kind, object, subject.old);
                 }
@@ -98,11 +98,6 @@ impl Api {
         }
         Ok(changed)
     }
-}
-
-/// What a request answers that waits for a webhook. It is attempted again, so nobody sees this.
-fn waits() -> Status {
-    errors::failed("an answer of a webhook is missing")
 }
 
 /// What an answer makes of the object that was shown; `None` if it leaves it alone.

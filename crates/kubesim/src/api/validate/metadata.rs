@@ -70,7 +70,7 @@ pub(super) fn check_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
 }
 
 /// What is wrong with a map of labels.
-pub(super) fn check_labels(labels: &Tree, field: &str, causes: &mut Vec<Cause>) {
+pub(in crate::api) fn check_labels(labels: &Tree, field: &str, causes: &mut Vec<Cause>) {
     if labels.as_map().is_none() && !labels.is_null() {
         causes.push(Cause::invalid(field, labels, "must be an object"));
     }
@@ -112,7 +112,7 @@ fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
 }
 
 /// What is wrong with a map of annotations.
-pub(super) fn check_annotations(annotations: &Tree, field: &str, causes: &mut Vec<Cause>) {
+pub(in crate::api) fn check_annotations(annotations: &Tree, field: &str, causes: &mut Vec<Cause>) {
     let mut bytes = 0;
     for (key, value) in annotations.fields() {
         bytes += key.len() + value.str().len();
