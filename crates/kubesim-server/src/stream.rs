@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::hub::Hub;
 use crate::service::Answer;
+use crate::translation::Translator;
 use crate::watchers::Told;
 
 /// How often bookmarks come, and how long before its end a watch gets its last one
@@ -34,6 +35,10 @@ pub(crate) struct Streaming {
     pub(crate) initial_events: bool,
     /// Whether nothing was said yet.
     pub(crate) nothing_said: bool,
+    /// What makes events of what is stored in another version.
+    pub(crate) translator: Translator,
+    /// Whether it has failed.
+    pub(crate) is_over: bool,
 }
 
 impl Streaming {
@@ -52,6 +57,9 @@ impl Streaming {
 
     async fn next(&mut self, ends: Instant, next_bookmark: &mut Instant) -> Option<Bytes> {
         loop {
+            if self.is_over {
+                return None;
+            }
             let told = tokio::select! {
                 biased;
                 told = self.events.recv() => told?,
@@ -65,6 +73,13 @@ impl Streaming {
                     continue;
                 }
             };
+            let told = match told {
+                Told::Stored(stored) => tokio::select! {
+                    told = self.translator.told(stored) => told,
+                    () = sleep_until(ends) => return None,
+                },
+                told => told,
+            };
             let first = self.nothing_said;
             let bytes = match told {
                 Told::Initial(items, rv) => {
@@ -77,7 +92,11 @@ impl Streaming {
                 }
                 Told::Change(line) => line.bytes(first),
                 Told::UpTo(rv) => bookmark(&self.view, rv),
-                Told::Failed(status) => line("ERROR", &status.to_tree()),
+                Told::Failed(status) => {
+                    self.is_over = true;
+                    line("ERROR", &status.to_tree())
+                }
+                Told::Stored(_) => Bytes::new(),
             };
             if !bytes.is_empty() {
                 self.nothing_said = false;

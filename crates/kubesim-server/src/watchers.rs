@@ -16,6 +16,8 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::translation::{Change, Stored};
+
 /// How many events a watcher may be behind.
 const BEHIND: usize = 1_000;
 
@@ -27,6 +29,8 @@ pub(crate) enum Told {
     Missed(Vec<Line>),
     /// One change.
     Change(Arc<Line>),
+    /// Something that is to be shown in another version than the stored one first.
+    Stored(Stored),
     /// Everything up to this version was told.
     UpTo(u64),
     /// It failed. Nothing follows.
@@ -42,7 +46,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    fn new((event, object): (&'static str, Tree), view: &View, now: Millis) -> Line {
+    pub(crate) fn new((event, object): (&'static str, Tree), view: &View, now: Millis) -> Line {
         Line { event, object, view: view.at(now), bytes: OnceLock::new() }
     }
 
@@ -58,6 +62,8 @@ impl Line {
 struct Watcher {
     client: Text,
     selection: Selection,
+    /// The version of the resource that it asks for.
+    version: Text,
     view: View,
     /// Up to here it knows everything.
     knows: u64,
@@ -78,7 +84,7 @@ impl Watchers {
         Watchers { by_resource: BTreeMap::new(), next: 0, told: version }
     }
 
-    /// Opens a watch: its number, and where its events come.
+    /// Opens a watch: its number, where its events come, and what it selects.
     ///
     /// # Errors
     /// The selectors are wrong, or there is no such resource.
@@ -88,7 +94,7 @@ impl Watchers {
         client: Text,
         watching: &Watching,
         view: View,
-    ) -> Result<(u64, Receiver<Told>), Status> {
+    ) -> Result<(u64, Receiver<Told>, Selection), Status> {
         let spec = &watching.spec;
         let selection = world.api().select(spec)?;
         self.follow(world);
@@ -98,10 +104,16 @@ impl Watchers {
         self.next += 1;
         let knows = match watching.from {
             0 => {
-                let (items, rv) = world.api().list(spec)?;
-                world.told(&client, &spec.resource, &ObjectKey::default(), rv);
+                let initial = if selection.asks_to_convert() {
+                    let (items, rv) = world.api().stored(&spec.resource, &spec.namespace);
+                    Told::Stored(Stored::Initial(items, rv))
+                } else {
+                    let (items, rv) = world.api().list(spec)?;
+                    Told::Initial(items, rv)
+                };
+                world.told(&client, &spec.resource, &ObjectKey::default(), newest);
                 // There is room in a channel that is new.
-                let _ = to.try_send(Told::Initial(items, rv));
+                let _ = to.try_send(initial);
                 newest
             }
             // What has not come yet is waited for.
@@ -109,23 +121,29 @@ impl Watchers {
             from => {
                 let now = world.now();
                 let missed = world.api().changes_since(from, &spec.resource).map(|writes| {
+                    if selection.asks_to_convert() {
+                        let writes = writes.filter(|write| selection.reaches(&write.key));
+                        let changes = writes.map(|write| Arc::new(Change::new(write.clone())));
+                        return Told::Stored(Stored::Changes(changes.collect()));
+                    }
                     let seen = writes.filter_map(|write| seen(&selection, write));
-                    seen.map(|seen| Line::new(seen, &view, now)).collect()
+                    Told::Missed(seen.map(|seen| Line::new(seen, &view, now)).collect())
                 });
                 match missed {
-                    Ok(missed) => drop(to.try_send(Told::Missed(missed))),
+                    Ok(missed) => drop(to.try_send(missed)),
                     Err(status) => {
                         let _ = to.try_send(Told::Failed(status));
-                        return Ok((id, events));
+                        return Ok((id, events, selection));
                     }
                 }
                 world.told(&client, &spec.resource, &ObjectKey::default(), newest);
                 newest
             }
         };
-        let watcher = Watcher { client, selection, view, knows, to };
+        let (told, version) = (selection.clone(), spec.version.clone());
+        let watcher = Watcher { client, selection, version, view, knows, to };
         self.by_resource.entry(spec.resource.clone()).or_default().insert(id, watcher);
-        Ok((id, events))
+        Ok((id, events, told))
     }
 
     /// A watch is over.
@@ -169,9 +187,19 @@ impl Watchers {
         let now = world.now();
         // Of one write, those who are told of the same event in the same way are told the same.
         let mut lines: Vec<(View, Arc<Line>)> = Vec::new();
+        let mut changes: BTreeMap<Text, Arc<Change>> = BTreeMap::new();
         watchers.retain(|_, watcher| {
             if write.rv <= watcher.knows {
                 return !watcher.to.is_closed();
+            }
+            if watcher.selection.asks_to_convert() {
+                if !watcher.selection.reaches(&write.key) {
+                    return !watcher.to.is_closed();
+                }
+                let change = changes.entry(watcher.version.clone());
+                let change = change.or_insert_with(|| Arc::new(Change::new(write.clone())));
+                let stored = Stored::Changes(vec![change.clone()]);
+                return watcher.to.try_send(Told::Stored(stored)).is_ok();
             }
             let Some(seen) = seen(&watcher.selection, write) else {
                 return !watcher.to.is_closed();
@@ -190,7 +218,7 @@ impl Watchers {
 }
 
 /// How a watch sees a write.
-fn seen(selection: &Selection, write: &Write) -> Option<(&'static str, Tree)> {
+pub(crate) fn seen(selection: &Selection, write: &Write) -> Option<(&'static str, Tree)> {
     Some(match selection.translate(write)? {
         WatchEvent::Deleted { object, .. } => ("DELETED", object),
         WatchEvent::Applied { object, .. } if selection.begins(write) => ("ADDED", object),

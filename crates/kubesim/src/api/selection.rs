@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kubesim_model::actor::WatchEvent;
 use kubesim_model::request::Status;
-use kubesim_model::resource::Resource;
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
@@ -67,6 +67,11 @@ impl Selection {
     /// [`Api::convert`]: super::Api::convert
     pub fn asks_to_convert(&self) -> bool {
         self.shown.as_ref().is_some_and(|kind| kind.asks_to_convert())
+    }
+
+    /// Whether the object of a key may be selected, whatever it is like.
+    pub fn reaches(&self, key: &ObjectKey) -> bool {
+        self.namespace.is_empty() || key.namespace == self.namespace
     }
 
     /// The same for objects that are shown already.
