@@ -13,9 +13,7 @@ use super::router::Call;
 use super::server::Api;
 use super::{custom, defaults, errors, metadata, parts, validate};
 
-/// What changes requests on a real server and does not on this one.
-const IDLE: [&str; 1] = ["mutatingadmissionpolicybindings.admissionregistration.k8s.io"];
-/// What does so only where somebody calls webhooks.
+/// What changes requests only where somebody calls webhooks.
 const CALLED: [&str; 2] = [
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -113,7 +111,7 @@ impl Api {
     /// Says of what is only kept that it is.
     fn warn_of_idle(&self, call: &Call<'_>) {
         let resource = call.resource().as_str();
-        if IDLE.contains(&resource) || CALLED.contains(&resource) && !self.config.has_caller {
+        if CALLED.contains(&resource) && !self.config.has_caller {
             call.warn([format!("{resource} are kept, but this server does not act on them")]);
         }
     }

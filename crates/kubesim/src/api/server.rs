@@ -30,8 +30,9 @@ pub struct Api {
     pub(super) addresses: u32,
     /// What signs the tokens of service accounts.
     pub(super) secret: Secret,
-    /// The admission policies that were compiled.
+    /// The admission policies that were compiled: those that decide, and those that change objects.
     pub(super) policies: Policies,
+    pub(super) mutations: Policies,
 }
 
 /// The limits of an API server.
@@ -104,6 +105,7 @@ impl Api {
             addresses: 0,
             secret: Secret::default(),
             policies: Policies::default(),
+            mutations: Policies::default(),
         };
         let mut bits = Stream::new(seed, "api/tokens");
         api.secret.chunks_mut(8).for_each(|part| part.copy_from_slice(&bits.bits().to_le_bytes()));

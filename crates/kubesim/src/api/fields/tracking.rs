@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
         Text::from(name)
     }
 
-    fn schema(&self) -> Typed<'_> {
+    pub(super) fn schema(&self) -> Typed<'_> {
         match &self.kind.structural {
             Some(structural) => structural.root(),
             None => Schema::builtin(&self.kind.kind),

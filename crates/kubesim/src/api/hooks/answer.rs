@@ -188,7 +188,7 @@ pub(super) fn failed(hook: &str, why: &str) -> Status {
 }
 
 /// A failure of the server's own (apimachinery v0.36, `NewInternalError`).
-pub(super) fn internal(why: &str) -> Status {
+pub(in crate::api) fn internal(why: &str) -> Status {
     let mut status = Status::new(500, "InternalError", format!("Internal error occurred: {why}"));
     status.details = map! { "causes" => list![map! { "message" => why }] };
     status

@@ -24,6 +24,8 @@ pub use attempt::{Attempt, Progress};
 pub use dialog::{Errand, Heard, Reply};
 pub use target::Destination;
 
+pub(super) use answer::internal;
 pub(super) use dialog::{Dialog, Outside, waits};
+pub(super) use pass::Reinvocation;
 pub(super) use reply::Reviews;
 pub(super) use target::Target;
