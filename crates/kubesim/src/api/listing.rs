@@ -45,29 +45,15 @@ impl Api {
         let rv = asked.unwrap_or(self.version());
         // Who takes any version is served from the watch cache, which does not cut.
         let limit = if options.resource_version == "0" { 0 } else { options.limit };
-        let cut = |objects: &mut dyn Iterator<Item = (&ObjectKey, &Tree)>| {
-            // What a webhook makes of an object may be selected where the object is not.
-            if call.kind.asks_to_convert() && !selection.is_whole() {
-                let objects: Vec<(&ObjectKey, &Tree)> = objects.collect();
-                let shown = self.all_shown(call, objects.iter().map(|(_, object)| *object))?;
-                let keys = objects.iter().map(|(key, _)| *key);
-                return Ok(Page::cut(keys.zip(&shown), &selection, position.as_ref(), limit));
-            }
-            let page = Page::cut(objects, &selection, position.as_ref(), limit);
-            let items = match call.kind.custom {
-                true => self.all_shown(call, page.items.iter())?,
-                false => page.items.into_iter().map(without_type).collect(),
-            };
-            Ok(Page { items, ..page })
-        };
         let page = if rv == self.version() {
-            cut(&mut self.store.range(call.resource(), namespace))?
+            let objects = self.store.range(call.resource(), namespace);
+            self.page(call, objects, (&selection, position.as_ref(), limit))?
         } else {
             let objects = self.store.at(call.resource(), rv).map_err(|error| match position {
                 Some(_) if error.code == 410 => expired_token(),
                 _ => error,
             })?;
-            cut(&mut objects.iter())?
+            self.page(call, objects.iter(), (&selection, position.as_ref(), limit))?
         };
         let mut metadata = map! { "resourceVersion" => Text::from(rv.to_string()) };
         if let Some(last) = page.last.filter(|_| page.left > 0) {
@@ -81,6 +67,27 @@ impl Api {
             "kind" => list_kind(&call.kind),
             "metadata" => metadata, "items" => page.items,
         })
+    }
+
+    /// A page of stored objects, as they are shown.
+    fn page<'o>(
+        &self,
+        call: &Call<'_>,
+        objects: impl Iterator<Item = (&'o ObjectKey, &'o Tree)>,
+        (selection, position, limit): (&Selection, Option<&Position>, usize),
+    ) -> Result<Page, Status> {
+        // What a webhook makes of an object may be selected where the object is not.
+        if call.kind.asks_to_convert() && !selection.is_whole() {
+            let (keys, objects): (Vec<&ObjectKey>, Vec<&Tree>) = objects.unzip();
+            let shown = self.all_shown(call, objects.into_iter())?;
+            return Ok(Page::cut(keys.into_iter().zip(&shown), selection, position, limit));
+        }
+        let page = Page::cut(objects, selection, position, limit);
+        let items = match call.kind.custom {
+            true => self.all_shown(call, page.items.iter())?,
+            false => page.items.into_iter().map(without_type).collect(),
+        };
+        Ok(Page { items, ..page })
     }
 
     /// Stored objects in the version that a request asks for; webhooks are asked about all of them

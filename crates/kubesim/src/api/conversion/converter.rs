@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kubesim_model::request::{Answer, Status};
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, Text, list, map, object};
+use kubesim_model::{Millis, Text, list, map};
 
 use super::answer;
 use crate::api::custom::Conversion;

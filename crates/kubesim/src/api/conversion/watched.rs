@@ -5,7 +5,7 @@ use kubesim_model::request::{Answer, Status};
 use kubesim_model::tree::Tree;
 
 use super::converter::Converter;
-use crate::api::hooks::{Attempt, Dialog, Outside, Progress};
+use crate::api::hooks::{Attempt, Dialog, Outside, Progress, internal};
 use crate::api::server::Api;
 
 /// Nothing is drawn for a watch.
@@ -23,7 +23,10 @@ impl Api {
         let dialog = Dialog::new(SEED, attempt.heard());
         let shown = self.converter(Outside::Caller(&dialog)).all_shown(spec, stored);
         match dialog.into_missing() {
-            missing if missing.is_empty() => Progress::Done(shown),
+            missing if missing.is_empty() => {
+                // To a watch each failure is one of the server's own.
+                Progress::Done(shown.map_err(|why| internal(&why.message)))
+            }
             missing => Progress::Waits(missing),
         }
     }

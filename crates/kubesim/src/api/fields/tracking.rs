@@ -319,7 +319,7 @@ fn carry_out(
     config: &Tree,
     force: bool,
 ) -> Result<Applied, Status> {
-    let told = |refusal| match refusal {
+    let told = |refusal: Refusal| match refusal {
         Refusal::Conflicts(conflicts) => refused(conflicts),
         Refusal::Failed(status) => status,
     };

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use kubesim_model::request::Status;
 use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Text, list, map, object};
+use kubesim_model::{Text, map, object};
 
 use super::bound::{Bound, given};
 use super::matching::{Attributes, Subject};
@@ -126,15 +126,10 @@ fn denial(bound: &Bound, why: &str) -> Option<String> {
 }
 
 fn refusal(about: &Attributes<'_>, denials: Vec<String>) -> Status {
-    let first = denials.first().cloned().unwrap_or_default();
     let mut status = errors::forbidden(&about.kind.resource, about.name(), "");
-    status.message = first;
+    status.message = denials.first().cloned().unwrap_or_default();
     status.reason = Text::new_static("Invalid");
     let causes = denials.into_iter().map(|message| map! { "message" => message });
-    let causes = causes.fold(list![], |mut causes, cause| {
-        causes.items_mut().push(cause);
-        causes
-    });
-    status.details.set(&["causes"], causes);
+    status.details.set(&["causes"], causes.collect::<Vec<Tree>>());
     status
 }

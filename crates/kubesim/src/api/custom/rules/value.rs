@@ -153,7 +153,7 @@ impl<'a> Value<'a> {
                 tree.get(&name).map(|value| Value::of_tree(value, of)).transpose()
             }
             Value::Map(map) => Ok(map.get(&Key::Text(Text::new(name))).cloned()),
-            Value::Made(_, fields) => Ok(fields.get(name).cloned()),
+            Value::Made(_, fields) => Ok(fields.get(&Text::new(name)).cloned()),
             _ => no_overload(),
         }
     }
@@ -214,7 +214,7 @@ impl<'a> Value<'a> {
             Value::Tree(_, Some(schema)) if !schema.properties.is_empty() => "object",
             Value::Tree(..) | Value::Map(_) => "map",
             Value::Optional(_) => "optional_type",
-            Value::Made(name, _) => name,
+            Value::Made(name, _) => name.as_str(),
             Value::Type(_) => "type",
             Value::Foreign(cel::Value::Opaque(opaque)) => opaque.runtime_type_name(),
             Value::Foreign(_) => "dyn",
