@@ -1,6 +1,7 @@
 //! Carrying a case out, whoever answers: requests one after the other, and with each answer what the
 //! webhooks were sent meanwhile.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,6 +18,14 @@ use crate::webhook::Webhooks;
 /// How long a real server takes to notice that webhooks, policies or definitions were changed.
 const NOTICED: Duration = Duration::from_millis(1_500);
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+const CONFIGURATIONS: [&str; 6] = [
+    "mutatingwebhookconfigurations",
+    "validatingwebhookconfigurations",
+    "mutatingadmissionpolicybindings",
+    "mutatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "validatingadmissionpolicies",
+];
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1";
 
 /// Who sends the requests of a case. `lags` says that the server notices changes late.
@@ -24,6 +33,8 @@ struct Sender<'a> {
     arm: &'a Real,
     theme: &'a Theme,
     lags: bool,
+    /// Whether webhooks or policies were changed.
+    changed_admission: Cell<bool>,
 }
 
 impl Sender<'_> {
@@ -36,8 +47,12 @@ impl Sender<'_> {
             replies.extend(self.ask(other, saved));
         }
         let reply = block_on(self.arm.finish(pending));
-        let noticed = [ADMISSION, DEFINITIONS].iter().any(|path| request.path.starts_with(path));
-        if self.lags && request.method != "GET" && noticed {
+        let is_write = request.method != "GET";
+        let changes = |path| is_write && request.path.starts_with(path);
+        if changes(ADMISSION) {
+            self.changed_admission.set(true);
+        }
+        if self.lags && (changes(ADMISSION) || changes(DEFINITIONS)) {
             block_on(self.arm.pause(NOTICED));
         }
         save(step, &reply, saved);
@@ -56,7 +71,7 @@ pub(crate) fn case(
 ) -> Vec<Value> {
     let mut saved = webhooks.saved();
     saved.insert("ns".to_owned(), case.name.clone());
-    let (mut normal, sender) = (Normal::new(theme.owners), Sender { arm, theme, lags });
+    let (mut normal, sender) = (Normal::new(theme.owners), Sender { arm, theme, lags, changed_admission: Cell::new(false) });
     let last = |replies: Vec<HttpReply>| replies.into_iter().next_back().unwrap();
     for step in Step::namespace().iter().chain(&case.given) {
         let mut reply = last(sender.ask(step, &mut saved));
@@ -86,17 +101,15 @@ pub(crate) fn case(
         }
     }
     // What is left would be asked about the next case.
-    for kind in [
-        "mutatingwebhookconfigurations",
-        "validatingwebhookconfigurations",
-        "mutatingadmissionpolicybindings",
-        "mutatingadmissionpolicies",
-        "validatingadmissionpolicybindings",
-        "validatingadmissionpolicies",
-    ] {
-        let text = format!("{{\"delete\": \"{ADMISSION}/{kind}\"}}");
-        let step: Step = serde_json::from_str(&text).unwrap();
-        sender.ask(&step, &mut saved);
+    if sender.changed_admission.get() {
+        for kind in CONFIGURATIONS {
+            let text = format!("{{\"delete\": \"{ADMISSION}/{kind}\"}}");
+            let step: Step = serde_json::from_str(&text).unwrap();
+            block_on(arm.ask(&step.request(theme, &saved)));
+        }
+        if lags {
+            block_on(arm.pause(NOTICED));
+        }
     }
     answers
 }

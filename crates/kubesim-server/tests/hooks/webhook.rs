@@ -34,7 +34,7 @@ struct Answer {
     /// Where a value stands in each version of the objects that are converted.
     converts: Option<Vec<BTreeMap<String, String>>>,
     /// The operations of a patch of each converted object.
-    each: Value,
+    each: Vec<Value>,
     /// What is otherwise in the review.
     review: Value,
     /// A body as it is, instead.
@@ -155,7 +155,7 @@ fn converted(
     object: &Value,
     wanted: &str,
     moves: &[BTreeMap<String, String>],
-    each: &Value,
+    each: &[Value],
 ) -> Value {
     let version = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
     let from = version(object["apiVersion"].as_str().unwrap_or_default());
@@ -173,7 +173,7 @@ fn converted(
         }
     }
     let tree = |value: &Value| serde_json::from_value::<Tree>(value.clone()).unwrap();
-    let patched = json_patch(&tree(&made), &tree(each));
+    let patched = json_patch(&tree(&made), &tree(&json!(each)));
     serde_json::to_value(patched.unwrap()).unwrap()
 }
 
