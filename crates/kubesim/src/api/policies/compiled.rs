@@ -132,14 +132,17 @@ impl Compiling {
         let scope = scope.with_objects();
         let mut mutations = Vec::new();
         for (number, one) in spec["mutations"].items().iter().enumerate() {
-            let field = || at("mutations", number, "applyConfiguration.expression");
-            let text = &one["applyConfiguration"]["expression"];
-            let configuration = self.compile(text, field, (&scope, Wanted::Object));
-            let field = || at("mutations", number, "jsonPatch.expression");
-            let text = &one["jsonPatch"]["expression"];
-            let patch = self.compile(text, field, (&scope, Wanted::Patch));
-            mutations.extend(configuration.map(Mutation::Configuration));
-            mutations.extend(patch.map(Mutation::Patch));
+            let (part, wanted): (_, (&Scope, Wanted)) = match one["patchType"].str() {
+                "ApplyConfiguration" => ("applyConfiguration", (&scope, Wanted::Object)),
+                "JSONPatch" => ("jsonPatch", (&scope, Wanted::Patch)),
+                _ => continue,
+            };
+            let field = || at("mutations", number, &format!("{part}.expression"));
+            let compiled = self.compile(&one[part]["expression"], field, wanted);
+            mutations.extend(compiled.map(|expression| match wanted.1 {
+                Wanted::Patch => Mutation::Patch(expression),
+                _ => Mutation::Configuration(expression),
+            }));
         }
         let (object, failure) = (object.clone(), self.failure.take());
         Policy { object, conditions, variables, validations, mutations, failure }
