@@ -46,7 +46,7 @@ impl Api {
         object.field_mut("metadata").remove(&["resourceVersion"]);
         metadata::wipe_new(kind, &mut object);
         defaults::fill(kind, &mut object, &Tree::Null);
-        call.track_new(self, &mut object, &owners);
+        call.track_new(self, &mut object, &owners)?;
         let admitted = self.admitted(call, Subject::create(&object), |api, object| {
             api.in_living_namespace(kind, &namespace, object::name(object))?;
             api.fill_limits(call, object);
@@ -127,6 +127,10 @@ impl Api {
         let drawn = !base.str().is_empty();
         let mut taken = false;
         for _ in 0..if drawn { DRAWS } else { 1 } {
+            if kind.asks_to_convert() {
+                // What is stored is made before the name is found to be taken.
+                self.converter(call.outside).stored(kind, object.clone())?;
+            }
             let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
             let Some(have) = self.store.get(&kind.resource, &key) else {
                 self.charge(call, &Tree::Null, &object)?;

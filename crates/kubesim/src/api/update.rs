@@ -99,7 +99,7 @@ impl Api {
         let mut new = given;
         let is_other = shape(call, old, &mut new);
         // Nobody owns what admission sets.
-        call.track(self, old, &mut new, &owners);
+        call.track(self, old, &mut new, &owners)?;
         let built_in = |api: &mut Api, object: &mut Tree| {
             if is_other {
                 api.admit_update(call, old, object);

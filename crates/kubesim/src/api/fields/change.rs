@@ -8,6 +8,7 @@ use kubesim_model::Text;
 use kubesim_model::request::{Answer, Status};
 use kubesim_model::tree::Tree;
 
+use super::check::problems;
 use super::compare::{Changes, changes};
 use super::members::members;
 use super::merge::merge;
@@ -162,7 +163,11 @@ impl Change<'_> {
             errors::failed(format!("failed to convert {what} object: {}", why.message))
         };
         let mut others = BTreeMap::new();
-        for version in self.versions_of(owners) {
+        let versions = self.versions_of(owners);
+        if !versions.is_empty() && !problems(new, self.kind).is_empty() {
+            return Err(errors::failed("the object is not of its type"));
+        }
+        for version in versions {
             // What there was is converted first of all.
             let old = self.shown(old, &version)?;
             let new = self.shown(new, &version).map_err(|why| failed("new", why))?;

@@ -117,40 +117,66 @@ impl<'a> Call<'a> {
     }
 
     /// Sets the owners of a new object, as it came and with its defaults.
-    pub(in crate::api) fn track_new(&self, api: &Api, object: &mut Tree, given: &Tree) {
+    ///
+    /// # Errors
+    /// A webhook has to be asked first.
+    pub(in crate::api) fn track_new(
+        &self,
+        api: &Api,
+        object: &mut Tree,
+        given: &Tree,
+    ) -> Result<(), Status> {
         if let Some(owners) = &self.owners {
-            return set_owners(object, owners);
+            set_owners(object, owners);
+            return Ok(());
         }
         let given = Owners::read(given).unwrap_or_default();
         if api.config.tracks_from_creation || !given.0.is_empty() {
             let (manager, version) = (self.manager(), self.kind.api_version());
             let change = self.change(api, &manager, &version);
-            // Nothing is tracked of what can't be converted.
-            let owners = change.updated(given, &self.empty(), object).unwrap_or_default();
-            set_owners(object, &owners.to_tree());
+            let owners = change.updated(given, &self.empty(), object);
+            set_owners(object, &self.known(owners)?.to_tree());
+        }
+        Ok(())
+    }
+
+    /// Owners that were worked out; of what can't be converted nothing is tracked.
+    fn known(&self, owners: Result<Owners, Status>) -> Result<Owners, Status> {
+        match owners {
+            Err(why) if self.outside.waits() => Err(why),
+            owners => Ok(owners.unwrap_or_default()),
         }
     }
 
     /// Sets the owners of a changed object, if its owners are tracked. `given` are those that the
     /// request wants it to have.
-    pub(in crate::api) fn track(&self, api: &Api, old: &Tree, new: &mut Tree, given: &Tree) {
+    ///
+    /// # Errors
+    /// A webhook has to be asked first.
+    pub(in crate::api) fn track(
+        &self,
+        api: &Api,
+        old: &Tree,
+        new: &mut Tree,
+        given: &Tree,
+    ) -> Result<(), Status> {
         let have = &old["metadata"]["managedFields"];
         if let Some(owners) = &self.owners {
             set_owners(new, owners);
         } else if have.is_null() && given.is_null() {
-            return;
+            return Ok(());
         } else {
             let (manager, version) = (self.manager(), self.kind.api_version());
             let change = self.change(api, &manager, &version);
             let owners = self.owners_before(old, given, &change);
             new.remove(&["metadata", "managedFields"]);
             if !owners.0.is_empty() {
-                // Nothing is tracked of what can't be converted.
-                let owners = change.updated(owners, old, new).unwrap_or_default();
-                set_owners(new, &owners.to_tree());
+                let owners = change.updated(owners, old, new);
+                set_owners(new, &self.known(owners)?.to_tree());
             }
         }
         keep_times(old, new);
+        Ok(())
     }
 
     /// The owners before a write: those that the request gives, unless it gives none, or writes
@@ -187,7 +213,10 @@ impl<'a> Call<'a> {
                 .owners_of(live, &change)
                 .map_err(|why| errors::failed(format!("failed to decode managed fields: {why}")))?;
             let mut live = live.clone();
-            live.remove(&["metadata", "managedFields"]);
+            // Webhooks that convert it are shown its owners.
+            if change.versions.is_none() {
+                live.remove(&["metadata", "managedFields"]);
+            }
             if owners.0.is_empty() {
                 let first = Change { manager: BEFORE_FIRST_APPLY, ..change.clone() };
                 owners = first.updated(owners, &before, &live)?;
@@ -209,8 +238,13 @@ impl<'a> Call<'a> {
     /// The owners of the object after its `Scale` went from `old` to `new`; nothing if they are not
     /// tracked.
     pub(in crate::api) fn scaled(&self, parent: &Tree, old: &Tree, new: &Tree) -> Option<Tree> {
-        if parent["metadata"]["managedFields"].is_null() {
+        let have = &parent["metadata"]["managedFields"];
+        if have.is_null() {
             return None;
+        }
+        // The real server can't convert a `Scale` by a webhook, and lets it be.
+        if self.kind.asks_to_convert() {
+            return Some(have.clone());
         }
         let (manager, path) = (self.manager(), self.replicas()?);
         let change = self.scale_change(&manager);

@@ -37,7 +37,7 @@ impl<'c> Versions<'c> {
         self.others.get(version)?.structural.as_ref().map(|structural| structural.root())
     }
 
-    /// An object in another version, but for its owners; it goes through that of the request.
+    /// An object in another version; it goes through that of the request.
     ///
     /// # Errors
     /// It can't be converted, or nobody has been asked yet.
@@ -45,9 +45,7 @@ impl<'c> Versions<'c> {
         if object["apiVersion"] == version {
             return Ok(object.clone());
         }
-        let mut object = object.clone();
-        object.remove(&["metadata", "managedFields"]);
-        let own = self.by.converted(&self.own, &object)?;
+        let own = self.by.converted(&self.own, object)?;
         match self.others.get(version) {
             Some(other) => self.by.converted(other, &own),
             None => Ok(own),

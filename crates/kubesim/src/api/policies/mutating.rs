@@ -21,6 +21,16 @@ static POLICIES: LazyLock<Resource> =
 static BINDINGS: LazyLock<Resource> =
     LazyLock::new(|| Resource::new("mutatingadmissionpolicybindings.admissionregistration.k8s.io"));
 
+/// The reasons of denials: for a policy that can't be evaluated, and for one that can't be bound.
+const INVALID: &str = "Invalid";
+const FORBIDDEN: &str = "Forbidden";
+
+/// Why a request is denied.
+struct Denial {
+    text: String,
+    reason: &'static str,
+}
+
 /// A policy, a binding of it and a parameter, and what this is known by.
 struct Invocation {
     bound: Bound,
@@ -50,7 +60,7 @@ impl Api {
         let namespace = self.namespace_of(call);
         let first = object.clone();
         let about = call.attributes(Subject { object: &first, ..subject }, &namespace);
-        let (mut changed, mut denials) = (false, Vec::new());
+        let (mut changed, mut denials) = (false, Vec::<Denial>::new());
         for invocation in
             self.invocations(self.bound(&policies, &BINDINGS, &about), &about, &mut denials)
         {
@@ -62,7 +72,7 @@ impl Api {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(why) => {
-                    denials.extend(denial(bound, &why));
+                    denials.extend(bound.denial(INVALID, &why));
                     continue;
                 }
             }
@@ -73,11 +83,11 @@ impl Api {
                 match mutation.patched(call, policy, &about, (param, subject.old)) {
                     Ok(new) => *object = new,
                     Err(Problem::Failed(status)) => return Err(*status),
-                    Err(Problem::Policy(why)) => denials.extend(denial(bound, &why)),
+                    Err(Problem::Policy(why)) => denials.extend(bound.denial(INVALID, &why)),
                 }
             }
             if let Some(why) = &policy.failure {
-                denials.extend(denial(bound, why));
+                denials.extend(bound.denial(INVALID, why));
             }
             if *object != before {
                 again.changed();
@@ -87,7 +97,7 @@ impl Api {
         }
         match denials.is_empty() {
             true => Ok(changed),
-            false => Err(refusal(&about, denials)),
+            false => Err(refusal(&about, &denials)),
         }
     }
 
@@ -96,14 +106,15 @@ impl Api {
         &self,
         bound: Vec<Bound>,
         about: &Attributes<'_>,
-        denials: &mut Vec<String>,
+        denials: &mut Vec<Denial>,
     ) -> Vec<Invocation> {
         let mut found = Vec::new();
         for bound in bound {
             let params = match self.parameters(&bound.policy.object, &bound.binding, about) {
                 Ok(params) => params,
                 Err(why) => {
-                    denials.extend(denial(&bound, &format!("failed to configure binding: {why}")));
+                    let why = format!("failed to configure binding: {why}");
+                    denials.extend(bound.denial(FORBIDDEN, &why));
                     continue;
                 }
             };
@@ -118,18 +129,23 @@ impl Api {
     }
 }
 
-/// Why a request is denied, unless the policy says that this is passed over.
-fn denial(bound: &Bound, why: &str) -> Option<String> {
-    let (policy, binding) = bound.names();
-    let text = format!("policy '{policy}' with binding '{binding}' denied request: {why}");
-    (!bound.ignores_failures()).then_some(text)
+impl Bound {
+    /// Why a request is denied, unless the policy says that this is passed over.
+    fn denial(&self, reason: &'static str, why: &str) -> Option<Denial> {
+        let (policy, binding) = self.names();
+        let text = format!("policy '{policy}' with binding '{binding}' denied request: {why}");
+        (!self.ignores_failures()).then_some(Denial { text, reason })
+    }
 }
 
-fn refusal(about: &Attributes<'_>, denials: Vec<String>) -> Status {
+/// The reason is that of the first denial, the code whatever it is.
+fn refusal(about: &Attributes<'_>, denials: &[Denial]) -> Status {
     let mut status = errors::forbidden(&about.kind.resource, about.name(), "");
-    status.message = denials.first().cloned().unwrap_or_default();
-    status.reason = Text::new_static("Invalid");
-    let causes = denials.into_iter().map(|message| map! { "message" => message });
+    if let Some(first) = denials.first() {
+        status.message.clone_from(&first.text);
+        status.reason = Text::new_static(first.reason);
+    }
+    let causes = denials.iter().map(|denial| map! { "message" => denial.text.as_str() });
     status.details.set(&["causes"], causes.collect::<Vec<Tree>>());
     status
 }
