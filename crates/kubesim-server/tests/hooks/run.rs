@@ -71,7 +71,10 @@ pub(crate) fn case(
 ) -> Vec<Value> {
     let mut saved = webhooks.saved();
     saved.insert("ns".to_owned(), case.name.clone());
-    let (mut normal, sender) = (Normal::new(theme.owners), Sender { arm, theme, lags, changed_admission: Cell::new(false) });
+    let (mut normal, sender) = (
+        Normal::new(theme.owners),
+        Sender { arm, theme, lags, changed_admission: Cell::new(false) },
+    );
     let last = |replies: Vec<HttpReply>| replies.into_iter().next_back().unwrap();
     for step in Step::namespace().iter().chain(&case.given) {
         let mut reply = last(sender.ask(step, &mut saved));

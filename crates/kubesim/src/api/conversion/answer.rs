@@ -23,8 +23,8 @@ pub(super) fn read(heard: Heard, question: &Question<'_>) -> Result<Tree, String
         return Err(format!("{about} returned {} objects, expected 1", objects.len()));
     };
     let mut converted = converted.clone();
-    if converted.as_map().is_none() || converted["kind"].str().is_empty() {
-        return Err(format!("Object 'Kind' is missing in '{converted}'"));
+    if let Some(why) = is_no_object(&converted) {
+        return Err(why);
     }
     let (have, wanted) = (converted["apiVersion"].str(), question.wanted);
     if have != wanted {
@@ -45,6 +45,31 @@ pub(super) fn read(heard: Heard, question: &Question<'_>) -> Result<Tree, String
     restore::restore(question.object, &mut converted)
         .map_err(|why| format!("{about} returned invalid metadata: {why}"))?;
     Ok(converted)
+}
+
+/// Why a value can't be read as an object, in the words of Go's decoder.
+fn is_no_object(value: &Tree) -> Option<String> {
+    let kind = match value {
+        Tree::Map(_) if value["kind"].str().is_empty() => {
+            return Some(format!("Object 'Kind' is missing in '{value}'"));
+        }
+        Tree::Map(_) => return None,
+        Tree::Null => return Some("unexpected end of JSON input".to_owned()),
+        value => go_kind(value),
+    };
+    Some(format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))
+}
+
+/// What Go's decoder calls a value of JSON.
+fn go_kind(value: &Tree) -> &'static str {
+    match value {
+        Tree::Null => "null",
+        Tree::Str(_) => "string",
+        Tree::Bool(_) => "bool",
+        Tree::List(_) => "array",
+        Tree::Map(_) => "object",
+        Tree::Int(_) | Tree::Float(_) => "number",
+    }
 }
 
 /// The objects in a review, if it is the answer to the question and says that all went well.
@@ -96,15 +121,8 @@ fn wrong_shape(response: &Tree) -> Option<String> {
         ("Status.response.result.message", &result["message"], "string", "string"),
     ];
     fields.into_iter().find_map(|(field, value, wanted, kind)| {
-        let have = match value {
-            Tree::Null => return None,
-            Tree::Str(_) => "string",
-            Tree::Bool(_) => "bool",
-            Tree::List(_) => "array",
-            Tree::Map(_) => "object",
-            _ => "number",
-        };
-        (have != wanted).then(|| {
+        let have = go_kind(value);
+        (have != "null" && have != wanted).then(|| {
             format!("json: cannot unmarshal {have} into Go struct field {field} of type {kind}")
         })
     })
