@@ -1,6 +1,6 @@
-//! Watches in a version that a webhook makes of what is stored. The world's thread waits for nobody:
-//! it tells such a watch what was written, and the watch itself, where it answers its client, has
-//! the webhook called and selects what it is then. So its events stay in order.
+//! Watches in a version that a webhook makes of what is stored. The world's thread waits for
+//! nobody: it tells such a watch what was written, and the watch itself, where it answers its
+//! client, has the webhook called and selects what it is then. So its events stay in order.
 
 use std::sync::Arc;
 

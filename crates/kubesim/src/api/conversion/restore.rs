@@ -11,10 +11,12 @@ use crate::api::validate;
 /// # Errors
 /// In what it is another.
 pub(super) fn check_identity(sent: &Tree, converted: &Tree) -> Result<(), String> {
-    let parts: [(&str, fn(&Tree) -> &str); 3] =
-        [("name", object::name), ("namespace", object::namespace), ("UID", object::uid)];
-    for (what, of) in parts {
-        let (had, have) = (of(sent), of(converted));
+    let parts = [
+        ("name", object::name(sent), object::name(converted)),
+        ("namespace", object::namespace(sent), object::namespace(converted)),
+        ("UID", object::uid(sent), object::uid(converted)),
+    ];
+    for (what, had, have) in parts {
         if had != have {
             return Err(format!("must have the same {what}: {had} != {have}"));
         }

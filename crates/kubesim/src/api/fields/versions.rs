@@ -1,5 +1,5 @@
-//! The other versions of a custom type: who used one of them owns fields as that version names them,
-//! so that a change is looked at in each (structured-merge-diff v6, `merge/update.go`).
+//! The other versions of a custom type: who used one of them owns fields as that version names
+//! them, so that a change is looked at in each (structured-merge-diff v6, `merge/update.go`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

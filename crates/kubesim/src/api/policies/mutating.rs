@@ -1,5 +1,6 @@
-//! Changing objects by MutatingAdmissionPolicies (apiserver v0.36, `policy/mutating/dispatcher.go`):
-//! one after the other, each what the one before it has made.
+//! Changing objects by MutatingAdmissionPolicies (apiserver v0.36,
+//! `policy/mutating/dispatcher.go`): one after the other, each what the one before it has made. The
+//! real server takes them in any order, this one in that of their names.
 
 use std::sync::LazyLock;
 
