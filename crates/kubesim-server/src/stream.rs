@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::hub::Hub;
 use crate::service::Answer;
 use crate::translation::Translator;
-use crate::watchers::Told;
+use crate::watchers::{News, Told};
 
 /// How often bookmarks come, and how long before its end a watch gets its last one
 /// (kube-apiserver v1.36, `storage/cacher`).
@@ -28,7 +28,7 @@ pub(crate) struct Streaming {
     pub(crate) resource: Resource,
     /// Its number among the watchers.
     pub(crate) id: u64,
-    pub(crate) events: Receiver<Told>,
+    pub(crate) events: Receiver<News>,
     pub(crate) view: View,
     /// Whether the client takes bookmarks, and whether one ends the initial events.
     pub(crate) bookmarks: bool,
@@ -60,9 +60,9 @@ impl Streaming {
             if self.is_over {
                 return None;
             }
-            let told = tokio::select! {
+            let news = tokio::select! {
                 biased;
-                told = self.events.recv() => told?,
+                news = self.events.recv() => news?,
                 () = sleep_until(ends) => return None,
                 () = sleep_until(*next_bookmark), if self.bookmarks => {
                     *next_bookmark = after_bookmark(*next_bookmark, ends);
@@ -73,12 +73,12 @@ impl Streaming {
                     continue;
                 }
             };
-            let told = match told {
-                Told::Stored(stored) => tokio::select! {
+            let told = match news {
+                News::Told(told) => told,
+                News::Stored(stored) => tokio::select! {
                     told = self.translator.told(stored) => told,
                     () = sleep_until(ends) => return None,
                 },
-                told => told,
             };
             let first = self.nothing_said;
             let bytes = match told {
@@ -96,7 +96,6 @@ impl Streaming {
                     self.is_over = true;
                     line("ERROR", &status.to_tree())
                 }
-                Told::Stored(_) => Bytes::new(),
             };
             if !bytes.is_empty() {
                 self.nothing_said = false;

@@ -29,12 +29,30 @@ pub(crate) enum Told {
     Missed(Vec<Line>),
     /// One change.
     Change(Arc<Line>),
-    /// Something that is to be shown in another version than the stored one first.
-    Stored(Stored),
     /// Everything up to this version was told.
     UpTo(u64),
     /// It failed. Nothing follows.
     Failed(Status),
+}
+
+/// What comes to a watch.
+pub(crate) enum News {
+    /// What its client is told.
+    Told(Told),
+    /// What is to be shown in another version than the stored one first.
+    Stored(Stored),
+}
+
+impl From<Told> for News {
+    fn from(told: Told) -> News {
+        News::Told(told)
+    }
+}
+
+impl From<Stored> for News {
+    fn from(stored: Stored) -> News {
+        News::Stored(stored)
+    }
 }
 
 /// A line of a watch's answer, made when the first who sees it needs it.
@@ -67,7 +85,7 @@ struct Watcher {
     view: View,
     /// Up to here it knows everything.
     knows: u64,
-    to: Sender<Told>,
+    to: Sender<News>,
 }
 
 /// All of them.
@@ -94,7 +112,7 @@ impl Watchers {
         client: Text,
         watching: &Watching,
         view: View,
-    ) -> Result<(u64, Receiver<Told>, Selection), Status> {
+    ) -> Result<(u64, Receiver<News>, Selection), Status> {
         let spec = &watching.spec;
         let selection = world.api().select(spec)?;
         self.follow(world);
@@ -104,12 +122,12 @@ impl Watchers {
         self.next += 1;
         let knows = match watching.from {
             0 => {
-                let initial = if selection.asks_to_convert() {
+                let initial: News = if selection.asks_to_convert() {
                     let (items, rv) = world.api().stored(&spec.resource, &spec.namespace);
-                    Told::Stored(Stored::Initial(items, rv))
+                    Stored::Initial(items, rv).into()
                 } else {
                     let (items, rv) = world.api().list(spec)?;
-                    Told::Initial(items, rv)
+                    Told::Initial(items, rv).into()
                 };
                 world.told(&client, &spec.resource, &ObjectKey::default(), newest);
                 // There is room in a channel that is new.
@@ -124,15 +142,15 @@ impl Watchers {
                     if selection.asks_to_convert() {
                         let writes = writes.filter(|write| selection.reaches(&write.key));
                         let changes = writes.map(|write| Arc::new(Change::new(write.clone())));
-                        return Told::Stored(Stored::Changes(changes.collect()));
+                        return News::from(Stored::Changes(changes.collect()));
                     }
                     let seen = writes.filter_map(|write| seen(&selection, write));
-                    Told::Missed(seen.map(|seen| Line::new(seen, &view, now)).collect())
+                    Told::Missed(seen.map(|seen| Line::new(seen, &view, now)).collect()).into()
                 });
                 match missed {
                     Ok(missed) => drop(to.try_send(missed)),
                     Err(status) => {
-                        let _ = to.try_send(Told::Failed(status));
+                        let _ = to.try_send(Told::Failed(status).into());
                         return Ok((id, events, selection));
                     }
                 }
@@ -158,7 +176,8 @@ impl Watchers {
         self.follow(world);
         let watcher = self.by_resource.get(resource).and_then(|watchers| watchers.get(&id));
         if let Some(watcher) = watcher {
-            let _ = watcher.to.try_send(Told::UpTo(self.told.max(watcher.knows)));
+            let told = Told::UpTo(self.told.max(watcher.knows));
+            let _ = watcher.to.try_send(told.into());
         }
     }
 
@@ -199,7 +218,7 @@ impl Watchers {
                 let change = changes.entry(watcher.version.clone());
                 let change = change.or_insert_with(|| Arc::new(Change::new(write.clone())));
                 let stored = Stored::Changes(vec![change.clone()]);
-                return watcher.to.try_send(Told::Stored(stored)).is_ok();
+                return watcher.to.try_send(stored.into()).is_ok();
             }
             let Some(seen) = seen(&watcher.selection, write) else {
                 return !watcher.to.is_closed();
@@ -212,7 +231,7 @@ impl Watchers {
                 line
             });
             world.told(&watcher.client, &write.resource, &write.key, write.rv);
-            watcher.to.try_send(Told::Change(line)).is_ok()
+            watcher.to.try_send(Told::Change(line).into()).is_ok()
         });
     }
 }

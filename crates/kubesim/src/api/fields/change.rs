@@ -217,8 +217,9 @@ impl Change<'_> {
 
     /// The versions that owners have used, but for that of the request.
     fn versions_of(&self, owners: &Owners) -> BTreeSet<Text> {
-        let used = owners.0.values().map(|owned| owned.version.clone());
-        used.filter(|version| self.versions.is_some() && *version != self.version).collect()
+        let owners = owners.0.values().filter(|_| self.versions.is_some());
+        let others = owners.filter(|owned| owned.version != self.version);
+        others.map(|owned| owned.version.clone()).collect()
     }
 
     /// How values of a version are taken apart.
