@@ -22,6 +22,8 @@ pub(super) const REVIEWS: Reviews = Reviews {
 
 /// How long a webhook has (apiserver v0.36, `util/webhook/authentication.go`).
 const TIMEOUT: Millis = 30_000;
+/// What Go's HTTP client says of one that takes longer.
+const LATE: &str = "net/http: request canceled (Client.Timeout exceeded while awaiting headers)";
 
 /// Converts the objects of one request.
 #[derive(Clone, Copy)]
@@ -116,7 +118,7 @@ impl Converter<'_> {
             "response" => nothing,
         };
         let hooks::Target { to, url, authorities } = target;
-        let errand = Errand { key, to, url, authorities, body, timeout: TIMEOUT };
+        let errand = Errand { key, to, url, authorities, body, timeout: TIMEOUT, late: LATE };
         let Some(heard) = self.outside.hear(errand) else { return Err(hooks::waits()) };
         let question = Question { uid: &uid, version: &version, wanted: &wanted, object };
         answer::read(heard, &question).map_err(errors::failed)

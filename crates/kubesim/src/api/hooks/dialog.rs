@@ -26,6 +26,8 @@ pub struct Errand {
     pub body: Tree,
     /// How long the answer may take.
     pub timeout: Millis,
+    /// What is said of one that takes longer.
+    pub late: &'static str,
 }
 
 /// A digest of what an errand is about: who is called, in which round, and with what.

@@ -50,7 +50,8 @@ pub(super) fn question(
     let seconds = hook.spec["timeoutSeconds"].as_i64().unwrap_or(TIMEOUT).clamp(1, 30);
     let timeout = 1_000 * seconds.unsigned_abs() as Millis;
     let Target { to, url, authorities } = target;
-    let errand = Errand { key, to, url, authorities, body, timeout };
+    let late = "context deadline exceeded";
+    let errand = Errand { key, to, url, authorities, body, timeout, late };
     Ok(Question { uid, version, errand })
 }
 
