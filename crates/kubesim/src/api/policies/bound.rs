@@ -18,6 +18,7 @@ use crate::api::store::Store;
 const BUDGET: u64 = 2_500_000;
 
 /// A policy, and a binding of it, that concern a request.
+#[derive(Clone)]
 pub(super) struct Bound {
     pub(super) policy: Arc<Policy>,
     pub(super) binding: Tree,

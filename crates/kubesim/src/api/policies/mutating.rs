@@ -57,6 +57,9 @@ impl Api {
         object: &mut Tree,
         (again, round): (&mut Reinvocation, usize),
     ) -> Result<bool, Status> {
+        if !self.has_mutations() {
+            return Ok(false);
+        }
         let policies = self.mutations.all(&self.store, &POLICIES);
         let namespace = self.namespace_of(call);
         let first = object.clone();
@@ -122,8 +125,7 @@ impl Api {
             for param in params {
                 let (policy, binding) = bound.names();
                 let id = format!("{policy}/{binding}/{}", object::key(&param));
-                let bound = Bound { policy: bound.policy.clone(), binding: bound.binding.clone() };
-                found.push(Invocation { bound, param, id });
+                found.push(Invocation { bound: bound.clone(), param, id });
             }
         }
         found
