@@ -18,9 +18,12 @@ pub enum PatchError {
     /// The patch itself can't be understood (HTTP 400).
     #[error("{0}")]
     Malformed(String),
-    /// The patch does not fit the object: a missing path, a failed `test` (HTTP 422).
+    /// The patch does not fit the object: a path leads nowhere (HTTP 422).
     #[error("{0}")]
     Misfit(String),
+    /// What a `test` says of the object does not hold (HTTP 422).
+    #[error("{0}")]
+    Untrue(String),
     /// The patch can be read but not be carried out, which the API server reports as a failure of
     /// its own (HTTP 500).
     #[error("{0}")]

@@ -63,7 +63,7 @@ impl Courier {
             self.call(errand, &url).await
         };
         let called = timeout(Duration::from_millis(errand.timeout), call).await;
-        let called = called.unwrap_or_else(|_| Err("context deadline exceeded".to_owned()));
+        let called = called.unwrap_or_else(|_| Err(errand.late.to_owned()));
         called.map_err(|why| format!("Post \"{url}\": {why}"))
     }
 

@@ -30,6 +30,7 @@ mod stage;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod translation;
 mod trust;
 mod verifier;
 mod watchers;

@@ -24,6 +24,7 @@ use crate::courier::Courier;
 use crate::hub::{Gone, Hub};
 use crate::logs::Wanted;
 use crate::stream::Streaming;
+use crate::translation::Translator;
 use crate::{Admittance, Caller, Person};
 
 /// How long a request may take to come (apiserver v0.36, `--request-timeout`).
@@ -170,7 +171,7 @@ impl Service {
         form: kubesim_http::Form,
         watching: Watching,
     ) -> Result<Response<Answer>, Refused> {
-        let resource = watching.spec.resource.clone();
+        let spec = watching.spec.clone();
         let (bookmarks, initial_events) = (watching.bookmarks, watching.initial_events);
         let lasts = watching.timeout_seconds;
         let opened = self.hub.on(move |stage| {
@@ -179,16 +180,27 @@ impl Service {
             serves(api, resource, &version)?;
             let view = View::of(api, resource, &version, form, now);
             let client = stage.client(&user, &agent);
-            let world = &mut stage.world;
-            let (id, events) = stage.watchers.open(world, client, &watching, view.clone())?;
-            Ok::<_, Status>((id, events, view, lasts.unwrap_or_else(|| stage.watch_time())))
+            let (world, name) = (&mut stage.world, client.clone());
+            let (id, events, selection) =
+                stage.watchers.open(world, client, &watching, view.clone())?;
+            let lasts = lasts.unwrap_or_else(|| stage.watch_time());
+            Ok::<_, Status>((id, events, (name, selection, view), lasts))
         });
-        let (id, events, view, lasts) = opened.await??;
-        let warning = view.warning();
-        let hub = self.hub;
-        let nothing_said = true;
-        let watch =
-            Streaming { hub, resource, id, events, view, bookmarks, initial_events, nothing_said };
+        let (id, events, (client, selection, view), lasts) = opened.await??;
+        let (warning, resource) = (view.warning(), spec.resource.clone());
+        let (hub, courier, selection) = (self.hub.clone(), self.courier, selection.of_shown());
+        let watch = Streaming {
+            translator: Translator { hub, courier, client, spec, selection, view: view.clone() },
+            hub: self.hub,
+            resource,
+            id,
+            events,
+            view,
+            bookmarks,
+            initial_events,
+            nothing_said: true,
+            is_over: false,
+        };
         let mut response = Response::new(watch.into_body(Duration::from_secs(lasts)));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);

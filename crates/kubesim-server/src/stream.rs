@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::hub::Hub;
 use crate::service::Answer;
-use crate::watchers::Told;
+use crate::translation::Translator;
+use crate::watchers::{News, Told};
 
 /// How often bookmarks come, and how long before its end a watch gets its last one
 /// (kube-apiserver v1.36, `storage/cacher`).
@@ -27,13 +28,17 @@ pub(crate) struct Streaming {
     pub(crate) resource: Resource,
     /// Its number among the watchers.
     pub(crate) id: u64,
-    pub(crate) events: Receiver<Told>,
+    pub(crate) events: Receiver<News>,
     pub(crate) view: View,
     /// Whether the client takes bookmarks, and whether one ends the initial events.
     pub(crate) bookmarks: bool,
     pub(crate) initial_events: bool,
     /// Whether nothing was said yet.
     pub(crate) nothing_said: bool,
+    /// What makes events of what is stored in another version.
+    pub(crate) translator: Translator,
+    /// Whether it has failed.
+    pub(crate) is_over: bool,
 }
 
 impl Streaming {
@@ -52,9 +57,12 @@ impl Streaming {
 
     async fn next(&mut self, ends: Instant, next_bookmark: &mut Instant) -> Option<Bytes> {
         loop {
-            let told = tokio::select! {
+            if self.is_over {
+                return None;
+            }
+            let news = tokio::select! {
                 biased;
-                told = self.events.recv() => told?,
+                news = self.events.recv() => news?,
                 () = sleep_until(ends) => return None,
                 () = sleep_until(*next_bookmark), if self.bookmarks => {
                     *next_bookmark = after_bookmark(*next_bookmark, ends);
@@ -64,6 +72,13 @@ impl Streaming {
                     });
                     continue;
                 }
+            };
+            let told = match news {
+                News::Told(told) => told,
+                News::Stored(stored) => tokio::select! {
+                    told = self.translator.told(stored) => told,
+                    () = sleep_until(ends) => return None,
+                },
             };
             let first = self.nothing_said;
             let bytes = match told {
@@ -77,7 +92,10 @@ impl Streaming {
                 }
                 Told::Change(line) => line.bytes(first),
                 Told::UpTo(rv) => bookmark(&self.view, rv),
-                Told::Failed(status) => line("ERROR", &status.to_tree()),
+                Told::Failed(status) => {
+                    self.is_over = true;
+                    line("ERROR", &status.to_tree())
+                }
             };
             if !bytes.is_empty() {
                 self.nothing_said = false;

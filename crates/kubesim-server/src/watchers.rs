@@ -16,6 +16,8 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::translation::{Change, Stored};
+
 /// How many events a watcher may be behind.
 const BEHIND: usize = 1_000;
 
@@ -33,6 +35,26 @@ pub(crate) enum Told {
     Failed(Status),
 }
 
+/// What comes to a watch.
+pub(crate) enum News {
+    /// What its client is told.
+    Told(Told),
+    /// What is to be shown in another version than the stored one first.
+    Stored(Stored),
+}
+
+impl From<Told> for News {
+    fn from(told: Told) -> News {
+        News::Told(told)
+    }
+}
+
+impl From<Stored> for News {
+    fn from(stored: Stored) -> News {
+        News::Stored(stored)
+    }
+}
+
 /// A line of a watch's answer, made when the first who sees it needs it.
 pub(crate) struct Line {
     event: &'static str,
@@ -42,7 +64,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    fn new((event, object): (&'static str, Tree), view: &View, now: Millis) -> Line {
+    pub(crate) fn new((event, object): (&'static str, Tree), view: &View, now: Millis) -> Line {
         Line { event, object, view: view.at(now), bytes: OnceLock::new() }
     }
 
@@ -58,10 +80,12 @@ impl Line {
 struct Watcher {
     client: Text,
     selection: Selection,
+    /// The version of the resource that it asks for.
+    version: Text,
     view: View,
     /// Up to here it knows everything.
     knows: u64,
-    to: Sender<Told>,
+    to: Sender<News>,
 }
 
 /// All of them.
@@ -78,7 +102,7 @@ impl Watchers {
         Watchers { by_resource: BTreeMap::new(), next: 0, told: version }
     }
 
-    /// Opens a watch: its number, and where its events come.
+    /// Opens a watch: its number, where its events come, and what it selects.
     ///
     /// # Errors
     /// The selectors are wrong, or there is no such resource.
@@ -88,7 +112,7 @@ impl Watchers {
         client: Text,
         watching: &Watching,
         view: View,
-    ) -> Result<(u64, Receiver<Told>), Status> {
+    ) -> Result<(u64, Receiver<News>, Selection), Status> {
         let spec = &watching.spec;
         let selection = world.api().select(spec)?;
         self.follow(world);
@@ -98,10 +122,16 @@ impl Watchers {
         self.next += 1;
         let knows = match watching.from {
             0 => {
-                let (items, rv) = world.api().list(spec)?;
-                world.told(&client, &spec.resource, &ObjectKey::default(), rv);
+                let initial: News = if selection.asks_to_convert() {
+                    let (items, rv) = world.api().stored(&spec.resource, &spec.namespace);
+                    Stored::Initial(items, rv).into()
+                } else {
+                    let (items, rv) = world.api().list(spec)?;
+                    Told::Initial(items, rv).into()
+                };
+                world.told(&client, &spec.resource, &ObjectKey::default(), newest);
                 // There is room in a channel that is new.
-                let _ = to.try_send(Told::Initial(items, rv));
+                let _ = to.try_send(initial);
                 newest
             }
             // What has not come yet is waited for.
@@ -109,23 +139,29 @@ impl Watchers {
             from => {
                 let now = world.now();
                 let missed = world.api().changes_since(from, &spec.resource).map(|writes| {
+                    if selection.asks_to_convert() {
+                        let writes = writes.filter(|write| selection.reaches(&write.key));
+                        let changes = writes.map(|write| Arc::new(Change::new(write.clone())));
+                        return News::from(Stored::Changes(changes.collect()));
+                    }
                     let seen = writes.filter_map(|write| seen(&selection, write));
-                    seen.map(|seen| Line::new(seen, &view, now)).collect()
+                    Told::Missed(seen.map(|seen| Line::new(seen, &view, now)).collect()).into()
                 });
                 match missed {
-                    Ok(missed) => drop(to.try_send(Told::Missed(missed))),
+                    Ok(missed) => drop(to.try_send(missed)),
                     Err(status) => {
-                        let _ = to.try_send(Told::Failed(status));
-                        return Ok((id, events));
+                        let _ = to.try_send(Told::Failed(status).into());
+                        return Ok((id, events, selection));
                     }
                 }
                 world.told(&client, &spec.resource, &ObjectKey::default(), newest);
                 newest
             }
         };
-        let watcher = Watcher { client, selection, view, knows, to };
+        let (told, version) = (selection.clone(), spec.version.clone());
+        let watcher = Watcher { client, selection, version, view, knows, to };
         self.by_resource.entry(spec.resource.clone()).or_default().insert(id, watcher);
-        Ok((id, events))
+        Ok((id, events, told))
     }
 
     /// A watch is over.
@@ -140,7 +176,8 @@ impl Watchers {
         self.follow(world);
         let watcher = self.by_resource.get(resource).and_then(|watchers| watchers.get(&id));
         if let Some(watcher) = watcher {
-            let _ = watcher.to.try_send(Told::UpTo(self.told.max(watcher.knows)));
+            let told = Told::UpTo(self.told.max(watcher.knows));
+            let _ = watcher.to.try_send(told.into());
         }
     }
 
@@ -169,9 +206,19 @@ impl Watchers {
         let now = world.now();
         // Of one write, those who are told of the same event in the same way are told the same.
         let mut lines: Vec<(View, Arc<Line>)> = Vec::new();
+        let mut changes: BTreeMap<Text, Arc<Change>> = BTreeMap::new();
         watchers.retain(|_, watcher| {
             if write.rv <= watcher.knows {
                 return !watcher.to.is_closed();
+            }
+            if watcher.selection.asks_to_convert() {
+                if !watcher.selection.reaches(&write.key) {
+                    return !watcher.to.is_closed();
+                }
+                let change = changes.entry(watcher.version.clone());
+                let change = change.or_insert_with(|| Arc::new(Change::new(write.clone())));
+                let stored = Stored::Changes(vec![change.clone()]);
+                return watcher.to.try_send(stored.into()).is_ok();
             }
             let Some(seen) = seen(&watcher.selection, write) else {
                 return !watcher.to.is_closed();
@@ -184,13 +231,13 @@ impl Watchers {
                 line
             });
             world.told(&watcher.client, &write.resource, &write.key, write.rv);
-            watcher.to.try_send(Told::Change(line)).is_ok()
+            watcher.to.try_send(Told::Change(line).into()).is_ok()
         });
     }
 }
 
 /// How a watch sees a write.
-fn seen(selection: &Selection, write: &Write) -> Option<(&'static str, Tree)> {
+pub(crate) fn seen(selection: &Selection, write: &Write) -> Option<(&'static str, Tree)> {
     Some(match selection.translate(write)? {
         WatchEvent::Deleted { object, .. } => ("DELETED", object),
         WatchEvent::Applied { object, .. } if selection.begins(write) => ("ADDED", object),

@@ -57,7 +57,10 @@ impl Editor {
                 let want = value();
                 match self.read(&path)? {
                     have if *have == want => Ok(()),
-                    _ => Err(misfit(&path, "the tested value is another one")),
+                    _ => Err(PatchError::Untrue(format!(
+                        "JSON patch at /{}: the tested value is another one",
+                        path.join("/")
+                    ))),
                 }
             }
             "copy" => {

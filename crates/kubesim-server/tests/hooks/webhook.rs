@@ -12,6 +12,8 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use kubesim_model::patch::json_patch;
+use kubesim_model::tree::Tree;
 use kubesim_server::Door;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde::Deserialize;
@@ -29,6 +31,10 @@ struct Answer {
     response: Option<Value>,
     /// The operations of a patch that is put into the response.
     patch: Option<Value>,
+    /// Where a value stands in each version of the objects that are converted.
+    converts: Option<Vec<BTreeMap<String, String>>>,
+    /// The operations of a patch of each converted object.
+    each: Vec<Value>,
     /// What is otherwise in the review.
     review: Value,
     /// A body as it is, instead.
@@ -95,14 +101,21 @@ impl Webhooks {
     }
 
     /// What they were sent since this was asked last. Those that only check are asked all at once,
-    /// so that they stand in the order of their paths.
+    /// so that they stand in the order of their paths; conversions may be asked for at any time and
+    /// again, so that they stand behind all others, once each.
     pub(crate) fn take(&self) -> Vec<Value> {
         let mut sent = std::mem::take(&mut *self.sent.lock().unwrap());
         let order = |one: &Value| {
             let path = one["path"].as_str().unwrap_or_default().to_owned();
-            if path.starts_with("/check") { path } else { String::new() }
+            match path.split('/').nth(1) {
+                Some("check") => path,
+                Some("convert") => format!("{path} {}", without_chance(one.clone())),
+                _ => String::new(),
+            }
         };
-        sent.sort_by_key(order);
+        sent.sort_by_cached_key(order);
+        let is_asked_again = |one: &Value| one["path"].as_str().is_some_and(is_conversion);
+        sent.dedup_by(|one, other| one == other && is_asked_again(one));
         sent
     }
 
@@ -118,6 +131,50 @@ impl Webhooks {
         let warnings = reply.warnings.iter().map(|text| plain(text)).collect();
         HttpReply { body: plain(&reply.body), warnings, ..reply }
     }
+}
+
+fn is_conversion(path: &str) -> bool {
+    path.starts_with("/convert/")
+}
+
+/// A review without what is drawn or read from a clock.
+fn without_chance(review: Value) -> Value {
+    match review {
+        Value::Object(fields) => {
+            let by_chance = ["uid", "creationTimestamp", "time", "resourceVersion"];
+            let fields = fields.into_iter().filter(|(key, _)| !by_chance.contains(&key.as_str()));
+            fields.map(|(key, value)| (key, without_chance(value))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_chance).collect(),
+        other => other,
+    }
+}
+
+/// An object in another version.
+fn converted(
+    object: &Value,
+    wanted: &str,
+    moves: &[BTreeMap<String, String>],
+    each: &[Value],
+) -> Value {
+    let version = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+    let from = version(object["apiVersion"].as_str().unwrap_or_default());
+    let mut made = object.clone();
+    made["apiVersion"] = wanted.into();
+    for places in moves {
+        let (Some(from), Some(to)) = (places.get(&from), places.get(&version(wanted))) else {
+            continue;
+        };
+        let (holder, name) = from.rsplit_once('/').unwrap();
+        let fields = made.pointer_mut(holder).and_then(Value::as_object_mut);
+        if let Some(value) = fields.and_then(|fields| fields.remove(name)) {
+            let (holder, name) = to.rsplit_once('/').unwrap();
+            made.pointer_mut(holder).unwrap()[name] = value;
+        }
+    }
+    let tree = |value: &Value| serde_json::from_value::<Tree>(value.clone()).unwrap();
+    let patched = json_patch(&tree(&made), &tree(&json!(each)));
+    serde_json::to_value(patched.unwrap()).unwrap()
 }
 
 async fn answer(
@@ -141,8 +198,22 @@ async fn answer(
         return Err("closed".into());
     }
     let body = answer.text.clone().unwrap_or_else(|| {
-        let mut told = json!({ "apiVersion": review["apiVersion"], "kind": "AdmissionReview" });
-        if let Some(mut response) = answer.response.clone() {
+        let mut told = json!({ "apiVersion": review["apiVersion"], "kind": review["kind"] });
+        let mut response = answer.response.clone();
+        if let Some(moves) = &answer.converts {
+            let wanted = review["request"]["desiredAPIVersion"].as_str().unwrap_or_default();
+            let objects = review["request"]["objects"].as_array().cloned().unwrap_or_default();
+            let objects =
+                objects.iter().map(|object| converted(object, wanted, moves, &answer.each));
+            let mut made = json!({
+                "convertedObjects": objects.collect::<Vec<_>>(), "result": {"status": "Success"},
+            });
+            for (key, value) in response.iter().flat_map(Value::as_object).flatten() {
+                made[key] = value.clone();
+            }
+            response = Some(made);
+        }
+        if let Some(mut response) = response {
             if response["uid"].is_null() {
                 response["uid"] = uid;
             }

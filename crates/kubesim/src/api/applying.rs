@@ -17,11 +17,12 @@ impl Api {
             return Err(errors::bad_request("error decoding YAML: a configuration is an object"));
         }
         self.check_size(body)?;
-        let live = self.store.get(call.resource(), &call.request.key).cloned();
+        let live = self.store.get(call.resource(), &call.request.key);
+        let live = live.map(|live| self.shown_to(call, live)).transpose()?;
         if live.is_none() && !call.request.subresource.is_empty() {
             return Err(errors::not_found(call.resource(), call.name()));
         }
-        let made = call.apply_to(live.as_ref())?;
+        let made = call.apply_to(self, live.as_ref())?;
         let mut object = made.object;
         told_of_repeated(call)?;
         check_names(call, &object)?;

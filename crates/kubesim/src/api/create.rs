@@ -13,9 +13,7 @@ use super::router::Call;
 use super::server::Api;
 use super::{custom, defaults, errors, metadata, parts, validate};
 
-/// What changes requests on a real server and does not on this one.
-const IDLE: [&str; 1] = ["mutatingadmissionpolicybindings.admissionregistration.k8s.io"];
-/// What does so only where somebody calls webhooks.
+/// What changes requests only where somebody calls webhooks.
 const CALLED: [&str; 2] = [
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -48,7 +46,7 @@ impl Api {
         object.field_mut("metadata").remove(&["resourceVersion"]);
         metadata::wipe_new(kind, &mut object);
         defaults::fill(kind, &mut object, &Tree::Null);
-        call.track_new(self, &mut object, &owners);
+        call.track_new(self, &mut object, &owners)?;
         let admitted = self.admitted(call, Subject::create(&object), |api, object| {
             api.in_living_namespace(kind, &namespace, object::name(object))?;
             api.fill_limits(call, object);
@@ -113,7 +111,7 @@ impl Api {
     /// Says of what is only kept that it is.
     fn warn_of_idle(&self, call: &Call<'_>) {
         let resource = call.resource().as_str();
-        if IDLE.contains(&resource) || CALLED.contains(&resource) && !self.config.has_caller {
+        if CALLED.contains(&resource) && !self.config.has_caller {
             call.warn([format!("{resource} are kept, but this server does not act on them")]);
         }
     }
@@ -129,11 +127,15 @@ impl Api {
         let drawn = !base.str().is_empty();
         let mut taken = false;
         for _ in 0..if drawn { DRAWS } else { 1 } {
+            if kind.asks_to_convert() {
+                // What is stored is made before the name is found to be taken.
+                self.converter(call.outside).stored(kind, object.clone())?;
+            }
             let key = ObjectKey::new(namespace.clone(), object["metadata"]["name"].text());
             let Some(have) = self.store.get(&kind.resource, &key) else {
                 self.charge(call, &Tree::Null, &object)?;
                 call.remarks.borrow_mut().created = true;
-                return self.put(kind, &key, object);
+                return self.put(call, &key, object);
             };
             taken = object::is_terminating(have);
             if drawn {

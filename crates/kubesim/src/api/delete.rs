@@ -60,7 +60,7 @@ impl Api {
         for item in listed["items"].items() {
             let key = object::key(item);
             let Some(old) = self.store.get(call.resource(), &key) else { continue };
-            let old = call.kind.shown(old)?;
+            let old = self.shown_to(call, old)?;
             let deleted = self.delete_object(call, (&key, &old), &options, true);
             // Webhooks are asked about all of them at once.
             if !call.outside.waits() {
@@ -97,9 +97,9 @@ impl Api {
         match step {
             Step::Keep => Ok(old.clone()),
             Step::Mark(marked) if marked == *old => Ok(marked),
-            Step::Mark(marked) => self.put(kind, key, marked),
+            Step::Mark(marked) => self.put(call, key, marked),
             Step::MarkAndRemove(marked) => {
-                let marked = self.put(kind, key, marked)?;
+                let marked = self.put(call, key, marked)?;
                 // For the server these are two steps, and it asks before each.
                 if asks {
                     self.ask_to_delete(call, &marked)?;

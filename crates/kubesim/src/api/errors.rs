@@ -243,16 +243,6 @@ pub(super) fn strict(kind: &Type, found: &[String]) -> Status {
     wrong_shape(kind, &format!("strict decoding error: {}", found.join(", ")))
 }
 
-/// 500: the object would have to be converted by a webhook, which nobody calls.
-pub(super) fn no_webhook(kind: &Type, have: &str) -> Status {
-    let (wanted, resource) = (kind.api_version(), &kind.resource);
-    failed(format!(
-        "conversion webhook for {have}, Kind={} failed: {resource} of {have} can't be shown as \
-         {wanted}, for conversion webhooks are not simulated",
-        kind.kind,
-    ))
-}
-
 /// 405: the verb is not for this resource.
 pub(super) fn method_not_allowed(what: impl Display) -> Status {
     let text = format!("the server does not allow this method on the requested resource ({what})");

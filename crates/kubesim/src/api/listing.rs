@@ -51,19 +51,13 @@ impl Api {
         let limit = if options.resource_version == "0" { 0 } else { options.limit };
         let page = if rv == self.version() {
             let objects = self.store.range(call.resource(), namespace);
-            Page::cut(objects, &selection, position.as_ref(), limit)
+            self.page(call, objects, (&selection, position.as_ref(), limit))?
         } else {
             let objects = self.store.at(call.resource(), rv).map_err(|error| match &position {
                 Some(position) if error.code == 410 => position.expired(),
                 _ => error,
             })?;
-            Page::cut(objects.iter(), &selection, position.as_ref(), limit)
-        };
-        let items = if call.kind.custom {
-            let shown = page.items.iter().map(|item| call.kind.shown(item));
-            shown.collect::<Result<Vec<Tree>, Status>>()?
-        } else {
-            page.items.into_iter().map(without_type).collect()
+            self.page(call, objects.iter(), (&selection, position.as_ref(), limit))?
         };
         let mut metadata = map! { "resourceVersion" => Text::from(rv.to_string()) };
         if let Some(last) = page.last.filter(|_| page.left > 0) {
@@ -75,8 +69,40 @@ impl Api {
         Ok(map! {
             "apiVersion" => call.kind.api_version(),
             "kind" => list_kind(&call.kind),
-            "metadata" => metadata, "items" => items,
+            "metadata" => metadata, "items" => page.items,
         })
+    }
+
+    /// A page of stored objects, as they are shown.
+    fn page<'o>(
+        &self,
+        call: &Call<'_>,
+        objects: impl Iterator<Item = (&'o ObjectKey, &'o Tree)>,
+        (selection, position, limit): (&Selection, Option<&Position>, usize),
+    ) -> Result<Page, Status> {
+        // What a webhook makes of an object may be selected where the object is not.
+        if call.kind.asks_to_convert() && !selection.is_whole() {
+            let (keys, objects): (Vec<&ObjectKey>, Vec<&Tree>) = objects.unzip();
+            let shown = self.all_shown(call, objects.into_iter())?;
+            return Ok(Page::cut(keys.into_iter().zip(&shown), selection, position, limit));
+        }
+        let page = Page::cut(objects, selection, position, limit);
+        let items = match call.kind.custom {
+            true => self.all_shown(call, page.items.iter())?,
+            false => page.items.into_iter().map(without_type).collect(),
+        };
+        Ok(Page { items, ..page })
+    }
+
+    /// Stored objects in the version that a request asks for; webhooks are asked about all of them
+    /// at once.
+    fn all_shown<'o>(
+        &self,
+        call: &Call<'_>,
+        stored: impl Iterator<Item = &'o Tree>,
+    ) -> Result<Vec<Tree>, Status> {
+        let shown: Vec<Answer> = stored.map(|stored| self.shown_to(call, stored)).collect();
+        shown.into_iter().collect()
     }
 
     /// The version that the answer must be of; `None` for the newest one.

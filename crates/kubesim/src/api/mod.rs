@@ -2,7 +2,7 @@
 //!
 //! [`Api::handle`] carries out one request at once: patch, the form of the type, defaulting,
 //! admission, validation, store. Webhooks are called by nobody here: where somebody calls them,
-//! [`Api::attempt`] says which calls a request needs.
+//! [`Api::attempt`] says which calls a request needs, and [`Api::convert`] which a watch does.
 //! Encodings, latency, watches and caches are the business of whoever stands in front of it: a
 //! watch is a [`Api::list`] followed by the [`Api::changes_since`] its version, each translated by
 //! the watch's [`Selection`]. Everyone may do everything; there is no authorisation.
@@ -13,6 +13,7 @@ mod applying;
 mod budget;
 mod component;
 mod connect;
+mod conversion;
 mod convert;
 mod create;
 mod custom;

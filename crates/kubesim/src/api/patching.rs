@@ -74,7 +74,7 @@ fn refused(call: &Call<'_>, error: PatchError) -> Status {
     let text = error.to_string();
     match error {
         PatchError::Malformed(_) => errors::bad_request(text),
-        PatchError::Misfit(_) => {
+        PatchError::Misfit(_) | PatchError::Untrue(_) => {
             let text = format!("the server rejected our request: {text} ({})", call.name());
             let mut status = Status::new(422, "Invalid", text);
             status.details = Tree::map();

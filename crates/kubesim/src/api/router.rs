@@ -221,7 +221,12 @@ impl Api {
     pub(super) fn current(&self, call: &Call<'_>) -> Answer {
         let stored = self.store.get(call.resource(), &call.request.key);
         let stored = stored.ok_or_else(|| errors::not_found(call.resource(), call.name()))?;
-        call.kind.shown(stored)
+        self.shown_to(call, stored)
+    }
+
+    /// A stored object in the version that a request asks for.
+    pub(super) fn shown_to(&self, call: &Call<'_>, stored: &Tree) -> Answer {
+        self.converter(call.outside).shown(&call.kind, stored)
     }
 
     /// Stores an object, and serves what it declares if it is a CustomResourceDefinition.
@@ -233,9 +238,10 @@ impl Api {
     }
 
     /// Stores an object of the version in use, and answers it as that version shows it.
-    pub(super) fn put(&mut self, kind: &Type, key: &ObjectKey, object: Tree) -> Answer {
-        let stored = kind.stored(object)?;
-        kind.shown(&self.commit(kind, key, stored))
+    pub(super) fn put(&mut self, call: &Call<'_>, key: &ObjectKey, object: Tree) -> Answer {
+        let stored = self.converter(call.outside).stored(&call.kind, object)?;
+        let stored = self.commit(&call.kind, key, stored);
+        self.shown_to(call, &stored)
     }
 
     /// Takes an object out. With a CustomResourceDefinition go its type and all objects of it, and

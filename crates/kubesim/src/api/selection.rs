@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kubesim_model::actor::WatchEvent;
 use kubesim_model::request::Status;
-use kubesim_model::resource::Resource;
+use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, object};
 
@@ -49,16 +49,38 @@ impl Selection {
             && self.fields.iter().all(|wanted| wanted.holds(object))
     }
 
-    /// A stored object as it is shown here. One that can't be converted is shown as it is.
+    /// A stored object as it is shown here. One that can't be shown so, as a webhook would have to
+    /// be asked, is shown as it is.
     pub fn show(&self, object: &Tree) -> Tree {
         match &self.shown {
-            Some(kind) => kind.shown(object).unwrap_or_else(|_| object.clone()),
+            Some(kind) => match kind.shown_unasked(object) {
+                Ok(Some(shown)) => shown,
+                _ => object.clone(),
+            },
             None => object.clone(),
         }
     }
 
+    /// Whether webhooks have to be asked how objects look here, so that [`Api::convert`] has to
+    /// show them before they are selected.
+    ///
+    /// [`Api::convert`]: super::Api::convert
+    pub fn asks_to_convert(&self) -> bool {
+        self.shown.as_ref().is_some_and(|kind| kind.asks_to_convert())
+    }
+
+    /// Whether the object of a key may be selected, whatever it is like.
+    pub fn reaches(&self, key: &ObjectKey) -> bool {
+        self.namespace.is_empty() || key.namespace == self.namespace
+    }
+
+    /// The same for objects that are shown already.
+    pub fn of_shown(&self) -> Selection {
+        Selection { shown: None, ..self.clone() }
+    }
+
     /// Whether all objects of the namespace are selected.
-    pub(super) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 

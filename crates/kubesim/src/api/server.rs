@@ -30,8 +30,9 @@ pub struct Api {
     pub(super) addresses: u32,
     /// What signs the tokens of service accounts.
     pub(super) secret: Secret,
-    /// The admission policies that were compiled.
+    /// The admission policies that were compiled: those that decide, and those that change objects.
     pub(super) policies: Policies,
+    pub(super) mutations: Policies,
 }
 
 /// The limits of an API server.
@@ -104,6 +105,7 @@ impl Api {
             addresses: 0,
             secret: Secret::default(),
             policies: Policies::default(),
+            mutations: Policies::default(),
         };
         let mut bits = Stream::new(seed, "api/tokens");
         api.secret.chunks_mut(8).for_each(|part| part.copy_from_slice(&bits.bits().to_le_bytes()));
@@ -176,16 +178,27 @@ impl Api {
     ///
     /// # Errors
     /// 400 for a selector that can't be understood or is not supported, 404 for an unknown
-    /// resource.
+    /// resource, 500 if webhooks have to convert objects: for that there is [`Api::convert`].
     pub fn list(&self, spec: &WatchSpec) -> Result<(Vec<Tree>, u64), Status> {
         let selection = self.select(spec)?;
-        let items = self
-            .store
-            .range(&spec.resource, &spec.namespace)
-            .filter(|(_, object)| selection.matches(object))
-            .map(|(_, object)| selection.show(object))
-            .collect();
+        let stored = self.store.range(&spec.resource, &spec.namespace).map(|(_, object)| object);
+        let items = if selection.asks_to_convert() {
+            let stored: Vec<Tree> = stored.cloned().collect();
+            let mut shown = self.converter(Outside::Nobody).all_shown(spec, &stored)?;
+            shown.retain(|object| selection.matches(object));
+            shown
+        } else {
+            let selected = stored.filter(|object| selection.matches(object));
+            selected.map(|object| selection.show(object)).collect()
+        };
         Ok((items, self.version()))
+    }
+
+    /// What is stored of a resource in a namespace (in all with the empty one), in the order of
+    /// keys, and the version to watch from.
+    pub fn stored(&self, resource: &Resource, namespace: &str) -> (Vec<Tree>, u64) {
+        let stored = self.store.range(resource, namespace);
+        (stored.map(|(_, object)| object.clone()).collect(), self.version())
     }
 
     /// The compiled selector of a watch.
@@ -227,20 +240,6 @@ impl Api {
     /// The newest state of an object, past all links. For drivers and tests, never for actors.
     pub fn get(&self, resource: &Resource, key: &ObjectKey) -> Option<&Tree> {
         self.store.get(resource, key)
-    }
-
-    /// An object as it is shown in a version of its type, `v1`; other versions than the stored one
-    /// exist for custom types.
-    ///
-    /// # Errors
-    /// 404 for an unknown resource; 500 when a conversion webhook would have to be asked.
-    pub fn shown(
-        &self,
-        resource: &Resource,
-        version: &Text,
-        object: &Tree,
-    ) -> Result<Tree, Status> {
-        self.types.in_version(resource, version)?.shown(object)
     }
 
     /// The served types in the order of their resources.

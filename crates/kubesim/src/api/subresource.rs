@@ -6,6 +6,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Text, map, object};
 
 use super::errors::{self, Cause};
+use super::hooks::internal;
 use super::policies::{Form, Subject};
 use super::registry::ScalePaths;
 use super::router::Call;
@@ -27,7 +28,14 @@ pub(super) fn success() -> Tree {
 impl Api {
     /// The `Scale` of an object.
     pub(super) fn get_scale(&self, call: &Call<'_>) -> Answer {
-        Ok(scale_of(&self.current(call)?, paths(call)?))
+        let (object, paths) = (self.current(call)?, paths(call)?);
+        let wanted = paths.spec.iter().fold(&object, |node, key| &node[key.as_str()]);
+        if call.kind.custom && wanted.is_null() {
+            let path: Vec<&str> = paths.spec.iter().map(Text::as_str).collect();
+            let path = path.join(".");
+            return Err(internal(&format!("the spec replicas field \".{path}\" does not exist")));
+        }
+        Ok(scale_of(&object, paths))
     }
 
     /// Sets an object's replicas through its `Scale`, by replacement or patch.

@@ -2,7 +2,7 @@
 
 use kubesim_model::object;
 use kubesim_model::request::{Answer, Request, Status, Verb};
-use kubesim_model::resource::{ObjectKey, Resource};
+use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 
 use super::convert::Other;
@@ -16,7 +16,7 @@ impl Api {
     /// Replaces an object, or a part of it through a subresource.
     pub(super) fn update(&mut self, call: &Call<'_>) -> Answer {
         let old = self.store.get(call.resource(), &call.request.key);
-        let old = old.map(|old| call.kind.shown(old)).transpose()?;
+        let old = old.map(|old| self.shown_to(call, old)).transpose()?;
         let new = self.received(call, old.as_ref().unwrap_or(&Tree::Null))?;
         check_names(call, &new)?;
         let Some(old) = old else {
@@ -59,7 +59,7 @@ impl Api {
         if kind.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
             given = Some(self.settle_definition(is_whole(part), &mut new, call.now));
         }
-        let is_same = new == *old && self.is_stored_so(kind, &call.request.key, old);
+        let is_same = new == *old && self.is_stored_so(call, old)?;
         if !is_same {
             let mut causes = validate::updated(kind, old, given.as_ref().unwrap_or(&new), call);
             if call.other_form() == Some(Other::Event) {
@@ -86,7 +86,7 @@ impl Api {
             self.erase(kind, &call.request.key, call.now);
             return Ok(new);
         }
-        self.put(kind, &call.request.key, new)
+        self.put(call, &call.request.key, new)
     }
 
     /// What a write makes of an object: with what it can't touch as it was, with defaults and
@@ -99,7 +99,7 @@ impl Api {
         let mut new = given;
         let is_other = shape(call, old, &mut new);
         // Nobody owns what admission sets.
-        call.track(old, &mut new, &owners);
+        call.track(self, old, &mut new, &owners)?;
         let built_in = |api: &mut Api, object: &mut Tree| {
             if is_other {
                 api.admit_update(call, old, object);
@@ -146,9 +146,12 @@ impl Api {
 
     /// Whether an object is stored as the version in use shows it: else writing it unchanged brings
     /// it to the stored version and schema.
-    fn is_stored_so(&self, kind: &Type, key: &ObjectKey, shown: &Tree) -> bool {
-        kind.definition.is_none()
-            || kind.stored(shown.clone()).ok().as_ref() == self.store.get(&kind.resource, key)
+    fn is_stored_so(&self, call: &Call<'_>, shown: &Tree) -> Result<bool, Status> {
+        if call.kind.definition.is_none() {
+            return Ok(true);
+        }
+        let stored = self.converter(call.outside).stored(&call.kind, shown.clone())?;
+        Ok(self.store.get(call.resource(), &call.request.key) == Some(&stored))
     }
 
     fn check_identity(&self, call: &Call<'_>, old: &Tree, new: &Tree) -> Result<(), Status> {

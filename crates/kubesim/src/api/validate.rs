@@ -20,6 +20,7 @@ mod service;
 mod workload;
 
 pub(super) use event::check_strictly;
+pub(super) use metadata::{check_annotations, check_labels};
 pub(super) use names::{is_label_value, is_qualified_name};
 
 use kubesim_model::resource::Resource;

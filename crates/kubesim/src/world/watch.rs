@@ -139,8 +139,14 @@ impl World {
 
     fn list(&mut self, actor: ActorId, incarnation: u32, id: usize) {
         let spec = self.slots[actor].watches[id].spec.clone();
-        let Ok((items, rv)) = self.api.list(&spec) else {
-            return self.connect_later(actor, incarnation, id);
+        let (items, rv) = match self.api.list(&spec) {
+            Ok(listed) => listed,
+            Err(status) if self.slots[actor].watches[id].raw => {
+                self.slots[actor].watches[id].close();
+                self.slots[actor].inbox.push_back((id, RawEvent::Error(status)));
+                return;
+            }
+            Err(_) => return self.connect_later(actor, incarnation, id),
         };
         let event = WatchEvent::Listed { resource: spec.resource, items };
         self.stream_begins(actor, id);

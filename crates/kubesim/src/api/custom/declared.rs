@@ -63,7 +63,7 @@ pub enum Conversion {
     /// Only `apiVersion` changes.
     None,
     /// A webhook is asked; its `webhook` configuration. The core can't call anyone: whoever drives
-    /// it would have to, and as none does, requests that need it are refused.
+    /// it has to, and where nobody does, requests that need it are refused.
     Webhook(Tree),
 }
 
@@ -247,64 +247,36 @@ impl Type {
         definition.versions.iter().find(|version| version.name == *name)
     }
 
-    /// Whether nothing but `apiVersion` tells the versions of a custom type apart.
-    pub(in crate::api) fn is_converted_by_name(&self) -> bool {
-        let definition = self.definition.as_ref();
-        definition.is_some_and(|definition| definition.conversion == Conversion::None)
-    }
-
     /// The schema of a custom type in the version in use.
     pub fn schema(&self) -> Option<&Schema> {
         self.version().map(|version| version.schema.as_ref())
     }
 
-    /// A stored object as the version in use shows it: converted, with defaults that came later.
-    ///
-    /// # Errors
-    /// 500 when a conversion webhook would have to be asked.
-    pub(in crate::api) fn shown(&self, stored: &Tree) -> Result<Tree, Status> {
-        let Some(definition) = &self.definition else { return Ok(stored.clone()) };
-        let have = stored["apiVersion"].str();
-        let is_stored = self.versions.first().is_some_and(|version| name_in(have) == version);
+    /// Whether a stored object is what the version in use shows.
+    pub(in crate::api) fn is_shown_as_stored(&self, stored: &Tree) -> bool {
+        let Some(definition) = &self.definition else { return true };
         let since = definition.since;
-        if is_stored && (since == 0 || object::resource_version(stored) > since) {
-            return Ok(stored.clone());
-        }
-        if !is_stored && matches!(definition.conversion, Conversion::Webhook(_)) {
-            return Err(errors::no_webhook(self, have));
-        }
-        // Defaults are those of the version that it is stored in.
-        let mut shown = stored.clone();
-        if let Some(version) = definition.version_of(have) {
-            fit(&mut shown, version)?;
-        }
-        if !is_stored && let Some(schema) = self.schema() {
-            shown.set(&["apiVersion"], self.api_version());
-            schema.prune(&mut shown, &Tree::Null);
-        }
-        Ok(shown)
+        self.is_version_of(stored) && (since == 0 || object::resource_version(stored) > since)
     }
 
-    /// An object of the version in use as it is stored.
+    /// Whether an object of a custom type is in the version in use.
+    pub(in crate::api) fn is_version_of(&self, object: &Tree) -> bool {
+        let have = name_in(object["apiVersion"].str());
+        self.versions.first().is_some_and(|version| version == have)
+    }
+
+    /// An object as it is read from the store, with all that its version's schema makes of it.
     ///
     /// # Errors
-    /// As [`Type::shown`].
-    pub(in crate::api) fn stored(&self, object: Tree) -> Result<Tree, Status> {
-        let Some(definition) = &self.definition else { return Ok(object) };
-        let Some(storage) = definition.versions.iter().find(|version| version.storage) else {
-            return Ok(object);
-        };
-        if self.versions.first() == Some(&storage.name) {
-            return Ok(object);
+    /// 500 when defaults make it too large.
+    pub(in crate::api) fn read(&self, stored: Tree) -> Result<Tree, Status> {
+        let mut read = stored;
+        let definition = self.definition.as_ref();
+        let version = definition.and_then(|have| have.version_of(read["apiVersion"].str()));
+        if let Some(version) = version {
+            fit(&mut read, version)?;
         }
-        if let Conversion::Webhook(_) = definition.conversion {
-            return Err(errors::no_webhook(self, object["apiVersion"].str()));
-        }
-        let mut stored = object;
-        let group = self.resource.group();
-        stored.set(&["apiVersion"], format!("{group}/{}", storage.name));
-        fit(&mut stored, storage)?;
-        Ok(stored)
+        Ok(read)
     }
 }
 

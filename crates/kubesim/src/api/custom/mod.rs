@@ -17,7 +17,7 @@ pub use declared::{Conversion, Definition, Version};
 pub(super) use definition::{
     complete, give_form, mark, note_stored, problems, status_problems, unknown_formats,
 };
-pub(super) use rules::{Expression, Given, Wanted};
+pub(super) use rules::{Expression, Given, Scope, Wanted};
 pub use schema::{Additional, Kind, ListKind, Schema};
 pub(super) use strategy::{check_kind, check_version, created, decode, updated};
 pub(super) use words::dns_1123_subdomain;

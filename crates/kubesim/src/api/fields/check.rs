@@ -27,9 +27,17 @@ fn check(value: &Tree, kind: Typed<'_>, at: &str, found: &mut Vec<String>) {
             }
         }
         (Form::List(list), Tree::List(items)) => check_items(items, list, at, found),
-        (Form::List(_), _) => wrong(format!("expected list, got {value}")),
+        (Form::List(_), _) => wrong(format!("expected list, got {}", as_in_go(value))),
         (Form::Map(map), Tree::Map(_)) => check_fields(value, map, at, found),
-        (Form::Map(_), _) => wrong(format!("expected map, got {value}")),
+        (Form::Map(_), _) => wrong(format!("expected map, got {}", as_in_go(value))),
+    }
+}
+
+/// A value as Go prints what holds it.
+fn as_in_go(value: &Tree) -> String {
+    match value {
+        Tree::Str(text) => format!("&{{{text}}}"),
+        value => format!("&{{{value}}}"),
     }
 }
 

@@ -20,6 +20,7 @@ mod builtin;
 mod change;
 mod check;
 mod compare;
+mod configured;
 mod last_applied;
 mod members;
 mod merge;
@@ -35,7 +36,9 @@ mod structural;
 #[cfg(test)]
 mod tests;
 mod tracking;
+mod versions;
 
+pub(super) use configured::configured;
 pub(super) use options::check_options;
 pub(super) use structural::Structural;
 pub(super) use tracking::{check_owners, name_resets};

@@ -9,6 +9,8 @@ use kubesim_model::object;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, map};
 
+use super::change::ByVersion;
+use super::compare::Changes;
 use super::set::{Path, Set};
 
 /// So many managers that update are kept apart; of more, the oldest are one.
@@ -171,26 +173,30 @@ impl Owners {
     }
 
     /// Takes what changed from all but `own`, and forgets those who own nothing any more.
-    pub(super) fn yield_to(&mut self, taken: &Set, removed: &Set, own: Option<&Owner>) {
+    pub(super) fn yield_to(&mut self, changes: &ByVersion, own: Option<&Owner>) {
         for (_, owned) in self.0.iter_mut().filter(|(owner, _)| Some(*owner) != own) {
-            owned.fields = owned.fields.difference(taken).difference(removed);
+            let Changes { set, removed } = changes.of(owned);
+            owned.fields = owned.fields.difference(set).difference(removed);
         }
         self.0.retain(|_, owned| !owned.fields.is_empty());
     }
 
     /// What `own` would take from others by changing these fields.
-    pub(super) fn conflicts(&self, changed: &Set, own: &Owner) -> Vec<Conflict> {
+    pub(super) fn conflicts(&self, changes: &ByVersion, own: &Owner) -> Vec<Conflict> {
         let others = self.0.iter().filter(|(owner, _)| *owner != own);
         let conflicts = others.flat_map(|(owner, owned)| {
+            let changed = &changes.of(owned).set;
             let paths = owned.fields.intersection(changed).paths().into_iter();
             paths.map(|path| Conflict { owner: owner.clone(), path })
         });
         conflicts.collect()
     }
 
-    /// All fields that anybody owns.
-    pub(super) fn all_fields(&self) -> Set {
-        self.0.values().fold(Set::default(), |all, owned| all.union(&owned.fields))
+    /// All fields that anybody owns who used this version, or any.
+    pub(super) fn fields_in(&self, version: Option<&str>) -> Set {
+        let owners = self.0.values();
+        let used = owners.filter(|owned| version.is_none_or(|version| owned.version == version));
+        used.fold(Set::default(), |all, owned| all.union(&owned.fields))
     }
 
     /// Makes the oldest of too many updaters one, for each version.

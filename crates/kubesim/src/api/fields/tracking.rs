@@ -4,13 +4,14 @@ use kubesim_model::request::Status;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map, object};
 
-use super::change::{Applied, Change};
+use super::change::{Applied, Change, Refusal};
 use super::check::problems;
 use super::last_applied;
 use super::options::is_printable;
 use super::owners::{Conflict, Owners};
 use super::schema::{Schema, Typed};
 use super::step::Step;
+use super::versions::Versions;
 use super::{reset, scale};
 use crate::api::metadata::set_owners;
 use crate::api::router::Call;
@@ -66,7 +67,7 @@ impl<'a> Call<'a> {
         Text::from(name)
     }
 
-    fn schema(&self) -> Typed<'_> {
+    pub(super) fn schema(&self) -> Typed<'_> {
         match &self.kind.structural {
             Some(structural) => structural.root(),
             None => Schema::builtin(&self.kind.kind),
@@ -74,8 +75,15 @@ impl<'a> Call<'a> {
     }
 
     /// The write as a change of owners. `manager` and `version` are kept outside of it.
-    fn change<'c>(&'c self, manager: &'c str, version: &'c str) -> Change<'c> {
+    fn change<'c>(&'c self, api: &'c Api, manager: &'c str, version: &'c str) -> Change<'c> {
+        let versions = Versions::of(&self.kind, api.converter(self.outside));
+        Change { versions, ..self.change_of_one(manager, version) }
+    }
+
+    /// The same of an object that everybody uses in one version.
+    fn change_of_one<'c>(&'c self, manager: &'c str, version: &'c str) -> Change<'c> {
         Change {
+            versions: None,
             kind: self.schema(),
             version,
             manager,
@@ -87,12 +95,13 @@ impl<'a> Call<'a> {
 
     /// The owners that an object names, but for those who used a version that is not served. The
     /// schema of a custom type may have changed since.
-    fn owners_of(&self, object: &Tree) -> Result<Owners, String> {
+    fn owners_of(&self, object: &Tree, change: &Change<'_>) -> Result<Owners, String> {
         let mut owners = Owners::read(&object["metadata"]["managedFields"])?;
         owners.0.retain(|_, owned| self.kind.serves(&owned.version));
         if self.kind.custom {
-            let kind = self.schema();
-            owners.0.values_mut().for_each(|owned| owned.fields = owned.fields.as_in(kind));
+            for owned in owners.0.values_mut() {
+                owned.fields = owned.fields.as_in(change.schema(&owned.version));
+            }
         }
         Ok(owners)
     }
@@ -108,43 +117,72 @@ impl<'a> Call<'a> {
     }
 
     /// Sets the owners of a new object, as it came and with its defaults.
-    pub(in crate::api) fn track_new(&self, api: &Api, object: &mut Tree, given: &Tree) {
+    ///
+    /// # Errors
+    /// A webhook has to be asked first.
+    pub(in crate::api) fn track_new(
+        &self,
+        api: &Api,
+        object: &mut Tree,
+        given: &Tree,
+    ) -> Result<(), Status> {
         if let Some(owners) = &self.owners {
-            return set_owners(object, owners);
+            set_owners(object, owners);
+            return Ok(());
         }
         let given = Owners::read(given).unwrap_or_default();
         if api.config.tracks_from_creation || !given.0.is_empty() {
             let (manager, version) = (self.manager(), self.kind.api_version());
-            let change = self.change(&manager, &version);
+            let change = self.change(api, &manager, &version);
             let owners = change.updated(given, &self.empty(), object);
-            set_owners(object, &owners.to_tree());
+            set_owners(object, &self.known(owners)?.to_tree());
+        }
+        Ok(())
+    }
+
+    /// Owners that were worked out; of what can't be converted nothing is tracked.
+    fn known(&self, owners: Result<Owners, Status>) -> Result<Owners, Status> {
+        match owners {
+            Err(why) if self.outside.waits() => Err(why),
+            owners => Ok(owners.unwrap_or_default()),
         }
     }
 
     /// Sets the owners of a changed object, if its owners are tracked. `given` are those that the
     /// request wants it to have.
-    pub(in crate::api) fn track(&self, old: &Tree, new: &mut Tree, given: &Tree) {
+    ///
+    /// # Errors
+    /// A webhook has to be asked first.
+    pub(in crate::api) fn track(
+        &self,
+        api: &Api,
+        old: &Tree,
+        new: &mut Tree,
+        given: &Tree,
+    ) -> Result<(), Status> {
         let have = &old["metadata"]["managedFields"];
         if let Some(owners) = &self.owners {
             set_owners(new, owners);
         } else if have.is_null() && given.is_null() {
-            return;
+            return Ok(());
         } else {
-            let owners = self.owners_before(old, given);
+            let (manager, version) = (self.manager(), self.kind.api_version());
+            let change = self.change(api, &manager, &version);
+            let owners = self.owners_before(old, given, &change);
             new.remove(&["metadata", "managedFields"]);
             if !owners.0.is_empty() {
-                let (manager, version) = (self.manager(), self.kind.api_version());
-                let owners = self.change(&manager, &version).updated(owners, old, new);
-                set_owners(new, &owners.to_tree());
+                let owners = change.updated(owners, old, new);
+                set_owners(new, &self.known(owners)?.to_tree());
             }
         }
         keep_times(old, new);
+        Ok(())
     }
 
     /// The owners before a write: those that the request gives, unless it gives none, or writes
     /// through a subresource.
-    fn owners_before(&self, old: &Tree, given: &Tree) -> Owners {
-        let live = || self.owners_of(old).unwrap_or_default();
+    fn owners_before(&self, old: &Tree, given: &Tree, change: &Change<'_>) -> Owners {
+        let live = || self.owners_of(old, change).unwrap_or_default();
         if !self.request.subresource.is_empty() {
             return live();
         }
@@ -162,23 +200,26 @@ impl<'a> Call<'a> {
     /// # Errors
     /// 400 for a configuration of another type, 500 for one that does not fit the type, 409 for
     /// fields that others own.
-    pub(in crate::api) fn apply_to(&self, live: Option<&Tree>) -> Result<Made, Status> {
+    pub(in crate::api) fn apply_to(&self, api: &Api, live: Option<&Tree>) -> Result<Made, Status> {
         let config = &self.request.body;
         check_config(config, &self.kind.api_version(), &self.kind.kind)?;
         let (manager, version) = (self.manager(), self.kind.api_version());
-        let change = self.change(&manager, &version);
+        let change = self.change(api, &manager, &version);
         check_type(config, change.kind)?;
         let mut owners = Owners::default();
         let mut before = self.empty();
         if let Some(live) = live {
             owners = self
-                .owners_of(live)
+                .owners_of(live, &change)
                 .map_err(|why| errors::failed(format!("failed to decode managed fields: {why}")))?;
             let mut live = live.clone();
-            live.remove(&["metadata", "managedFields"]);
+            // Webhooks that convert it are shown its owners.
+            if change.versions.is_none() {
+                live.remove(&["metadata", "managedFields"]);
+            }
             if owners.0.is_empty() {
                 let first = Change { manager: BEFORE_FIRST_APPLY, ..change.clone() };
-                owners = first.updated(owners, &before, &live);
+                owners = first.updated(owners, &before, &live)?;
             }
             before = live;
         }
@@ -197,13 +238,19 @@ impl<'a> Call<'a> {
     /// The owners of the object after its `Scale` went from `old` to `new`; nothing if they are not
     /// tracked.
     pub(in crate::api) fn scaled(&self, parent: &Tree, old: &Tree, new: &Tree) -> Option<Tree> {
-        if parent["metadata"]["managedFields"].is_null() {
+        let have = &parent["metadata"]["managedFields"];
+        if have.is_null() {
             return None;
         }
-        let (owners, path) = (self.owners_of(parent).unwrap_or_default(), self.replicas()?);
-        let manager = self.manager();
+        // The real server can't convert a `Scale` by a webhook, and lets it be.
+        if self.kind.asks_to_convert() {
+            return Some(have.clone());
+        }
+        let (manager, path) = (self.manager(), self.replicas()?);
         let change = self.scale_change(&manager);
+        let owners = self.owners_of(parent, &change).unwrap_or_default();
         let scaled = change.updated(scale::to_scale(&owners, &path), old, new);
+        let scaled = scaled.unwrap_or_default();
         let owners = scale::to_parent(owners, scaled, &path, &self.kind.api_version());
         Some(owners.to_tree())
     }
@@ -218,7 +265,7 @@ impl<'a> Call<'a> {
         let manager = self.manager();
         let change = self.scale_change(&manager);
         check_type(config, change.kind)?;
-        let owners = self.owners_of(parent).unwrap_or_default();
+        let owners = self.owners_of(parent, &change).unwrap_or_default();
         let path = self.replicas().unwrap_or_default();
         let before = scale::to_scale(&owners, &path);
         let applied = carry_out(&change, before, live, config, self.force())?;
@@ -235,7 +282,7 @@ impl<'a> Call<'a> {
 
     fn scale_change<'c>(&'c self, manager: &'c str) -> Change<'c> {
         let kind = Schema::builtin("Scale");
-        Change { kind, kept: Default::default(), ..self.change(manager, scale::VERSION) }
+        Change { kind, kept: Default::default(), ..self.change_of_one(manager, scale::VERSION) }
     }
 
     fn replicas(&self) -> Option<Vec<Step>> {
@@ -306,17 +353,19 @@ fn carry_out(
     config: &Tree,
     force: bool,
 ) -> Result<Applied, Status> {
-    let conflicts = match change.applied(owners.clone(), live, config, force) {
-        Ok(applied) => return Ok(applied),
-        Err(conflicts) if change.manager == last_applied::KUBECTL => {
-            last_applied::unexplained(change, live, conflicts)
-        }
-        Err(conflicts) => conflicts,
+    let told = |refusal: Refusal| match refusal {
+        Refusal::Conflicts(conflicts) => refused(conflicts),
+        Refusal::Failed(status) => status,
     };
-    if conflicts.is_empty() {
-        return change.applied(owners, live, config, true).map_err(refused);
+    match change.applied(owners.clone(), live, config, force) {
+        Err(Refusal::Conflicts(conflicts)) if change.manager == last_applied::KUBECTL => {
+            match last_applied::unexplained(change, live, conflicts) {
+                left if left.is_empty() => change.applied(owners, live, config, true).map_err(told),
+                left => Err(refused(left)),
+            }
+        }
+        applied => applied.map_err(told),
     }
-    Err(refused(conflicts))
 }
 
 /// 409, with a cause for each field.

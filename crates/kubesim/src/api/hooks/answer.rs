@@ -8,17 +8,19 @@ use kubesim_model::request::Status;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Text, list, map};
 
-use super::dialog::{Heard, Reply};
+use super::dialog::Heard;
+use super::reply::{Reviews, cut};
 
-/// The group of reviews, and the versions of them that there are.
-pub(super) const GROUP: &str = "admission.k8s.io";
-pub(super) const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+/// The reviews that are asked for and answered.
+pub(super) const REVIEWS: Reviews = Reviews {
+    group: "admission.k8s.io",
+    kind: "AdmissionReview",
+    scheme: "pkg/runtime/scheme.go:111",
+};
 
 /// The version of which answers are checked throughout.
 const CHECKED: &str = "admission.k8s.io/v1";
 
-/// The longest text of an answer that is shown.
-const SHOWN: usize = 2_048;
 /// The most warnings of one answer that are passed on, and the longest.
 const WARNINGS: usize = 100;
 
@@ -44,7 +46,8 @@ pub(super) fn read(
     mutating: bool,
     (uid, version): (&str, &str),
 ) -> Result<Said, String> {
-    let answer = heard.and_then(|reply| body_of(&reply, version));
+    let answer = heard.and_then(|reply| REVIEWS.read(&reply, version));
+    let answer = answer.and_then(|answer| wrong_shape(&answer["response"]).map_or(Ok(answer), Err));
     let answer = answer.map_err(|why| format!("failed to call webhook: {why}"))?;
     let response = verify(&answer, mutating, (uid, version));
     let response = response.map_err(|why| format!("received invalid webhook response: {why}"))?;
@@ -65,63 +68,6 @@ pub(super) fn read(
         warnings: warnings.map(|text| cut(text.str())).collect(),
         patch: patch.filter(|_| mutating),
     })
-}
-
-/// The review in an answer.
-fn body_of(reply: &Reply, version: &str) -> Result<Tree, String> {
-    if !(200..=206).contains(&reply.code) {
-        return Err(refused(reply));
-    }
-    if reply.body.is_empty() {
-        return Err(format!(
-            "0-length response with status code: {} and content type: {}",
-            reply.code, reply.kind
-        ));
-    }
-    // Go's decoder takes what is no JSON for YAML, to which almost everything is a text.
-    let text = String::from_utf8_lossy(&reply.body);
-    let answer = serde_json::from_str(&text).unwrap_or_else(|_| Tree::from(&*text));
-    let kind = match &answer {
-        Tree::Map(_) => None,
-        Tree::List(_) => Some("array"),
-        Tree::Str(_) => Some("string"),
-        Tree::Bool(_) => Some("bool"),
-        _ => Some("number"),
-    };
-    if let Some(kind) = kind {
-        return Err(format!(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal {kind} into Go \
-             value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind \
-             string \"json:\\\"kind,omitempty\\\"\" }}"
-        ));
-    }
-    check_type(&answer, version)?;
-    wrong_shape(&answer["response"]).map_or(Ok(answer), Err)
-}
-
-/// An answer says of itself what it is, or nothing; another type can't be read.
-fn check_type(answer: &Tree, wanted: &str) -> Result<(), String> {
-    fn or<'t>(have: &'t Tree, default: &'t str) -> &'t str {
-        if have.str().is_empty() { default } else { have.str() }
-    }
-    let kind = or(&answer["kind"], "AdmissionReview");
-    let version = or(&answer["apiVersion"], wanted);
-    let known = VERSIONS.iter().any(|known| version == format!("{GROUP}/{known}"));
-    if !known || kind != "AdmissionReview" {
-        return Err(format!(
-            "no kind \"{kind}\" is registered for version \"{version}\" in scheme \
-             \"pkg/runtime/scheme.go:111\""
-        ));
-    }
-    if version == wanted {
-        return Ok(());
-    }
-    let name = |version: &str| version.rsplit('/').next().unwrap_or_default().to_owned();
-    Err(format!(
-        "converting ({}.AdmissionReview) to ({}.AdmissionReview): unknown conversion",
-        name(version),
-        name(wanted)
-    ))
 }
 
 /// A value of another type than the field has.
@@ -179,45 +125,6 @@ fn wrong_shape(response: &Tree) -> Option<String> {
             Some(format!("{text} string"))
         })
     })
-}
-
-/// An answer with a status that is none of success.
-fn refused(reply: &Reply) -> String {
-    let said = String::from_utf8_lossy(&reply.body);
-    // A `Status` speaks for itself.
-    if let Ok(status) = serde_json::from_str::<Tree>(&said)
-        && status["kind"] == "Status"
-        && !status["message"].str().is_empty()
-    {
-        return cut(status["message"].str());
-    }
-    let is_text = reply.kind.is_empty() || reply.kind.starts_with("text/");
-    let said = if is_text { cut(said.trim()) } else { "unknown".to_owned() };
-    match reply.code {
-        400 => "the server rejected our request for an unknown reason".to_owned(),
-        401 => "the server has asked for the client to provide credentials".to_owned(),
-        403 => said,
-        404 => "the server could not find the requested resource".to_owned(),
-        405 => "the server does not allow this method on the requested resource".to_owned(),
-        406 => "the server was unable to respond with a content type that the client supports"
-            .to_owned(),
-        409 => "the server reported a conflict".to_owned(),
-        410 => "the requested resource is no longer available".to_owned(),
-        422 => "the server rejected our request due to an error in our request".to_owned(),
-        429 => "the server has received too many requests and has asked us to try again later"
-            .to_owned(),
-        503 => "the server is currently unable to handle the request".to_owned(),
-        504 => "the server was unable to return a response in the time allotted, but may still be \
-                processing the request"
-            .to_owned(),
-        code if code >= 500 => {
-            format!("an error on the server ({said:?}) has prevented the request from succeeding")
-        }
-        code => format!(
-            "the server responded with the status code {code} but did not return more \
-                         information"
-        ),
-    }
 }
 
 /// The response in a review, if it is the answer to the question.
@@ -282,7 +189,7 @@ pub(super) fn failed(hook: &str, why: &str) -> Status {
 }
 
 /// A failure of the server's own (apimachinery v0.36, `NewInternalError`).
-pub(super) fn internal(why: &str) -> Status {
+pub(in crate::api) fn internal(why: &str) -> Status {
     let mut status = Status::new(500, "InternalError", format!("Internal error occurred: {why}"));
     status.details = map! { "causes" => list![map! { "message" => why }] };
     status
@@ -292,9 +199,4 @@ pub(super) fn internal(why: &str) -> Status {
 pub(super) fn no_rehearsal(hook: &str) -> Status {
     let text = format!("admission webhook \"{hook}\" does not support dry run");
     Status::new(400, "BadRequest", text)
-}
-
-/// A text as far as it is shown.
-fn cut(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
 }

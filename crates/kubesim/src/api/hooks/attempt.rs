@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use kubesim_model::Millis;
 use kubesim_model::request::{Remarks, Request, Status};
+use kubesim_model::resource::Resource;
 use kubesim_model::stream::Stream;
 
 use super::chosen::{MUTATING, VALIDATING};
@@ -15,11 +16,11 @@ use crate::api::server::{Api, Handled, Identity};
 /// after the other, and then all others at once.
 const MOST_ROUNDS: usize = 200;
 
-/// How far a request has come.
+/// How far something has come that may need answers of webhooks, by default a request.
 #[derive(Debug)]
-pub enum Progress {
+pub enum Progress<T = Box<Handled>> {
     /// It was carried out, or refused.
-    Done(Box<Handled>),
+    Done(T),
     /// Nothing has happened yet: these calls are to be made, in any order or all at once, then it
     /// is to be attempted again.
     Waits(Vec<Errand>),
@@ -49,6 +50,11 @@ impl Attempt {
         Attempt { is_exempt: true, ..Attempt::default() }
     }
 
+    /// What came of errands so far.
+    pub(in crate::api) fn heard(&self) -> &BTreeMap<Key, Heard> {
+        &self.heard
+    }
+
     /// Notes what came of an errand.
     pub fn hear(&mut self, errand: &Errand, heard: Heard) {
         self.heard.insert(errand.key, heard);
@@ -64,7 +70,8 @@ impl Api {
         request: &Request,
         attempt: &mut Attempt,
     ) -> Progress {
-        if attempt.is_exempt || !request.verb.is_write() || !self.has_webhooks() {
+        let asks = request.verb.is_write() && self.has_webhooks() || self.may_convert(request);
+        if attempt.is_exempt || !asks {
             return Progress::Done(Box::new(self.carry_out(now, who, request, Outside::Exempt)));
         }
         let now = *attempt.began.get_or_insert(now);
@@ -95,6 +102,16 @@ impl Api {
             writes: Vec::new(),
             remarks: Remarks::default(),
         }))
+    }
+
+    /// Whether a request may be about an object that a webhook has to convert.
+    fn may_convert(&self, request: &Request) -> bool {
+        // With a definition go the objects of its type.
+        let resource = match request.resource == Resource::CUSTOM_RESOURCE_DEFINITIONS {
+            true => Resource::new(request.key.name.clone()),
+            false => request.resource.clone(),
+        };
+        self.types.find(&resource).is_ok_and(|kind| kind.asks_to_convert())
     }
 
     fn has_webhooks(&self) -> bool {

@@ -11,7 +11,7 @@ use kubesim_model::tree::Tree;
 use super::views::View;
 use crate::api::custom::{Expression, Given, Wanted};
 use crate::api::errors;
-use crate::api::policies::{Attributes, OF_CONDITIONS, asked, request_of};
+use crate::api::policies::{Attributes, CONDITIONS, asked, request_of};
 use crate::api::router::Call;
 use crate::api::server::Api;
 
@@ -90,7 +90,8 @@ impl Api {
         if conditions.is_empty() {
             return Ok(Some(view.clone()));
         }
-        let shown = [about.object, about.old].map(|object| view.show(call, object));
+        let by = self.converter(call.outside);
+        let shown = [about.object, about.old].map(|object| view.show(by, object));
         let [object, old] = shown;
         let met = are_met(conditions, &Attributes { object: &object?, old: &old?, ..*about });
         match met {
@@ -104,7 +105,7 @@ impl Api {
 /// Whether all conditions hold. One that does not counts more than one that can't be evaluated.
 fn are_met(conditions: &[Tree], about: &Attributes<'_>) -> Result<bool, String> {
     let compile = |condition: &Tree| {
-        Expression::compile(condition["expression"].str(), &OF_CONDITIONS, Wanted::Bool)
+        Expression::compile(condition["expression"].str(), &CONDITIONS, Wanted::Bool)
     };
     let compiled: Result<Vec<Expression>, String> = conditions.iter().map(compile).collect();
     let compiled = compiled?;

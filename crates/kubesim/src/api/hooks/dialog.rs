@@ -3,17 +3,19 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use kubesim_model::request::Status;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 use sha2::{Digest as _, Sha256};
 
 use super::target::Destination;
+use crate::api::errors;
 
 /// A call that is to be made: a POST of JSON over HTTPS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Errand {
     /// Names it among the errands of its request.
-    pub(super) key: Key,
+    pub(in crate::api) key: Key,
     /// Who is called.
     pub to: Destination,
     /// The URL without its query, as failures show it: `https://a.b.svc:443/check`.
@@ -24,10 +26,12 @@ pub struct Errand {
     pub body: Tree,
     /// How long the answer may take.
     pub timeout: Millis,
+    /// What is said of one that takes longer.
+    pub late: &'static str,
 }
 
 /// A digest of what an errand is about: who is called, in which round, and with what.
-pub(super) type Key = [u8; 16];
+pub(in crate::api) type Key = [u8; 16];
 
 /// An answer over HTTP, whatever is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,13 +65,18 @@ pub(in crate::api) struct Dialog<'a> {
     missing: RefCell<Vec<Errand>>,
 }
 
+/// What a request answers that waits for a webhook. It is attempted again, so nobody sees this.
+pub(in crate::api) fn waits() -> Status {
+    errors::failed("an answer of a webhook is missing")
+}
+
 impl<'a> Dialog<'a> {
-    pub(super) fn new(seed: u64, heard: &'a BTreeMap<Key, Heard>) -> Dialog<'a> {
+    pub(in crate::api) fn new(seed: u64, heard: &'a BTreeMap<Key, Heard>) -> Dialog<'a> {
         Dialog { seed, heard, missing: RefCell::default() }
     }
 
     /// The calls that are to be made before the request can go on.
-    pub(super) fn into_missing(self) -> Vec<Errand> {
+    pub(in crate::api) fn into_missing(self) -> Vec<Errand> {
         self.missing.into_inner()
     }
 }
@@ -80,7 +89,7 @@ impl Outside<'_> {
 
     /// What identifies a review of `about` by the webhook `hook` in a round: a key, and the uid
     /// that its answer must repeat. Both are the same whenever the request is attempted.
-    pub(super) fn identify(self, hook: &str, round: usize, about: &Tree) -> (Key, Text) {
+    pub(in crate::api) fn identify(self, hook: &str, round: usize, about: &Tree) -> (Key, Text) {
         let seed = if let Outside::Caller(dialog) = self { dialog.seed } else { 0 };
         let mut digest = Sha256::new();
         digest.update(seed.to_le_bytes());
@@ -103,7 +112,7 @@ impl Outside<'_> {
     }
 
     /// What came of an errand; `None` if it is still to be run.
-    pub(super) fn hear(self, errand: Errand) -> Option<Heard> {
+    pub(in crate::api) fn hear(self, errand: Errand) -> Option<Heard> {
         let Outside::Caller(dialog) = self else {
             let why = "nobody calls webhooks of a cluster that runs within a program";
             return Some(Err(format!("Post \"{}\": {why}", errand.url)));

@@ -12,6 +12,7 @@ mod chosen;
 mod dialog;
 mod mutating;
 mod pass;
+mod reply;
 mod review;
 mod target;
 #[cfg(test)]
@@ -23,4 +24,8 @@ pub use attempt::{Attempt, Progress};
 pub use dialog::{Errand, Heard, Reply};
 pub use target::Destination;
 
-pub(super) use dialog::Outside;
+pub(super) use answer::internal;
+pub(super) use dialog::{Dialog, Outside, waits};
+pub(super) use pass::Reinvocation;
+pub(super) use reply::Reviews;
+pub(super) use target::Target;

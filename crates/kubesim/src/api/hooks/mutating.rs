@@ -8,17 +8,17 @@ use kubesim_model::tree::Tree;
 
 use super::answer::{self, Said};
 use super::chosen::{Hook, MUTATING};
-use super::dialog::Outside;
+use super::dialog::{Outside, waits};
 use super::pass::{Asked, Reinvocation};
 use super::views::View;
 use crate::api::policies::{Attributes, Subject};
 use crate::api::router::Call;
 use crate::api::server::Api;
-use crate::api::{custom, defaults, errors, fields, typed};
+use crate::api::{custom, defaults, fields, typed};
 
 impl Api {
     /// What admission makes of an object: first `built_in`, what the server itself adds, then the
-    /// webhooks, and, if they have changed something, once more both.
+    /// policies, then the webhooks, and, if these have changed something, once more all of them.
     ///
     /// # Errors
     /// Why the request is refused, or that an answer is missing.
@@ -33,26 +33,31 @@ impl Api {
         if !self.has_changers(call) {
             return Ok(object);
         }
-        let hooks = self.hooks(&MUTATING);
         let owners = object["metadata"]["managedFields"].clone();
-        let mut again = Reinvocation::default();
-        if self.change(call, subject, &hooks, &mut object, (&mut again, 0))? {
-            let before = object.clone();
+        let (mut policies, mut hooks) = (Reinvocation::default(), Reinvocation::default());
+        let made = self.mutate(call, subject, &mut object, (&mut policies, 0))?;
+        let by_policies = object.clone();
+        if self.change(call, subject, &mut object, (&mut hooks, 0))? || made {
+            let by_hooks = object.clone();
             built_in(self, &mut object)?;
-            if object != before {
-                again.changed();
+            if object != by_policies {
+                policies.changed();
             }
-            self.change(call, subject, &hooks, &mut object, (&mut again, 1))?;
+            self.mutate(call, subject, &mut object, (&mut policies, 1))?;
+            if object != by_hooks {
+                hooks.changed();
+            }
+            self.change(call, subject, &mut object, (&mut hooks, 1))?;
         }
         keep_owners(call, &owners, &mut object);
         Ok(object)
     }
 
-    /// Whether there is any webhook that might change what this call is about.
+    /// Whether there is anything that might change what this call is about: a policy, or a webhook.
     pub(in crate::api) fn has_changers(&self, call: &Call<'_>) -> bool {
-        !call.is_about_admission()
-            && !matches!(call.outside, Outside::Exempt)
-            && self.store.range(&MUTATING, "").next().is_some()
+        let has_hooks = || self.store.range(&MUTATING, "").next().is_some();
+        let asks_hooks = !matches!(call.outside, Outside::Exempt);
+        !call.is_about_admission() && (self.has_mutations() || asks_hooks && has_hooks())
     }
 
     /// Has the webhooks change an object, in the second round those that are asked again. Answers
@@ -61,22 +66,25 @@ impl Api {
         &self,
         call: &Call<'_>,
         subject: Subject<'_>,
-        hooks: &[Hook],
         object: &mut Tree,
         (again, round): (&mut Reinvocation, usize),
     ) -> Result<bool, Status> {
         let namespace = self.namespace_of(call);
-        let views = self.views(call, subject.form);
+        let (views, by) = (self.views(call, subject.form), self.converter(call.outside));
         let mut changed = false;
-        for hook in hooks {
+        let hooks = match call.outside {
+            Outside::Exempt => Vec::new(),
+            _ => self.hooks(&MUTATING),
+        };
+        for hook in &hooks {
             let now = Subject { object, ..subject };
             let about = call.attributes(now, &namespace);
             let Some(view) = self.chosen(call, &about, hook)? else { continue };
-            if round > 0 && !again.wants(hook) {
+            if round > 0 && !again.wants(&hook.id) {
                 continue;
             }
             let own = views.first().unwrap_or(&view);
-            let [shown, old] = [about.object, about.old].map(|object| view.show(call, object));
+            let [shown, old] = [about.object, about.old].map(|object| view.show(by, object));
             let (shown, old) = (shown?, old?);
             let about = Attributes { object: &shown, old: &old, ..about };
             let new = match self.ask_hook(call, hook, &about, (&view, own), (true, round))? {
@@ -89,20 +97,15 @@ impl Api {
                     again.changed();
                     changed = true;
                 }
-                *object = view.read(call, new)?;
+                *object = view.read(by, &call.kind, new)?;
                 if subject.form.is_none() {
                     defaults::fill(&call.kind, object, subject.old);
                 }
             }
-            again.asked(hook);
+            again.asked(&hook.id, &hook.spec);
         }
         Ok(changed)
     }
-}
-
-/// What a request answers that waits for a webhook. It is attempted again, so nobody sees this.
-fn waits() -> Status {
-    errors::failed("an answer of a webhook is missing")
 }
 
 /// What an answer makes of the object that was shown; `None` if it leaves it alone.

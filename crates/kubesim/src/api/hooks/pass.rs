@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kubesim_model::request::Status;
+use kubesim_model::tree::Tree;
 
 use super::answer::{self, Said};
 use super::chosen::Hook;
@@ -12,30 +13,30 @@ use crate::api::policies::Attributes;
 use crate::api::router::Call;
 use crate::api::server::Api;
 
-/// Which webhooks are asked again: those that want it, once something was changed after they had
-/// been asked (apiserver v0.36, `webhook/mutating/reinvocationcontext.go`).
+/// Which webhooks or policies are asked again: those that want it, once something was changed after
+/// they had been asked (apiserver v0.36, `webhook/mutating/reinvocationcontext.go`).
 #[derive(Debug, Default)]
-pub(super) struct Reinvocation {
+pub(in crate::api) struct Reinvocation {
     asked: BTreeSet<String>,
     again: BTreeSet<String>,
 }
 
 impl Reinvocation {
     /// The object was changed.
-    pub(super) fn changed(&mut self) {
+    pub(in crate::api) fn changed(&mut self) {
         self.again.append(&mut self.asked);
     }
 
-    /// A webhook was asked that wants to be asked again if something changes.
-    pub(super) fn asked(&mut self, hook: &Hook) {
-        if hook.spec["reinvocationPolicy"] == "IfNeeded" {
-            self.asked.insert(hook.id.clone());
+    /// Something was asked, which wants to be asked again if something changes, or does not.
+    pub(in crate::api) fn asked(&mut self, id: &str, spec: &Tree) {
+        if spec["reinvocationPolicy"] == "IfNeeded" {
+            self.asked.insert(id.to_owned());
         }
     }
 
-    /// Whether a webhook is asked again.
-    pub(super) fn wants(&self, hook: &Hook) -> bool {
-        self.again.contains(&hook.id)
+    /// Whether something is asked again.
+    pub(in crate::api) fn wants(&self, id: &str) -> bool {
+        self.again.contains(id)
     }
 }
 

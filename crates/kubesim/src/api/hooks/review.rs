@@ -5,7 +5,7 @@ use kubesim_model::resource::Resource;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, list, map, object};
 
-use super::answer::{GROUP, VERSIONS};
+use super::answer::REVIEWS;
 use super::chosen::Hook;
 use super::dialog::{Errand, Key};
 use super::target::Target;
@@ -38,21 +38,20 @@ pub(super) fn question(
     (view, own): (&View, &View),
     (target, round): (Target, usize),
 ) -> Result<Question, String> {
-    let read = hook.spec["admissionReviewVersions"].items().iter();
-    let version = read.map(Tree::str).find(|version| VERSIONS.contains(version));
+    let version = REVIEWS.version(&hook.spec["admissionReviewVersions"]);
     let version =
         version.ok_or("webhook does not accept known AdmissionReview versions (v1, v1beta1)")?;
-    let version = Text::from(format!("{GROUP}/{version}"));
     let mut request = request_of(call, about, (view, own));
     let (key, uid): (Key, Text) = call.outside.identify(&hook.id, round, &request);
     request.set(&["uid"], &uid);
     let body = map! {
-        "kind" => "AdmissionReview", "apiVersion" => &version, "request" => request,
+        "kind" => REVIEWS.kind, "apiVersion" => &version, "request" => request,
     };
     let seconds = hook.spec["timeoutSeconds"].as_i64().unwrap_or(TIMEOUT).clamp(1, 30);
     let timeout = 1_000 * seconds.unsigned_abs() as Millis;
     let Target { to, url, authorities } = target;
-    let errand = Errand { key, to, url, authorities, body, timeout };
+    let late = "context deadline exceeded";
+    let errand = Errand { key, to, url, authorities, body, timeout, late };
     Ok(Question { uid, version, errand })
 }
 

@@ -35,10 +35,10 @@ pub enum Destination {
 }
 
 /// A `clientConfig`, read.
-pub(super) struct Target {
-    pub(super) to: Destination,
-    pub(super) url: Text,
-    pub(super) authorities: Vec<u8>,
+pub(in crate::api) struct Target {
+    pub(in crate::api) to: Destination,
+    pub(in crate::api) url: Text,
+    pub(in crate::api) authorities: Vec<u8>,
 }
 
 impl Api {
@@ -46,7 +46,7 @@ impl Api {
     ///
     /// # Errors
     /// Why nobody can be.
-    pub(super) fn target(&self, config: &Tree) -> Result<Target, String> {
+    pub(in crate::api) fn target(&self, config: &Tree) -> Result<Target, String> {
         let authorities = STANDARD.decode(config["caBundle"].str());
         let authorities = authorities.map_err(|_| "the caBundle is no base64".to_owned())?;
         let service = &config["service"];

@@ -35,11 +35,11 @@ impl Api {
         for hook in &hooks {
             chosen.extend(self.chosen(call, &about, hook)?.map(|view| (hook, view)));
         }
-        let views = self.views(call, subject.form);
+        let (views, by) = (self.views(call, subject.form), self.converter(call.outside));
         let mut first = Ok(());
         for (hook, view) in &chosen {
             let own = views.first().unwrap_or(view);
-            let [object, old] = [about.object, about.old].map(|object| view.show(call, object));
+            let [object, old] = [about.object, about.old].map(|object| view.show(by, object));
             let about = Attributes { object: &object?, old: &old?, ..about };
             let said = match self.ask_hook(call, hook, &about, (view, own), (false, 0)) {
                 Ok(Asked::Said(said)) => said,

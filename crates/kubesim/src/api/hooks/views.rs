@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use kubesim_model::Text;
-use kubesim_model::request::{Answer, Status};
+use kubesim_model::request::Answer;
 use kubesim_model::tree::Tree;
 
+use crate::api::conversion::Converter;
 use crate::api::convert::Other;
 use crate::api::policies::Form;
 use crate::api::registry::Type;
@@ -85,17 +86,12 @@ impl View {
     ///
     /// # Errors
     /// It can't be converted.
-    pub(super) fn show(&self, call: &Call<'_>, object: &Tree) -> Answer {
+    pub(super) fn show(&self, by: Converter<'_>, object: &Tree) -> Answer {
         match &self.shape {
             _ if object.is_null() => Ok(Tree::Null),
             Shape::Same => Ok(object.clone()),
             Shape::Other(other) => Ok(other.shown(object)),
-            Shape::Custom(to) if to.is_converted_by_name() => {
-                let mut shown = object.clone();
-                shown.set(&["apiVersion"], to.api_version());
-                Ok(shown)
-            }
-            Shape::Custom(to) => to.shown(&call.kind.stored(object.clone())?),
+            Shape::Custom(to) => by.converted(to, object),
         }
     }
 
@@ -103,11 +99,12 @@ impl View {
     ///
     /// # Errors
     /// As [`View::show`].
-    pub(super) fn read(&self, call: &Call<'_>, object: Tree) -> Result<Tree, Status> {
+    pub(super) fn read(&self, by: Converter<'_>, kind: &Type, object: Tree) -> Answer {
         match &self.shape {
             Shape::Same => Ok(object),
-            Shape::Other(other) => Ok(other.stored(&object, &call.kind)),
-            Shape::Custom(from) => call.kind.shown(&from.stored(object)?),
+            Shape::Other(other) => Ok(other.stored(&object, kind)),
+            Shape::Custom(_) if kind.asks_to_convert() => by.converted(kind, &object),
+            Shape::Custom(from) => by.shown(kind, &by.stored(from, object)?),
         }
     }
 

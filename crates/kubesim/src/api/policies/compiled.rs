@@ -1,12 +1,12 @@
 //! Policies as they are kept ready: parsed, checked, in the order of their names.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use kubesim_model::Text;
 use kubesim_model::tree::Tree;
 
-use crate::api::custom::{Expression, Wanted};
+use crate::api::custom::{Expression, Scope, Wanted};
 use crate::api::errors::Cause;
 
 /// Policies that were compiled, by their names.
@@ -20,6 +20,7 @@ pub(super) struct Policy {
     pub(super) conditions: Vec<Expression>,
     pub(super) variables: Vec<(Text, Expression)>,
     pub(super) validations: Vec<Validation>,
+    pub(super) mutations: Vec<Mutation>,
     /// Why it can't be evaluated.
     pub(super) failure: Option<String>,
 }
@@ -31,6 +32,15 @@ pub(super) struct Validation {
     pub(super) message: Text,
     pub(super) message_expression: Option<Expression>,
     pub(super) reason: Text,
+}
+
+/// How a policy changes objects.
+#[derive(Debug)]
+pub(super) enum Mutation {
+    /// By what is applied to them.
+    Configuration(Expression),
+    /// By a JSON patch.
+    Patch(Expression),
 }
 
 impl Policies {
@@ -53,93 +63,118 @@ impl Policies {
     }
 }
 
-impl Policy {
-    fn compile(object: &Tree) -> Policy {
+/// Compiles expressions and keeps why some do not compile.
+#[derive(Default)]
+struct Compiling {
+    causes: Vec<Cause>,
+    /// Why the first one does not.
+    failure: Option<String>,
+}
+
+impl Compiling {
+    /// An expression, which stands in a field; nothing if there is none.
+    fn compile(
+        &mut self,
+        text: &Tree,
+        field: impl Fn() -> String,
+        (scope, wanted): (&Scope, Wanted),
+    ) -> Option<Expression> {
+        if text.str().trim().is_empty() {
+            return None;
+        }
+        match Expression::compile(text.str(), scope, wanted) {
+            Ok(expression) => Some(expression),
+            Err(why) => {
+                self.causes.push(Cause::invalid(field(), text, &why));
+                self.failure.get_or_insert(why);
+                None
+            }
+        }
+    }
+
+    fn policy(&mut self, object: &Tree) -> Policy {
         let spec = &object["spec"];
-        let names = names(object);
-        let mut failure = None;
-        let mut compile =
-            |text: &Tree, wanted: Wanted| match Expression::compile(text.str(), &names, wanted) {
-                Ok(expression) => Some(expression),
-                Err(why) => {
-                    failure.get_or_insert(why);
-                    None
-                }
-            };
-        let conditions = spec["matchConditions"].items().iter();
-        let conditions =
-            conditions.filter_map(|one| compile(&one["expression"], Wanted::Bool)).collect();
-        let variables = spec["variables"].items().iter();
-        let variables = variables
-            .filter_map(|one| Some((one["name"].text(), compile(&one["expression"], Wanted::Any)?)))
-            .collect();
+        let mut plain = Scope::of(&OF_CONDITIONS);
+        if spec["paramKind"].as_map().is_some() {
+            plain = Scope::of(&WITH_PARAMS);
+        }
+        let at = |list: &str, at: usize, field: &str| format!("spec.{list}[{at}].{field}");
+        let mut conditions = Vec::new();
+        for (number, one) in spec["matchConditions"].items().iter().enumerate() {
+            let field = || at("matchConditions", number, "expression");
+            conditions.extend(self.compile(&one["expression"], field, (&plain, Wanted::Bool)));
+        }
+        let mut scope = plain.with_variables();
+        let mut variables = Vec::new();
+        for (number, one) in spec["variables"].items().iter().enumerate() {
+            let field = || at("variables", number, "expression");
+            let compiled = self.compile(&one["expression"], field, (&scope, Wanted::Any));
+            scope.declare(&one["name"].text(), compiled.as_ref());
+            variables.extend(compiled.map(|expression| (one["name"].text(), expression)));
+        }
         let mut validations = Vec::new();
-        for one in spec["validations"].items() {
-            let Some(expression) = compile(&one["expression"], Wanted::Bool) else { continue };
-            let message = &one["messageExpression"];
-            validations.push(Validation {
+        for (number, one) in spec["validations"].items().iter().enumerate() {
+            let field = || at("validations", number, "expression");
+            let expression = self.compile(&one["expression"], field, (&scope, Wanted::Bool));
+            let field = || at("validations", number, "messageExpression");
+            let message = self.compile(&one["messageExpression"], field, (&scope, Wanted::Text));
+            validations.extend(expression.map(|expression| Validation {
                 expression,
                 message: one["message"].text(),
-                message_expression: (!message.str().is_empty())
-                    .then(|| compile(message, Wanted::Text))
-                    .flatten(),
+                message_expression: message,
                 reason: one["reason"].text(),
-            });
+            }));
         }
-        Policy { object: object.clone(), conditions, variables, validations, failure }
+        for (number, one) in spec["auditAnnotations"].items().iter().enumerate() {
+            let field = || at("auditAnnotations", number, "valueExpression");
+            self.compile(&one["valueExpression"], field, (&scope, Wanted::Any));
+        }
+        let scope = scope.with_objects();
+        let mut mutations = Vec::new();
+        for (number, one) in spec["mutations"].items().iter().enumerate() {
+            let (part, wanted): (_, (&Scope, Wanted)) = match one["patchType"].str() {
+                "ApplyConfiguration" => ("applyConfiguration", (&scope, Wanted::Object)),
+                "JSONPatch" => ("jsonPatch", (&scope, Wanted::Patch)),
+                _ => continue,
+            };
+            let field = || at("mutations", number, &format!("{part}.expression"));
+            let compiled = self.compile(&one[part]["expression"], field, wanted);
+            mutations.extend(compiled.map(|expression| match wanted.1 {
+                Wanted::Patch => Mutation::Patch(expression),
+                _ => Mutation::Configuration(expression),
+            }));
+        }
+        let (object, failure) = (object.clone(), self.failure.take());
+        Policy { object, conditions, variables, validations, mutations, failure }
+    }
+}
+
+impl Policy {
+    fn compile(object: &Tree) -> Policy {
+        Compiling::default().policy(object)
     }
 }
 
 /// Which expressions of a policy do not compile.
 pub(in crate::api) fn problems(policy: &Tree) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let names = names(policy);
-    let lists = [
-        ("matchConditions", "expression", Wanted::Bool),
-        ("variables", "expression", Wanted::Any),
-        ("validations", "expression", Wanted::Bool),
-        ("validations", "messageExpression", Wanted::Text),
-        ("auditAnnotations", "valueExpression", Wanted::Any),
-    ];
-    for (list, field, wanted) in lists {
-        for (at, one) in policy["spec"][list].items().iter().enumerate() {
-            let text = &one[field];
-            if text.str().trim().is_empty() {
-                continue;
-            }
-            if let Err(why) = Expression::compile(text.str(), &names, wanted) {
-                causes.push(Cause::invalid(format!("spec.{list}[{at}].{field}"), text, &why));
-            }
-        }
-    }
-    causes
+    let mut compiling = Compiling::default();
+    compiling.policy(policy);
+    compiling.causes
 }
 
 /// Which conditions of a webhook do not compile.
 pub(in crate::api) fn condition_problems(hook: &Tree, field: &str) -> Vec<Cause> {
-    let mut causes = Vec::new();
+    let mut compiling = Compiling::default();
     for (at, condition) in hook["matchConditions"].items().iter().enumerate() {
-        let text = &condition["expression"];
-        if text.str().trim().is_empty() {
-            continue;
-        }
-        if let Err(why) = Expression::compile(text.str(), &OF_CONDITIONS, Wanted::Bool) {
-            let field = format!("{field}.matchConditions[{at}].expression");
-            causes.push(Cause::invalid(field, text, &why));
-        }
+        let field = || format!("{field}.matchConditions[{at}].expression");
+        let wanted = (&*CONDITIONS, Wanted::Bool);
+        compiling.compile(&condition["expression"], field, wanted);
     }
-    causes
+    compiling.causes
 }
 
-/// The variables that the conditions of a webhook may read.
-pub(in crate::api) const OF_CONDITIONS: [&str; 4] =
-    ["namespaceObject", "object", "oldObject", "request"];
+/// What the conditions of a webhook may read.
+pub(in crate::api) static CONDITIONS: LazyLock<Scope> = LazyLock::new(|| Scope::of(&OF_CONDITIONS));
 
-/// The variables that the expressions of a policy may read.
-fn names(policy: &Tree) -> Vec<&'static str> {
-    let mut names = vec!["namespaceObject", "object", "oldObject", "request", "variables"];
-    if policy["spec"]["paramKind"].as_map().is_some() {
-        names.push("params");
-    }
-    names
-}
+const OF_CONDITIONS: [&str; 4] = ["namespaceObject", "object", "oldObject", "request"];
+const WITH_PARAMS: [&str; 5] = ["namespaceObject", "object", "oldObject", "request", "params"];

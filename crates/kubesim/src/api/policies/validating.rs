@@ -5,8 +5,9 @@ use std::sync::{Arc, LazyLock};
 use kubesim_model::request::{Status, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::tree::Tree;
-use kubesim_model::{Text, list, map, object};
+use kubesim_model::{Text, list, map};
 
+use super::bound::{Bound, given};
 use super::compiled::{Policy, Validation};
 use super::matching::{Attributes, Subject};
 use crate::api::custom::{Expression, Given};
@@ -21,8 +22,6 @@ static BINDINGS: LazyLock<Resource> = LazyLock::new(|| {
 });
 /// What the expressions of one binding may cost together.
 const BUDGET: u64 = 10_000_000;
-/// What its conditions may cost.
-const CONDITIONS_BUDGET: u64 = 2_500_000;
 /// The longest message that an expression may make.
 const LONGEST_MESSAGE: usize = 5 * 1024;
 
@@ -46,13 +45,7 @@ impl Api {
         if call.is_about_admission() || self.store.range(&POLICIES, "").next().is_none() {
             return Ok(());
         }
-        let stored: Vec<Tree> =
-            self.store.range(&POLICIES, "").map(|(_, policy)| policy.clone()).collect();
-        self.policies.keep(stored.len(), |name| {
-            stored.iter().any(|policy| object::name(policy) == name.as_str())
-        });
-        let policies: Vec<Arc<Policy>> =
-            stored.iter().map(|policy| self.policies.ready(policy)).collect();
+        let policies = self.policies.all(&self.store, &POLICIES);
         let namespace = self.namespace_of(call);
         let about = call.attributes(subject, &namespace);
         call.warn(self.decide(&policies, &about)?);
@@ -72,35 +65,24 @@ impl Api {
         about: &Attributes<'_>,
     ) -> Result<Vec<String>, Status> {
         let mut warnings = Vec::new();
-        let bindings: Vec<&Tree> =
-            self.store.range(&BINDINGS, "").map(|(_, binding)| binding).collect();
         let mut first: Option<(String, Text)> = None;
-        for policy in policies {
-            let spec = &policy.object["spec"];
-            if !about.meets(&spec["matchConstraints"]) {
-                continue;
-            }
-            let name = object::name(&policy.object);
-            let bound = bindings.iter().filter(|binding| binding["spec"]["policyName"] == name);
-            for binding in bound.filter(|one| about.meets(&one["spec"]["matchResources"])) {
-                let own = object::name(binding);
-                for denial in self.denials(policy, binding, about) {
-                    let actions = binding["spec"]["validationActions"].items();
-                    if actions.iter().any(|action| *action == "Warn") {
-                        warnings.push(format!(
-                            "Validation failed for ValidatingAdmissionPolicy '{name}' with binding \
-                             '{own}': {}",
-                            denial.message
-                        ));
-                    }
-                    if actions.iter().any(|action| *action == "Deny") {
-                        let text = format!(
-                            "ValidatingAdmissionPolicy '{name}' with binding '{own}' denied \
-                             request: {}",
-                            denial.message
-                        );
-                        first.get_or_insert((text, denial.reason));
-                    }
+        for bound in self.bound(policies, &BINDINGS, about) {
+            let (name, own) = bound.names();
+            for denial in self.denials(&bound, about) {
+                let actions = bound.binding["spec"]["validationActions"].items();
+                if actions.iter().any(|action| *action == "Warn") {
+                    warnings.push(format!(
+                        "Validation failed for ValidatingAdmissionPolicy '{name}' with binding \
+                         '{own}': {}",
+                        denial.message
+                    ));
+                }
+                if actions.iter().any(|action| *action == "Deny") {
+                    let text = format!(
+                        "ValidatingAdmissionPolicy '{name}' with binding '{own}' denied request: {}",
+                        denial.message
+                    );
+                    first.get_or_insert((text, denial.reason));
                 }
             }
         }
@@ -110,13 +92,13 @@ impl Api {
         }
     }
 
-    fn denials(&self, policy: &Policy, binding: &Tree, about: &Attributes<'_>) -> Vec<Denial> {
-        let ignores = policy.object["spec"]["failurePolicy"] == "Ignore";
+    fn denials(&self, bound: &Bound, about: &Attributes<'_>) -> Vec<Denial> {
+        let (policy, ignores) = (&*bound.policy, bound.ignores_failures());
         let failed = |why: String| {
             let reason = Text::default();
             if ignores { Vec::new() } else { vec![Denial { message: why, reason }] }
         };
-        let params = match self.parameters(&policy.object, binding, about) {
+        let params = match self.parameters(&policy.object, &bound.binding, about) {
             Ok(params) => params,
             Err(why) => return failed(format!("failed to configure binding: {why}")),
         };
@@ -125,14 +107,8 @@ impl Api {
         }
         let mut denials = Vec::new();
         for param in params {
-            let mut given = Given::default();
-            given.set("object", about.object);
-            given.set("oldObject", about.old);
-            given.set("request", &request_of(about));
-            given.set("params", &param);
-            given.set("namespaceObject", about.namespace);
-            let mut left = CONDITIONS_BUDGET;
-            match conditions_hold(policy, &given, &mut left) {
+            let mut given = given(about, &param);
+            match policy.conditions_hold(&given) {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(why) => {
@@ -141,9 +117,7 @@ impl Api {
                 }
             }
             let mut left = BUDGET;
-            for (name, expression) in &policy.variables {
-                given.define(name, expression, &mut left);
-            }
+            policy.define(&mut given, &mut left);
             for validation in &policy.validations {
                 match asked(&validation.expression, &given, &mut left) {
                     Ok(true) => {}
@@ -179,24 +153,6 @@ impl Call<'_> {
             user: &self.who.user,
         }
     }
-}
-
-fn conditions_hold<'a>(
-    policy: &'a Policy,
-    given: &Given<'a>,
-    left: &mut u64,
-) -> Result<bool, String> {
-    let mut failure = None;
-    for condition in &policy.conditions {
-        match asked(condition, given, left) {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
-            Err(why) => {
-                failure.get_or_insert(why);
-            }
-        }
-    }
-    failure.map_or(Ok(true), Err)
 }
 
 /// Whether an expression holds.

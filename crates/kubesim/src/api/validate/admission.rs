@@ -372,12 +372,13 @@ fn check_mutations(spec: &Tree, causes: &mut Vec<Cause>) {
             let detail = format!("must be specified when patchType is {}", kind.str());
             causes.push(Cause::required(format!("{field}.{own}"), &detail));
         } else if mutation[own]["expression"].str().trim().is_empty() {
-            let detail = "expression is not specified";
-            causes.push(Cause::required(format!("{field}.{own}.expression"), detail));
+            causes.push(Cause::required(format!("{field}.{own}.expression"), ""));
         }
         if !mutation[other].is_null() {
             let detail = format!("must not be specified when patchType is {}", kind.str());
-            causes.push(Cause::invalid(format!("{field}.{other}"), &mutation[other], &detail));
+            // The real server shows the name of what is set.
+            let shown = Tree::from(format!("{{{other}}}"));
+            causes.push(Cause::invalid(format!("{field}.{other}"), &shown, &detail));
         }
     }
     if spec["reinvocationPolicy"].str().is_empty() {

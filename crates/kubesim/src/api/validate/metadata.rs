@@ -8,6 +8,11 @@ use crate::api::custom::dns_1123_subdomain;
 use crate::api::errors::Cause;
 use crate::api::registry::Type;
 
+/// What values of labels are.
+const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
+     and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or \
+     '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
 /// All annotations of an object together have at most this many bytes.
 const MOST_ANNOTATIONS: usize = 256 * 1024;
 
@@ -70,7 +75,7 @@ pub(super) fn check_update(old: &Tree, new: &Tree, causes: &mut Vec<Cause>) {
 }
 
 /// What is wrong with a map of labels.
-pub(super) fn check_labels(labels: &Tree, field: &str, causes: &mut Vec<Cause>) {
+pub(in crate::api) fn check_labels(labels: &Tree, field: &str, causes: &mut Vec<Cause>) {
     if labels.as_map().is_none() && !labels.is_null() {
         causes.push(Cause::invalid(field, labels, "must be an object"));
     }
@@ -79,8 +84,10 @@ pub(super) fn check_labels(labels: &Tree, field: &str, causes: &mut Vec<Cause>) 
             causes.push(Cause::invalid(field, &key.into(), why));
         }
         if !value.as_str().is_some_and(is_label_value) {
-            let detail = "a valid label must be an empty string or consist of alphanumeric \
-                          characters, '-', '_' or '.', 63 at most";
+            let detail = match value.str().len() {
+                64.. => "must be no more than 63 bytes",
+                _ => LABEL_VALUE,
+            };
             causes.push(Cause::invalid(field, value, detail));
         }
     }
@@ -112,7 +119,7 @@ fn check_name(kind: &Type, name: &Tree, causes: &mut Vec<Cause>) {
 }
 
 /// What is wrong with a map of annotations.
-pub(super) fn check_annotations(annotations: &Tree, field: &str, causes: &mut Vec<Cause>) {
+pub(in crate::api) fn check_annotations(annotations: &Tree, field: &str, causes: &mut Vec<Cause>) {
     let mut bytes = 0;
     for (key, value) in annotations.fields() {
         bytes += key.len() + value.str().len();

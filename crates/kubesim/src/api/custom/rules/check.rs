@@ -3,12 +3,15 @@
 
 use kube_cel::cel::common::ast::operators as op;
 use kube_cel::cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, StructExpr,
 };
+
+use kubesim_model::Text;
 
 use super::super::schema::{compile_pattern, go_duration};
 use super::functions::{LIBRARIES, qualified_type, type_named};
 use super::macros::Macro;
+use super::made;
 use super::signatures::{self, Signature};
 use super::types::Type;
 
@@ -20,9 +23,10 @@ pub(super) fn check<'s>(
     text: &str,
     expression: &IdedExpr,
     variables: &[(&str, Type<'s>)],
+    makes_objects: bool,
 ) -> Result<Type<'s>, String> {
     let scope = variables.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone())).collect();
-    let mut checker = Checker { text, scope, faults: Vec::new() };
+    let mut checker = Checker { text, scope, makes_objects, faults: Vec::new() };
     let kind = checker.of(expression);
     if checker.faults.is_empty() { Ok(kind) } else { Err(checker.faults.join("\n")) }
 }
@@ -30,6 +34,8 @@ pub(super) fn check<'s>(
 struct Checker<'t, 's> {
     text: &'t str,
     scope: Vec<(String, Type<'s>)>,
+    /// Whether it may make objects and patches.
+    makes_objects: bool,
     faults: Vec<String>,
 }
 
@@ -73,12 +79,40 @@ impl<'s> Checker<'_, 's> {
                 Type::Map(or_any(keys), or_any(values))
             }
             Expr::Comprehension(all) => self.comprehension(all),
-            Expr::Struct(of) => {
-                let name = &of.type_name;
-                self.fault(name, 0, format!("undeclared reference to '{name}' (in container '')"))
-            }
+            Expr::Struct(of) => self.made(of),
             Expr::Unspecified => Type::Dyn,
         }
+    }
+
+    /// An object that is made, or a step of a patch.
+    fn made(&mut self, of: &StructExpr) -> Type<'s> {
+        let name = of.type_name.as_str();
+        if !self.makes_objects || !made::is_type(name) {
+            let why = format!("undeclared reference to '{name}' (in container '')");
+            return self.fault(&format!("{name}{{"), name.len(), why);
+        }
+        for entry in &of.entries {
+            let EntryExpr::StructField(field) = &entry.expr else { continue };
+            let kind = match self.of(&field.value) {
+                Type::Optional(inner) if field.optional => *inner,
+                kind => kind,
+            };
+            let wanted = match (name, field.field.as_str()) {
+                (made::PATCH, "op" | "path" | "from") => Some(Type::Text),
+                (made::PATCH, "value") => Some(Type::Dyn),
+                (made::PATCH, _) => None,
+                _ => Some(Type::Dyn),
+            };
+            if !wanted.as_ref().is_some_and(|wanted| wanted.takes(&kind)) {
+                let wanted = wanted.map(|wanted| wanted.to_string()).unwrap_or_default();
+                let field = &field.field;
+                let why = format!(
+                    "expected type of field '{field}' is '{wanted}' but provided type is '{kind}'"
+                );
+                self.fault(&format!("{field}:"), field.len(), why);
+            }
+        }
+        Type::Made(Text::new(name))
     }
 
     /// All elements of a literal are of one type.

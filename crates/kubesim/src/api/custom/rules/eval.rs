@@ -6,7 +6,7 @@ use std::rc::Rc;
 use kube_cel::cel::common::ast::operators as op;
 use kube_cel::cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapExpr,
-    SelectExpr,
+    SelectExpr, StructExpr,
 };
 use kubesim_model::Text;
 
@@ -16,6 +16,8 @@ use super::{functions, macros, operators};
 /// What making a list or a map costs.
 const LIST_COST: u64 = 10;
 const MAP_COST: u64 = 30;
+/// And making an object.
+const STRUCT_COST: u64 = 40;
 
 /// The variables that an expression can read.
 #[derive(Clone, Debug)]
@@ -70,7 +72,8 @@ impl<'a, 'v> Evaluation<'a, 'v> {
             Expr::Map(map) => self.map(map),
             Expr::Call(call) => self.call(call),
             Expr::Comprehension(all) => self.comprehension(all),
-            Expr::Struct(_) | Expr::Unspecified => fail("unsupported expression"),
+            Expr::Struct(made) => self.made(made),
+            Expr::Unspecified => fail("unsupported expression"),
         }
     }
 
@@ -160,6 +163,21 @@ impl<'a, 'v> Evaluation<'a, 'v> {
             }
         }
         Ok(Value::Map(Rc::new(entries)))
+    }
+
+    fn made(&mut self, made: &'a StructExpr) -> Answer<'a> {
+        self.spend(STRUCT_COST)?;
+        let mut fields = BTreeMap::new();
+        for entry in &made.entries {
+            let EntryExpr::StructField(field) = &entry.expr else { continue };
+            let value = match (self.of(&field.value)?, field.optional) {
+                (Value::Optional(None), true) => continue,
+                (Value::Optional(Some(inner)), true) => (*inner).clone(),
+                (value, _) => value,
+            };
+            fields.insert(Text::new(&field.field), value);
+        }
+        Ok(Value::Made(Text::new(&made.type_name), Rc::new(fields)))
     }
 
     fn call(&mut self, call: &'a CallExpr) -> Answer<'a> {

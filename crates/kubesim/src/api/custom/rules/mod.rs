@@ -12,6 +12,7 @@ mod eval;
 mod expression;
 mod functions;
 mod macros;
+mod made;
 mod names;
 mod operators;
 mod program;
@@ -22,5 +23,5 @@ mod text;
 mod types;
 mod value;
 
-pub(in crate::api) use expression::{Expression, Given, Wanted};
+pub(in crate::api) use expression::{Expression, Given, Scope, Wanted};
 pub(in crate::api) use rule::Rules;

@@ -146,7 +146,19 @@ pub(super) fn checked<'s>(
     text: &str,
     variables: &[(&str, Type<'s>)],
 ) -> Result<(Program, Type<'s>), String> {
+    checked_with(text, variables, false)
+}
+
+/// The same of an expression that may make objects.
+///
+/// # Errors
+/// As [`checked`].
+pub(super) fn checked_with<'s>(
+    text: &str,
+    variables: &[(&str, Type<'s>)],
+    makes_objects: bool,
+) -> Result<(Program, Type<'s>), String> {
     let program = Program::parse(text)?;
-    let kind = check::check(text, program.expression(), variables)?;
+    let kind = check::check(text, program.expression(), variables, makes_objects)?;
     Ok((program, kind))
 }

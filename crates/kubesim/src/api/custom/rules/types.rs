@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use kubesim_model::Text;
+
 use super::super::schema::{Additional, Kind, Schema};
 use super::names::{escaped, unescaped};
 
@@ -32,6 +34,10 @@ pub(super) enum Type<'s> {
     Kind,
     /// A type of a library, by its name.
     Of(&'static str),
+    /// A type of objects that expressions make, by its name: `Object.spec`.
+    Made(Text),
+    /// Values that expressions have names for.
+    Named(Vec<(Text, Type<'s>)>),
     /// What a signature leaves open.
     Parameter(char),
 }
@@ -90,6 +96,9 @@ impl<'s> Type<'s> {
             }
             Type::Meta => matches!(name, "name" | "generateName").then_some(Type::Text),
             Type::Map(_, value) => Some((**value).clone()),
+            Type::Named(values) => {
+                values.iter().find(|(have, _)| have == name).map(|(_, kind)| kind.clone())
+            }
             Type::Dyn => Some(Type::Dyn),
             _ => None,
         }
@@ -97,7 +106,8 @@ impl<'s> Type<'s> {
 
     /// Whether fields can be selected of it.
     pub(super) fn has_fields(&self) -> bool {
-        matches!(self, Type::Object(..) | Type::Meta | Type::Map(..) | Type::Dyn)
+        let known = matches!(self, Type::Object(..) | Type::Meta | Type::Named(_));
+        known || matches!(self, Type::Map(..) | Type::Dyn)
     }
 
     /// Whether a value of the type `other` is one of this type.
@@ -119,6 +129,7 @@ impl<'s> Type<'s> {
             (Type::Map(a, b), Type::Map(c, d)) => a.takes(c) && b.takes(d),
             (Type::Object(a, _), Type::Object(b, _)) => std::ptr::eq(*a, *b),
             (Type::Of(a), Type::Of(b)) => a == b,
+            (Type::Made(a), Type::Made(b)) => a == b,
             // A message may be null.
             (Type::Null, Type::Object(..) | Type::Meta | Type::Duration | Type::Time)
             | (Type::Object(..) | Type::Meta | Type::Duration | Type::Time, Type::Null) => true,
@@ -160,6 +171,8 @@ impl fmt::Display for Type<'_> {
             Type::Optional(of) => write!(to, "optional_type({of})"),
             Type::Kind => to.write_str("type"),
             Type::Of(name) => to.write_str(name),
+            Type::Made(name) => to.write_str(name),
+            Type::Named(_) => to.write_str("kubernetes.variables"),
             Type::Parameter(name) => write!(to, "{name}"),
         }
     }

@@ -54,6 +54,8 @@ pub(super) enum Value<'a> {
     List(Rc<Vec<Value<'a>>>),
     Map(Rc<BTreeMap<Key, Value<'a>>>),
     Optional(Option<Rc<Value<'a>>>),
+    /// An object that an expression has made: its type, and its fields.
+    Made(Text, Rc<BTreeMap<Text, Value<'a>>>),
     /// A type, by its name.
     Type(Text),
     /// A value of a library: a quantity, an address, a URL.
@@ -151,6 +153,7 @@ impl<'a> Value<'a> {
                 tree.get(&name).map(|value| Value::of_tree(value, of)).transpose()
             }
             Value::Map(map) => Ok(map.get(&Key::Text(Text::new(name))).cloned()),
+            Value::Made(_, fields) => Ok(fields.get(&Text::new(name)).cloned()),
             _ => no_overload(),
         }
     }
@@ -211,6 +214,7 @@ impl<'a> Value<'a> {
             Value::Tree(_, Some(schema)) if !schema.properties.is_empty() => "object",
             Value::Tree(..) | Value::Map(_) => "map",
             Value::Optional(_) => "optional_type",
+            Value::Made(name, _) => name.as_str(),
             Value::Type(_) => "type",
             Value::Foreign(cel::Value::Opaque(opaque)) => opaque.runtime_type_name(),
             Value::Foreign(_) => "dyn",
@@ -297,6 +301,12 @@ pub(super) fn equal(one: &Value<'_>, other: &Value<'_>) -> bool {
         (Value::Duration(a), Value::Duration(b)) => a == b,
         (Value::Time(a), Value::Time(b)) => a == b,
         (Value::Foreign(a), Value::Foreign(b)) => a == b,
+        (Value::Made(a, one), Value::Made(b, other)) => {
+            let mut pairs = one.iter().zip(other.iter());
+            a == b
+                && one.len() == other.len()
+                && pairs.all(|((a, one), (b, other))| a == b && equal(one, other))
+        }
         (Value::Optional(a), Value::Optional(b)) => match (a, b) {
             (Some(a), Some(b)) => equal(a, b),
             (a, b) => a.is_none() && b.is_none(),
