@@ -20,6 +20,7 @@ mod courier;
 mod door;
 mod furnish;
 mod hub;
+mod impersonation;
 mod logs;
 mod notes;
 mod routes;
@@ -35,7 +36,7 @@ mod verifier;
 mod watchers;
 mod work;
 
-pub use admittance::{Admittance, Person};
+pub use admittance::Admittance;
 pub use certificates::{Authority, Pair, token_key};
 pub use door::{Caller, Door, DoorError, Listener};
 pub use routes::{Route, RouteError};

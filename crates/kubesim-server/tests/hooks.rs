@@ -29,9 +29,9 @@ mod webhook;
 use arms::Arm as _;
 use case::{HttpRequest, Theme};
 use corpus::{Answers, Corpus, differences};
+use kubesim::api::User;
 use kubesim::world::{Staff, WorldConfig};
-use kubesim_model::Text;
-use kubesim_server::{Options, Person, Route, Server};
+use kubesim_server::{Options, Route, Server};
 use real::Real;
 use serde_json::{Value, json};
 use webhook::Webhooks;
@@ -59,9 +59,7 @@ fn served(staff: Staff, routes: Vec<Route>) -> (Server, Real) {
         routes,
     });
     let server = server.unwrap();
-    let groups = vec![Text::new("system:authenticated")];
-    let tester = Person { user: Text::new("tester"), groups };
-    server.admittance().admit_token("tested".to_owned(), tester);
+    server.admittance().admit_token("tested".to_owned(), User::from("tester"));
     let url = format!("https://{}", server.address());
     (server, Real { url, token: "tested".to_owned() })
 }

@@ -11,7 +11,8 @@ use kubesim_model::{Millis, Text, map};
 use super::convert::Other;
 use super::hooks::Outside;
 use super::registry::Type;
-use super::server::{Api, Identity};
+use super::identity::{API_SERVER, Identity, User};
+use super::server::Api;
 use super::{custom, errors, fields, typed};
 
 /// A request on its way, with what was found out about it.
@@ -257,9 +258,10 @@ impl Api {
         }
     }
 
-    fn boot(&mut self, now: Millis, request: &Request) {
-        let (nobody, remarks) = (Identity::default(), RefCell::default());
-        let made = self.route(now, &nobody, request, (&remarks, Outside::Exempt));
+    pub(super) fn boot(&mut self, now: Millis, request: &Request) {
+        let user = User::named(API_SERVER);
+        let (who, remarks) = (Identity { user, ..Identity::default() }, RefCell::default());
+        let made = self.route(now, &who, request, (&remarks, Outside::Exempt));
         made.expect("the objects that every cluster starts with are valid");
     }
 }

@@ -20,8 +20,9 @@ pub mod pod_gc;
 mod pods_by_node;
 mod registry;
 pub mod replicaset;
+pub mod role_aggregation;
 pub mod statefulset;
 pub mod taint_eviction;
 
 pub use owned::own_writes::StaleReads;
-pub use registry::{MakeActor, all, for_clients};
+pub use registry::{MakeActor, all, for_clients, for_roles};

@@ -31,3 +31,8 @@ pub fn for_clients() -> Vec<(&'static str, MakeActor)> {
         ("service-account-controller", |_| super::furnish::service_account()),
     ]
 }
+
+/// What looks after roles, where they say who may do what.
+pub fn for_roles() -> Vec<(&'static str, MakeActor)> {
+    vec![("clusterrole-aggregation-controller", |_| super::role_aggregation::actor())]
+}

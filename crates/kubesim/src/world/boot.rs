@@ -25,6 +25,7 @@ fn api_config(config: &WorldConfig) -> ApiConfig {
         service_accounts: has_clients,
         tracks_from_creation: has_clients,
         has_caller: config.calls_webhooks,
+        authorization: config.authorization,
         ..ApiConfig::default()
     }
 }
@@ -130,6 +131,9 @@ impl World {
                     })
                 });
             }
+        }
+        if self.config.authorization.is_some() {
+            all.extend(controllers::for_roles());
         }
         for (name, start) in all.into_iter().filter(|(name, _)| staff.has(name)) {
             let bug = self.config.bug(name).map(Text::new);
