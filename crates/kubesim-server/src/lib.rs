@@ -31,6 +31,7 @@ mod stage;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod token_file;
 mod trust;
 mod verifier;
 mod watchers;
@@ -42,3 +43,4 @@ pub use door::{Caller, Door, DoorError, Listener};
 pub use routes::{Route, RouteError};
 pub use server::{Options, Recorder, ServeError, Server, controllers};
 pub use snapshot::{SnapshotError, read_snapshot, write_snapshot};
+pub use token_file::{TokenFileError, read_tokens};
