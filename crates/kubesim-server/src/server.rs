@@ -140,7 +140,9 @@ impl Server {
             Some(kept) => World::restored(config, wall(), &options.staff, kept),
         };
         let began = world.now();
+        furnish::add_api_server(&mut world);
         furnish::add_service(&mut world, address);
+        furnish::add_configuration(&mut world, &authority.pem());
         let clock = Clock::starting_at(began, options.speed);
         let courier = Courier::new(Routes::new(options.routes));
         let calls = Calling {
