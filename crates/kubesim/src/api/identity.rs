@@ -67,7 +67,7 @@ impl User {
 
     /// What reviews call it: the user in a `spec`, whose name stands under `name`.
     pub(super) fn of_review(spec: &Tree, name: &str) -> User {
-        let texts = |list: &Tree| list.items().iter().map(Tree::text).collect();
+        let texts = |list: &Tree| -> Vec<Text> { list.items().iter().map(Tree::text).collect() };
         let extra = spec["extra"].fields().map(|(key, values)| (key.clone(), texts(values)));
         User {
             name: spec[name].text(),

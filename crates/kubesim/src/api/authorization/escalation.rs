@@ -42,7 +42,7 @@ impl Api {
                 return Err(errors::failed(format!("unsupported role reference kind: {kind:?}")));
             }
             let given = self.rules_of(role, namespace);
-            let given = given.map_err(|role| errors::not_found(&role.resource, &role.name))?;
+            let given = given.map_err(|role| errors::not_found(call.resource(), &role.name))?;
             return self.holds_all(user, namespace, given).map_err(refused);
         }
         self.holds_all(user, namespace, new["rules"].items()).map_err(refused)?;

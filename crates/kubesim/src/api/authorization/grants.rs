@@ -62,8 +62,8 @@ impl Api {
     /// What a user has in a namespace, and everywhere.
     pub(super) fn grants<'a>(
         &'a self,
-        user: &User,
-        namespace: &str,
+        user: &'a User,
+        namespace: &'a str,
     ) -> impl Iterator<Item = Grant<'a>> {
         let everywhere = self.store.range(&of_group("clusterrolebindings"), "");
         let here = (!namespace.is_empty())
