@@ -91,8 +91,10 @@ impl Cluster<'_> {
         self.until(counts, |said| said.split_once(':').is_some_and(|(want, have)| want == have));
         self.until("-n shop get job/sums -o jsonpath={.status.succeeded}", |said| said == "4");
         let pods = "-n shop get pods --no-headers";
-        self.until(pods, |said| said.lines().all(|line| ["Running", "Completed", "Error"]
-            .iter()
-            .any(|state| line.contains(state))));
+        self.until(pods, |said| {
+            said.lines().all(|line| {
+                ["Running", "Completed", "Error"].iter().any(|state| line.contains(state))
+            })
+        });
     }
 }

@@ -10,18 +10,31 @@ use crate::script::Cluster;
 const IN_SHOP: &str = "pods,services,endpoints,configmaps,resourcequotas,serviceaccounts,\
                        replicationcontrollers,deployments,replicasets,statefulsets,daemonsets,\
                        controllerrevisions,jobs,cronjobs,poddisruptionbudgets,endpointslices";
-const EVERYWHERE: [&str; 4] = [
-    "namespaces",
-    "serviceaccounts -n kube-system",
-    "clusterroles admin edit view",
-    "nodes",
-];
+const EVERYWHERE: [&str; 4] =
+    ["namespaces", "serviceaccounts -n kube-system", "clusterroles admin edit view", "nodes"];
 /// What says when, where or in which order something was.
 const VARIES: [&str; 21] = [
-    "uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime",
-    "lastUpdateTime", "lastProbeTime", "lastHeartbeatTime", "startTime", "startedAt", "finishedAt",
-    "completionTime", "containerID", "podIP", "podIPs", "hostIP", "hostIPs", "nodeName", "ip",
-    "clusterIP", "clusterIPs",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "lastProbeTime",
+    "lastHeartbeatTime",
+    "startTime",
+    "startedAt",
+    "finishedAt",
+    "completionTime",
+    "containerID",
+    "podIP",
+    "podIPs",
+    "hostIP",
+    "hostIPs",
+    "nodeName",
+    "ip",
+    "clusterIP",
+    "clusterIPs",
 ];
 
 /// The state, a line for each value.

@@ -49,7 +49,9 @@ pub fn access(head: &Parts) -> Access {
 
 fn verb(head: &Parts, is_collection: bool) -> &'static str {
     match (&head.method, is_collection) {
-        (&Method::GET | &Method::HEAD, true) if option(head, "watch").is_some_and(|it| flag(&it)) => {
+        (&Method::GET | &Method::HEAD, true)
+            if option(head, "watch").is_some_and(|it| flag(&it)) =>
+        {
             "watch"
         }
         (&Method::GET | &Method::HEAD, true) => "list",

@@ -14,13 +14,13 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
 use tokio::runtime::Handle;
 
+use crate::Recorder;
 use crate::clock::Clock;
 use crate::courier::Courier;
 use crate::furnish::API_SERVER;
 use crate::hub::{Act, Hub};
 use crate::notes::Notes;
 use crate::watchers::Watchers;
-use crate::Recorder;
 
 /// How many steps the world goes on, and how many acts are done, before the others have their turn.
 const STEPS: usize = 2_000;

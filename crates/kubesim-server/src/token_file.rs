@@ -76,7 +76,11 @@ mod tests {
     #[test]
     fn what_is_no_such_line_is_refused_with_its_number() {
         for line in ["t1", "t1,alice", ",alice,", "t1,a,b,\"c", "t1,a,b,\"c\"d", "t,a,b,c,d"] {
-            assert_eq!(read_tokens(&format!("t,n,u\n{line}")).unwrap_err(), TokenFileError(2), "{line}");
+            assert_eq!(
+                read_tokens(&format!("t,n,u\n{line}")).unwrap_err(),
+                TokenFileError(2),
+                "{line}"
+            );
         }
     }
 }

@@ -29,13 +29,8 @@ enum Mode {
 }
 
 /// In the order in which they are tried.
-const MODES: [Mode; 5] = [
-    Mode::AssociatedNode,
-    Mode::ArbitraryNode,
-    Mode::ServiceAccount,
-    Mode::UserInfo,
-    Mode::Legacy,
-];
+const MODES: [Mode; 5] =
+    [Mode::AssociatedNode, Mode::ArbitraryNode, Mode::ServiceAccount, Mode::UserInfo, Mode::Legacy];
 
 /// Who a request comes as, if its sender may send this in the name of the one who is wanted.
 ///
@@ -89,13 +84,7 @@ impl Mode {
     }
 
     /// Asks whether a sender may.
-    fn check(
-        self,
-        api: &Api,
-        sender: &User,
-        wanted: &User,
-        access: &Access,
-    ) -> Result<(), Status> {
+    fn check(self, api: &Api, sender: &User, wanted: &User, access: &Access) -> Result<(), Status> {
         if self != Mode::Legacy {
             let verb = Text::from(format!("impersonate-on:{}:{}", self.name(), access.verb));
             api.permit(sender, &Access { verb, ..access.clone() })?;
@@ -131,9 +120,10 @@ impl Mode {
             let access = self.about(AUTHENTICATION, "userextras", value);
             Access { subresource: Text::new(key), ..access }
         };
-        let mut all = wanted.extra.iter().flat_map(|(key, values)| {
-            values.iter().map(move |value| about(key, value))
-        });
+        let mut all = wanted
+            .extra
+            .iter()
+            .flat_map(|(key, values)| values.iter().map(move |value| about(key, value)));
         if self != Mode::Legacy {
             if let Some(why) = wanted.extra.iter().find_map(|(key, values)| flaw(key, values)) {
                 return Err(about("", "").forbidden(sender, &why));
@@ -202,9 +192,9 @@ impl Mode {
 fn node_name(user: &str) -> Option<&str> {
     let name = user.strip_prefix("system:node:")?;
     let is_part = |part: &str| {
-        let inner = part.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
-        });
+        let inner = part
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         !part.is_empty() && inner && !part.starts_with('-') && !part.ends_with('-')
     };
     (name.len() <= 253 && name.split('.').all(is_part)).then_some(name)

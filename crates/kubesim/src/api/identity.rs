@@ -91,9 +91,8 @@ impl User {
 
     /// Adds what is known besides the name.
     pub(super) fn describe(&self, to: &mut Tree) {
-        let list = |texts: &[Text]| -> Tree {
-            texts.iter().map(Tree::from).collect::<Vec<_>>().into()
-        };
+        let list =
+            |texts: &[Text]| -> Tree { texts.iter().map(Tree::from).collect::<Vec<_>>().into() };
         if !self.uid.is_empty() {
             to.set(&["uid"], &self.uid);
         }

@@ -53,9 +53,9 @@ pub use custom::{
 };
 pub use errors::forbidden_option;
 pub use hooks::{Attempt, Destination, Errand, Heard, Progress, Reply};
+pub use identity::{Identity, User, service_account, service_account_groups};
 pub use registry::Type;
 pub use selection::Selection;
-pub use identity::{Identity, User, service_account, service_account_groups};
 pub use server::{Api, ApiConfig, Handled};
 pub use snapshot::Snapshot;
 pub use typed::type_schemas;

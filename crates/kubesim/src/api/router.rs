@@ -10,8 +10,8 @@ use kubesim_model::{Millis, Text, map};
 
 use super::convert::Other;
 use super::hooks::Outside;
-use super::registry::Type;
 use super::identity::{API_SERVER, Identity, User};
+use super::registry::Type;
 use super::server::Api;
 use super::{custom, errors, fields, typed};
 

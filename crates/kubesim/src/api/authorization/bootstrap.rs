@@ -19,7 +19,8 @@ impl Api {
     pub(in crate::api) fn bootstrap_policy(&mut self, now: Millis) {
         for line in POLICY.lines() {
             let object: Tree = serde_json::from_str(line).expect("a test has written it");
-            let resource = Resource::new(format!("{}s.{GROUP}", object["kind"].str().to_lowercase()));
+            let resource =
+                Resource::new(format!("{}s.{GROUP}", object["kind"].str().to_lowercase()));
             if self.store.get(&resource, &object::key(&object)).is_none() {
                 self.boot(now, &Request::create(resource, object));
             }

@@ -10,7 +10,8 @@ use crate::testbed::Testbed;
 const ROLES: Resource = Resource::CLUSTER_ROLES;
 
 fn role(name: &str, part: &str, verb: &str) -> Tree {
-    let rule = map! { "apiGroups" => list![""], "resources" => list!["pods"], "verbs" => list![verb] };
+    let rule =
+        map! { "apiGroups" => list![""], "resources" => list!["pods"], "verbs" => list![verb] };
     map! {
         "metadata" => map! { "name" => name, "labels" => map! { "part" => part } },
         "rules" => list![rule],
