@@ -1,4 +1,4 @@
-//! What somebody wants to do, as authorizers are told (apiserver v0.36, `authorization/authorizer`).
+//! What somebody wants to do, as authorizers are told (apiserver v0.36, `authorization`).
 
 use kubesim_model::request::Status;
 use kubesim_model::tree::Tree;
