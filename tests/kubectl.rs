@@ -1,8 +1,8 @@
 //! kubectl against `shakedown serve`: the commands of `fixtures/kubectl` must print what they print
 //! on a real control plane with the same simulated nodes.
 //!
-//! What was printed there stands in `fixtures/kubectl/recorded.yaml`; this test writes it anew where
-//! `SHAKEDOWN_K8S_BIN` names etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl,
+//! What was printed there stands in `recorded.yaml` and `recorded-roles.yaml`; this test writes them
+//! anew where `SHAKEDOWN_K8S_BIN` names etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl,
 //! and `BLESS=1` is set. Without a kubectl of that version, there or on PATH, it is said that nothing
 //! was run: others have other words.
 
@@ -53,9 +53,26 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubectl")
 }
 
-fn script() -> Script {
-    let text = std::fs::read_to_string(fixtures().join("commands.yaml")).unwrap();
-    serde_saphyr::from_str(&text).unwrap()
+/// Commands, what they printed on a real control plane, and how serve is started for them.
+struct Scene {
+    commands: &'static str,
+    recorded: &'static str,
+    serve: &'static [&'static str],
+}
+
+const ANYTHING: Scene =
+    Scene { commands: "commands.yaml", recorded: "recorded.yaml", serve: &["--nodes", "2"] };
+const ROLES: Scene = Scene {
+    commands: "roles.yaml",
+    recorded: "recorded-roles.yaml",
+    serve: &["--nodes", "2", "--authorization", "rbac"],
+};
+
+impl Scene {
+    fn script(&self) -> Script {
+        let text = std::fs::read_to_string(fixtures().join(self.commands)).unwrap();
+        serde_saphyr::from_str(&text).unwrap()
+    }
 }
 
 /// The version whose words are recorded.
@@ -74,8 +91,7 @@ fn kubectl() -> Option<PathBuf> {
 }
 
 /// Runs all commands in a cluster.
-fn conduct(kubectl: &Path, kubeconfig: &Path) -> Vec<Did> {
-    let script = script();
+fn conduct(script: &Script, kubectl: &Path, kubeconfig: &Path) -> Vec<Did> {
     let folder = scratch("files");
     std::fs::create_dir_all(&folder).unwrap();
     for (name, text) in &script.files {
@@ -99,12 +115,21 @@ fn conduct(kubectl: &Path, kubeconfig: &Path) -> Vec<Did> {
 
 #[test]
 fn kubectl_prints_what_it_prints_on_a_real_cluster() {
+    prints_as_recorded(&ANYTHING);
+}
+
+#[test]
+fn kubectl_prints_of_roles_what_it_prints_on_a_real_cluster() {
+    prints_as_recorded(&ROLES);
+}
+
+fn prints_as_recorded(scene: &Scene) {
     let Some(kubectl) = kubectl() else { return };
-    let text = std::fs::read_to_string(fixtures().join("recorded.yaml")).unwrap();
+    let text = std::fs::read_to_string(fixtures().join(scene.recorded)).unwrap();
     let recorded: Vec<Did> = serde_saphyr::from_str(&text).unwrap();
-    let served = Served::start(&["--nodes", "2"]);
-    let ours = conduct(&kubectl, &served.kubeconfig);
-    let differs: Vec<bool> = script().commands.iter().map(|one| one.differs.is_some()).collect();
+    let (served, script) = (Served::start(scene.serve), scene.script());
+    let ours = conduct(&script, &kubectl, &served.kubeconfig);
+    let differs: Vec<bool> = script.commands.iter().map(|one| one.differs.is_some()).collect();
     let runs = |all: &[Did]| all.iter().map(|one| one.run.clone()).collect::<Vec<_>>();
     assert_eq!(runs(&recorded), runs(&ours), "recorded are other commands; BLESS=1 records them");
     let mut complaints = Vec::new();
@@ -128,7 +153,11 @@ fn what_is_recorded_is_what_kubectl_prints() {
         return;
     }
     let Some(kubectl) = kubectl() else { return };
-    let did = on_a_control_plane(|kubeconfig| conduct(&kubectl, kubeconfig)).unwrap();
-    let text = serde_saphyr::to_string(&did).unwrap();
-    std::fs::write(fixtures().join("recorded.yaml"), text).unwrap();
+    for scene in [ANYTHING, ROLES] {
+        let script = scene.script();
+        let act = |kubeconfig: &Path| conduct(&script, &kubectl, kubeconfig);
+        let did = on_a_control_plane(act).unwrap();
+        let text = serde_saphyr::to_string(&did).unwrap();
+        std::fs::write(fixtures().join(scene.recorded), text).unwrap();
+    }
 }

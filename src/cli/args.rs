@@ -104,7 +104,8 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         shakedown serve                          (then KUBECONFIG=... kubectl get nodes)\n  \
         shakedown serve --nodes 20 --speed 10 --kubeconfig serve.kubeconfig\n  \
-        shakedown serve --controllers kubelet    (with a real kube-controller-manager)")]
+        shakedown serve --controllers kubelet    (with a real kube-controller-manager)\n  \
+        shakedown serve --authorization rbac     (then kubectl get pods --as alice)")]
     Serve(ServeArgs),
     /// Take away what killed runs have left behind, and heal what they left broken
     Cleanup,
@@ -171,6 +172,16 @@ pub(crate) enum Timings {
     Standard,
     /// In a fifth of that time.
     Short,
+}
+
+/// How requests are authorised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Authorization {
+    /// Whoever is known may do everything.
+    #[default]
+    AlwaysAllow,
+    /// Roles and their bindings say who may do what.
+    Rbac,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -303,6 +314,14 @@ pub(crate) struct ServeArgs {
     /// without `kubelet` there are no nodes
     #[arg(long, default_value = "all", value_name = "LIST", value_delimiter = ',')]
     pub(crate) controllers: Vec<String>,
+    /// How requests are authorised: whoever is known may do everything, or what roles and their
+    /// bindings allow him
+    #[arg(long, value_enum, default_value_t = Authorization::AlwaysAllow, value_name = "MODE")]
+    pub(crate) authorization: Authorization,
+    /// Who else is known, by tokens: lines of `TOKEN,NAME,UID,"GROUP,GROUP"`, as kube-apiserver
+    /// reads them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_auth_file: Option<Utf8PathBuf>,
     /// Write what happens as a history, which `shakedown check --scenario` judges
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<Utf8PathBuf>,

@@ -7,16 +7,16 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kubesim::api::Snapshot;
+use kubesim::api::{Authorization, Snapshot, User};
 use kubesim::world::{Staff, World, WorldConfig};
 use kubesim_server::{
-    Options, Recorder, ServeError, Server, SnapshotError, controllers, read_snapshot,
+    Options, Recorder, ServeError, Server, SnapshotError, controllers, read_snapshot, read_tokens,
     write_snapshot,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::ServeArgs;
+use super::args::{self, ServeArgs};
 use super::exit_code::Exit;
 use super::terminal::Terminal;
 use crate::cluster::{Credentials, Endpoint, Folder, Recording};
@@ -34,6 +34,7 @@ fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
     if let Some(path) = &args.snapshot {
         can_be_kept(path)?;
     }
+    let tokens = tokens(args)?;
     let nodes = nodes(args, &staff, restore.as_ref());
     let recording = Shared::default();
     let options = Options {
@@ -48,6 +49,9 @@ fn serve(args: &ServeArgs) -> Result<Exit, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(&error, ""))?;
     let server = Server::start(options).map_err(not_started)?;
+    for (token, user) in tokens {
+        server.admittance().admit_token(token, user);
+    }
     if let Some(path) = &args.record {
         let begun = Recording::create(path, args.seed, server.began());
         recording.begin(begun.map_err(|error| not_written(path, &error))?);
@@ -98,6 +102,10 @@ pub(super) fn open_many() {
 
 fn world(args: &ServeArgs) -> WorldConfig {
     let mut config = WorldConfig::new(args.seed, usize::from(args.nodes));
+    config.authorization = Some(match args.authorization {
+        args::Authorization::AlwaysAllow => Authorization::AlwaysAllow,
+        args::Authorization::Rbac => Authorization::Rbac,
+    });
     if args.record.is_none() {
         // Nobody asks who was told what.
         config.record_deliveries_of = Some(Vec::new());
@@ -119,6 +127,17 @@ fn staff(given: &[String]) -> Result<Staff, Exit> {
         return Err(Exit::Usage);
     }
     Ok(Staff::only(given.iter().map(String::as_str)))
+}
+
+/// Who else is known, by which token.
+fn tokens(args: &ServeArgs) -> Result<Vec<(String, User)>, Exit> {
+    let Some(path) = &args.token_auth_file else { return Ok(Vec::new()) };
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Terminal.error(format!("`{path}` can't be read: {error}"), "");
+        Exit::Invalid
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+    read_tokens(&text).map_err(|error| unreadable(&error))
 }
 
 /// What was kept in a file.
@@ -178,11 +197,16 @@ fn told(args: &ServeArgs, nodes: usize, server: &Server, kubeconfig: &Utf8Path) 
     let parts = args.controllers.join(", ");
     let address = server.address();
     let usage = styled(NAME, format!("KUBECONFIG={kubeconfig} kubectl get nodes"));
+    let access = match args.authorization {
+        args::Authorization::AlwaysAllow => "whoever is known may do everything",
+        args::Authorization::Rbac => "roles and their bindings say who may do what",
+    };
     format!(
         "serving a simulated Kubernetes v1.36 with {nodes} nodes at https://{address}{pace}\n\
          simulated besides the API: {parts}; time is the wall clock's, so it is not bit-exact\n\
-         kept and not acted on: Jobs, CronJobs, autoscalers, quotas nobody counts for, RBAC, and \
+         kept and not acted on: Jobs, CronJobs, autoscalers, quotas nobody counts for, and \
          mutating admission policies, of which whoever makes one is warned\n\
+         {access}; those who are simulated do what they do in any case\n\
          called on this machine: admission webhooks, behind Services where --route says\n\
          use it with\n  {usage}\nend it with Ctrl-C\n"
     )

@@ -22,8 +22,8 @@ pub use kubesim::world::{
     Behaviour, ContainerSelector, Direction, Lever, LeverError, RequestEffect, RequestSelector,
     Touched, WatchEffect,
 };
-pub(crate) use local::{guarded, this_executable};
 pub use local::{Binaries, BinariesError, Local, become_guarded};
+pub(crate) use local::{guarded, this_executable};
 pub(crate) use provider::OTHER_CLUSTERS;
 pub use provider::{
     Advance, CONTROL_PLANE, Cluster, ClusterError, ClusterSpec, NodeSpec, Observation, Program,

@@ -221,7 +221,7 @@ impl Run {
 /// A request failed.
 pub fn in_process(load: Load) -> Result<Vec<Rate>, LoadError> {
     let mut api = Api::new(1, ApiConfig::default());
-    let who = Identity { user: Text::new_static("bench"), user_agent: Text::new_static("bench") };
+    let who = Identity { user: "bench".into(), user_agent: Text::new_static("bench") };
     let mut ask = |what: &'static str, wish: Wish| {
         let answer = api.handle(0, &who, &wish).answer;
         answer.map(drop).map_err(|status| LoadError::Failed { what, why: status.to_string() })

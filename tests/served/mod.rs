@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
-use shakedown::cluster::{ClusterSpec, Local, NodeSpec, Provider as _};
+use shakedown::cluster::{ClusterSpec, Lever, Local, NodeSpec, Provider as _};
 
 /// A cluster that is served until it is dropped.
 pub struct Served {
@@ -100,18 +101,33 @@ pub fn programs_called(name: &str) -> Vec<PathBuf> {
 /// Does something on a real control plane with two simulated nodes, if the environment names the
 /// programs of one.
 pub fn on_a_control_plane<T: Send>(act: impl FnOnce(&Path) -> T + Send) -> Option<T> {
-    let local = Local::new(Some(&programs()?)).expect("all programs");
+    Some(on_a_troubled_control_plane(&programs()?, |kubeconfig, _| act(kubeconfig)))
+}
+
+/// The same with these programs, and levers to move.
+pub fn on_a_troubled_control_plane<T: Send>(
+    programs: &Utf8Path,
+    act: impl FnOnce(&Path, &dyn Fn(Lever)) -> T + Send,
+) -> T {
+    let local = Local::new(Some(programs)).expect("all programs");
     let nodes = vec![NodeSpec::worker("worker-1"), NodeSpec::worker("worker-2")];
     let spec = ClusterSpec { seed: 1, nodes, bugs: Vec::new(), record_deliveries_of: None };
     let mut cluster = local.provision(&spec).expect("a control plane");
     let kubeconfig = cluster.kubeconfig().expect("it has an address").to_owned();
+    let (levers, pulled) = channel();
     let result = std::thread::scope(|scope| {
-        let acts = scope.spawn(move || act(kubeconfig.as_std_path()));
+        let acts = scope.spawn(move || {
+            let pull = |lever| levers.send(lever).expect("the cluster is there as long");
+            act(kubeconfig.as_std_path(), &pull)
+        });
         while !acts.is_finished() {
+            for lever in pulled.try_iter() {
+                cluster.pull(&lever).expect("it acts on what there is");
+            }
             let until = cluster.now() + 100;
             cluster.advance(until).expect("it goes on");
         }
         acts.join()
     });
-    Some(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -4,6 +4,7 @@
 //! Knows no world and no time. What Kubernetes v1.36 serves and is not simulated is refused by
 //! name.
 
+mod access;
 mod call;
 mod config;
 mod discovery;
@@ -24,6 +25,7 @@ mod table;
 mod tests;
 mod view;
 
+pub use access::access;
 pub use call::{Call, LARGEST_BODY, Watching, read};
 pub use form::Form;
 pub use frame::{bookmark, frames, initial_lines, line};

@@ -172,7 +172,7 @@ fn number(value: &str) -> Result<i64, Status> {
 }
 
 /// A flag: whatever does not say no says yes.
-fn flag(value: &str) -> bool {
+pub(crate) fn flag(value: &str) -> bool {
     value != "0" && !value.eq_ignore_ascii_case("false")
 }
 

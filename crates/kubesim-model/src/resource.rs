@@ -44,6 +44,7 @@ resources! {
     LEASES = "leases.coordination.k8s.io";
     PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io";
     CUSTOM_RESOURCE_DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io";
+    CLUSTER_ROLES = "clusterroles.rbac.authorization.k8s.io";
     CLONE_SETS = "clonesets.apps.kruise.io";
 }
 

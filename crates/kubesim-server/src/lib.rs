@@ -20,6 +20,7 @@ mod courier;
 mod door;
 mod furnish;
 mod hub;
+mod impersonation;
 mod logs;
 mod notes;
 mod routes;
@@ -30,15 +31,17 @@ mod stage;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod token_file;
 mod translation;
 mod trust;
 mod verifier;
 mod watchers;
 mod work;
 
-pub use admittance::{Admittance, Person};
+pub use admittance::Admittance;
 pub use certificates::{Authority, Pair, token_key};
 pub use door::{Caller, Door, DoorError, Listener};
 pub use routes::{Route, RouteError};
 pub use server::{Options, Recorder, ServeError, Server, controllers};
 pub use snapshot::{SnapshotError, read_snapshot, write_snapshot};
+pub use token_file::{TokenFileError, read_tokens};

@@ -5,9 +5,10 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use hyper::service::service_fn;
-use kubesim::api::Snapshot;
+use kubesim::api::{Authorization, Snapshot, User};
 use kubesim::world::{Clients, Record, Staff, World, WorldConfig};
 use kubesim_model::Text;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -15,7 +16,6 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 
-use crate::admittance::MASTERS;
 use crate::certificates::{Authority, Pair};
 use crate::clock::{Clock, wall};
 use crate::courier::Courier;
@@ -25,7 +25,7 @@ use crate::hub::Hub;
 use crate::routes::{Route, Routes};
 use crate::service::Service;
 use crate::stage::{Calling, Stage};
-use crate::{Admittance, Door, Person};
+use crate::{Admittance, Door};
 
 /// Takes what happened in the world, in order.
 pub type Recorder = Box<dyn FnMut(Vec<Record>) + Send>;
@@ -113,12 +113,12 @@ impl Server {
             return Err(ServeError::Speed(options.speed));
         }
         let authority = Authority::new()?;
-        let administrator = authority.client(ADMINISTRATOR, MASTERS)?;
+        let administrator = authority.client(ADMINISTRATOR, User::MASTERS)?;
         let served = authority.server()?;
         let door = Door::new(&served.certificate, &served.key, Some(&authority.pem()))?;
         let (admittance, token) = (Admittance::default(), secret()?);
         let der = CertificateDer::from_pem_slice(administrator.certificate.as_bytes())?;
-        admittance.admit_certificate(der.to_vec(), master());
+        admittance.admit_certificate(der.to_vec(), certified(&der));
         admittance.admit_token(token.clone(), master());
 
         let system = |what| move |why| ServeError::System { what, why };
@@ -132,6 +132,7 @@ impl Server {
         let (to, acts) = channel();
         let hub = Hub::new(to);
         let seed = options.world.seed;
+        let authorizes = options.world.authorization == Some(Authorization::Rbac);
         let clients = Some(Clients { root_certificate: Text::from(authority.pem()) });
         let config = WorldConfig { clients, calls_webhooks: true, ..options.world };
         let mut world = match &options.restore {
@@ -139,7 +140,9 @@ impl Server {
             Some(kept) => World::restored(config, wall(), &options.staff, kept),
         };
         let began = world.now();
+        furnish::add_api_server(&mut world);
         furnish::add_service(&mut world, address);
+        furnish::add_configuration(&mut world, &authority.pem());
         let clock = Clock::starting_at(began, options.speed);
         let courier = Courier::new(Routes::new(options.routes));
         let calls = Calling {
@@ -151,7 +154,8 @@ impl Server {
         let thread = std::thread::Builder::new().name("world".to_owned());
         let stage = thread.spawn(move || stage.run(&acts)).map_err(system("thread"))?;
 
-        let service = Service { hub: hub.clone(), admittance: admittance.clone(), courier };
+        let (hub_of_service, known) = (hub.clone(), admittance.clone());
+        let service = Service { hub: hub_of_service, admittance: known, authorizes, courier };
         runtime.spawn(door.serve(listener, move |caller| {
             let service = service.clone();
             service_fn(move |request| service.clone().answer(caller.clone(), request))
@@ -237,12 +241,19 @@ impl Drop for Server {
     }
 }
 
-fn master() -> Person {
-    let groups = [MASTERS, "system:authenticated"];
-    Person {
-        user: Text::new_static(ADMINISTRATOR),
-        groups: groups.iter().map(|group| Text::new_static(group)).collect(),
-    }
+/// Who may do everything.
+fn master() -> User {
+    let groups = [User::MASTERS, "system:authenticated"].map(Text::new_static);
+    User { name: Text::new_static(ADMINISTRATOR), groups: groups.to_vec(), ..User::default() }
+}
+
+/// The same, known by this certificate.
+fn certified(certificate: &[u8]) -> User {
+    let digest = Sha256::digest(certificate);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = Text::new_static("authentication.kubernetes.io/credential-id");
+    let id = vec![Text::from(format!("X509SHA256={hex}"))];
+    User { extra: [(key, id)].into(), ..master() }
 }
 
 /// A token that nobody guesses.

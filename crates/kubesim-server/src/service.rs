@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use kubesim::api::Attempt;
+use kubesim::api::{Access, Api, Attempt, User};
 use kubesim::world::Asked;
 use kubesim_http::{Call, Form, LARGEST_BODY, Reply, View, Watching, serves};
 use kubesim_model::Text;
@@ -18,20 +18,25 @@ use kubesim_model::request::{Remarks, Request as Wish, Status, Verb};
 use kubesim_model::resource::Resource;
 use tokio::time::timeout;
 
-use crate::admittance::{acting, bearer};
+use crate::admittance::{bearer, shows_token};
 use crate::audit::{self, AUDIT_ID};
 use crate::courier::Courier;
 use crate::hub::{Gone, Hub};
+use crate::impersonation;
 use crate::logs::Wanted;
+use crate::stage::Stage;
 use crate::stream::Streaming;
 use crate::translation::Translator;
-use crate::{Admittance, Caller, Person};
+use crate::{Admittance, Caller};
 
 /// How long a request may take to come (apiserver v0.36, `--request-timeout`).
 const COMES_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long it may take to carry a request out (apiserver v0.36, `requestTimeoutUpperBound`).
 const ENDS_WITHIN: Duration = Duration::from_secs(34);
+
+/// What is answered to anybody (RBAC role `system:public-info-viewer`, v1.36).
+const PUBLIC: [&str; 5] = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
 
 /// How much of a body that is too large is read.
 const DRAINED: usize = 32 << 20;
@@ -44,6 +49,8 @@ pub(crate) type Answer = UnsyncBoxBody<Bytes, Gone>;
 pub(crate) struct Service {
     pub(crate) hub: Hub,
     pub(crate) admittance: Admittance,
+    /// Whether roles say who may do what; else whoever is known may do everything.
+    pub(crate) authorizes: bool,
     pub(crate) courier: Courier,
 }
 
@@ -77,14 +84,10 @@ impl Service {
         head: Parts,
         body: Incoming,
     ) -> Result<Response<Answer>, Refused> {
-        let person = match self.admittance.of(&caller, &head) {
-            Some(person) => person,
-            None => self.reviewed(&head).await?,
-        };
-        let person = acting(person, &head)?;
+        let user = self.admitted(&caller, &head).await?;
         let body = received(body).await?;
         let agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let who = (person.user.clone(), agent.unwrap_or_default().to_owned());
+        let who = (user, agent.unwrap_or_default().to_owned());
         match kubesim_http::read(&head, &body)? {
             Call::Request { request, .. } if is_log(&request) => {
                 self.log(*request, head.uri.query().unwrap_or_default()).await
@@ -112,7 +115,7 @@ impl Service {
     /// Has a request carried out, and the webhooks called that it needs.
     async fn ask(
         &self,
-        who: (Text, String),
+        who: (Arc<User>, String),
         name: Text,
         (version, form): (String, Form),
         request: Wish,
@@ -142,15 +145,34 @@ impl Service {
         }
     }
 
-    /// Who shows a token that the API has handed out.
-    async fn reviewed(&self, head: &Parts) -> Result<Arc<Person>, Refused> {
+    /// Who sends a request, or in whose name it comes, if he may do what it wants.
+    async fn admitted(&self, caller: &Caller, head: &Parts) -> Result<Arc<User>, Refused> {
+        let user = match self.admittance.of(caller, head) {
+            Some(user) => user,
+            None => self.reviewed(head).await?,
+        };
+        let (access, wanted) = (kubesim_http::access(head), impersonation::wanted(&head.headers)?);
+        if wanted.is_none() && (!self.authorizes || user.is_in(User::MASTERS)) {
+            return Ok(user);
+        }
+        let asked = move |stage: &mut Stage| permitted(stage.world.api(), user, wanted, &access);
+        Ok(self.hub.on(asked).await??)
+    }
+
+    /// Who shows a token that the API has handed out, or nothing at all. Where everybody may do
+    /// everything, nobody who is not known is let in, but to what monitors ask.
+    async fn reviewed(&self, head: &Parts) -> Result<Arc<User>, Refused> {
+        let unknown = || Status::new(401, "Unauthorized", "Unauthorized");
+        if !shows_token(head) {
+            let is_open = self.authorizes || PUBLIC.contains(&head.uri.path());
+            return Ok(is_open.then(|| Arc::new(User::anonymous())).ok_or_else(unknown)?);
+        }
         let token = bearer(head).filter(|token| token.matches('.').count() == 2);
-        let person = match token.map(str::to_owned) {
+        let user = match token.map(str::to_owned) {
             Some(token) => self.hub.on(move |stage| stage.review(&token)).await?,
             None => None,
         };
-        let unknown = || Status::new(401, "Unauthorized", "Unauthorized");
-        Ok(person.map(Arc::new).ok_or_else(unknown)?)
+        Ok(user.map(Arc::new).ok_or_else(unknown)?)
     }
 
     /// Answers with a log.
@@ -166,7 +188,7 @@ impl Service {
 
     async fn watch(
         self,
-        (user, agent): (Text, String),
+        (user, agent): (Arc<User>, String),
         version: String,
         form: kubesim_http::Form,
         watching: Watching,
@@ -179,7 +201,7 @@ impl Service {
             let resource = &watching.spec.resource;
             serves(api, resource, &version)?;
             let view = View::of(api, resource, &version, form, now);
-            let client = stage.client(&user, &agent);
+            let client = stage.client(&user.name, &agent);
             let (world, name) = (&mut stage.world, client.clone());
             let (id, events, selection) =
                 stage.watchers.open(world, client, &watching, view.clone())?;
@@ -209,6 +231,21 @@ impl Service {
         }
         Ok(response)
     }
+}
+
+/// Who may do this: a user, or the one in whose name it is asked for.
+fn permitted(
+    api: &Api,
+    user: Arc<User>,
+    wanted: Option<User>,
+    access: &Access,
+) -> Result<Arc<User>, Status> {
+    let user = match wanted {
+        Some(wanted) => Arc::new(impersonation::impersonated(api, &user, &wanted, access)?),
+        None => user,
+    };
+    api.permit(&user, access)?;
+    Ok(user)
 }
 
 /// Whether a request is for a container's log.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use kubesim::api::Attempt;
+use kubesim::api::{Attempt, User};
 use kubesim::world::{Asked, Calls, World};
 use kubesim_model::request::Request;
 use kubesim_model::resource::{ObjectKey, Resource};
@@ -14,13 +14,13 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text, map};
 use tokio::runtime::Handle;
 
+use crate::Recorder;
 use crate::clock::Clock;
 use crate::courier::Courier;
 use crate::furnish::API_SERVER;
 use crate::hub::{Act, Hub};
 use crate::notes::Notes;
 use crate::watchers::Watchers;
-use crate::{Person, Recorder};
 
 /// How many steps the world goes on, and how many acts are done, before the others have their turn.
 const STEPS: usize = 2_000;
@@ -144,27 +144,25 @@ impl Stage {
     }
 
     /// Whose token this is, if the API has handed it out.
-    pub(crate) fn review(&mut self, token: &str) -> Option<Person> {
+    pub(crate) fn review(&mut self, token: &str) -> Option<User> {
         let review = map! { "metadata" => map! {}, "spec" => map! { "token" => token } };
         let review = Request::create(Resource::new("tokenreviews.authentication.k8s.io"), review);
         let answer = self.world.ask(API_SERVER, review)?.0.ok()?;
-        let (status, user) = (&answer["status"], &answer["status"]["user"]);
-        status["authenticated"].is_true().then(|| Person {
-            user: user["username"].text(),
-            groups: user["groups"].items().iter().map(Tree::text).collect(),
-        })
+        let status = &answer["status"];
+        status["authenticated"].is_true().then(|| User::of_token_review(&status["user"]))
     }
 
     /// Carries out a request of this user and program, which they know by this name, unless
     /// webhooks are to be called first.
     pub(crate) fn attempt(
         &mut self,
-        (user, agent): (&Text, &str),
+        (user, agent): (&User, &str),
         name: &Text,
         request: &Request,
         attempt: &mut Attempt,
     ) -> Option<Asked> {
-        let client = self.client(user, agent);
+        let client = self.client(&user.name, agent);
+        self.world.identify(&client, user);
         self.world.attempt(&client, name, request, attempt)
     }
 

@@ -29,9 +29,9 @@ mod webhook;
 use arms::Arm as _;
 use case::{HttpRequest, Theme};
 use corpus::{Answers, Corpus, differences};
+use kubesim::api::User;
 use kubesim::world::{Staff, WorldConfig};
-use kubesim_model::Text;
-use kubesim_server::{Options, Person, Route, Server};
+use kubesim_server::{Options, Route, Server};
 use real::Real;
 use serde_json::{Value, json};
 use webhook::Webhooks;
@@ -59,9 +59,7 @@ fn served(staff: Staff, routes: Vec<Route>) -> (Server, Real) {
         routes,
     });
     let server = server.unwrap();
-    let groups = vec![Text::new("system:authenticated")];
-    let tester = Person { user: Text::new("tester"), groups };
-    server.admittance().admit_token("tested".to_owned(), tester);
+    server.admittance().admit_token("tested".to_owned(), User::from("tester"));
     let url = format!("https://{}", server.address());
     (server, Real { url, token: "tested".to_owned() })
 }
@@ -73,9 +71,8 @@ fn pods_that_controllers_make_go_through_webhooks_behind_routed_services() {
     let route = format!("default/routed=127.0.0.1:{}", saved["port"]).parse().unwrap();
     let (_server, arm) = served(Staff::everybody(), vec![route]);
     let ask = |method, path: &str, body: Value| {
-        let (path, accept) = (path.to_owned(), String::new());
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let request = HttpRequest { method, path, content_type: "application/json", accept, body };
+        let request = HttpRequest::new(method, path.to_owned(), body);
         let reply = futures::executor::block_on(arm.ask(&request));
         assert!((200..300).contains(&reply.code), "{}", reply.body);
         serde_json::from_str::<Value>(&reply.body).unwrap()

@@ -253,7 +253,7 @@ impl Testbed {
                 }
                 Ok(Tree::map())
             }
-            (Verb::Update | Verb::MergePatch | Verb::StrategicPatch, _) => {
+            (Verb::Update | Verb::MergePatch | Verb::StrategicPatch | Verb::Apply, _) => {
                 let have = have.ok_or_else(missing)?;
                 let version = &request.body["metadata"]["resourceVersion"];
                 if !version.is_null() && *version != have["metadata"]["resourceVersion"] {

@@ -69,6 +69,11 @@ pub(crate) struct Step {
     text: Option<String>,
     /// What later requests refer to as `${name}`: dotted paths into the answer.
     pub(crate) save: BTreeMap<String, String>,
+    /// The token that it shows instead of the usual one; none if it is empty.
+    #[serde(rename = "as")]
+    token: Option<String>,
+    /// Headers besides.
+    headers: BTreeMap<String, String>,
     /// Requests while the watch is open.
     #[serde(rename = "while")]
     pub(crate) meanwhile: Vec<Step>,
@@ -83,6 +88,25 @@ pub(crate) struct HttpRequest {
     /// Empty if nothing is said.
     pub(crate) accept: String,
     pub(crate) body: Vec<u8>,
+    /// The token that it shows instead of the usual one; none if it is empty.
+    pub(crate) token: Option<String>,
+    /// Headers besides.
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+impl HttpRequest {
+    /// A request that sends JSON.
+    pub(crate) fn new(method: &'static str, path: String, body: Vec<u8>) -> HttpRequest {
+        HttpRequest {
+            method,
+            path,
+            content_type: "application/json",
+            accept: String::new(),
+            body,
+            token: None,
+            headers: BTreeMap::new(),
+        }
+    }
 }
 
 impl Theme {
@@ -133,13 +157,20 @@ impl Step {
             "metadata" => "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
             other => other,
         };
-        let accept = accept.to_owned();
-        if let Some(text) = &self.protobuf {
-            let body = STANDARD.decode(text).expect("`protobuf` is base64");
-            let content_type = "application/vnd.kubernetes.protobuf";
-            return HttpRequest { method, path, content_type, accept, body };
+        let (content_type, body) = match &self.protobuf {
+            Some(text) => {
+                let body = STANDARD.decode(text).expect("`protobuf` is base64");
+                ("application/vnd.kubernetes.protobuf", body)
+            }
+            None => (content_type, body.into_bytes()),
+        };
+        HttpRequest {
+            content_type,
+            accept: accept.to_owned(),
+            token: self.token.as_ref().map(|token| fill(token, saved)),
+            headers: self.headers.clone(),
+            ..HttpRequest::new(method, path, body)
         }
-        HttpRequest { method, path, content_type, accept, body: body.into_bytes() }
     }
 }
 
@@ -154,6 +185,7 @@ fn absolute(path: &str) -> String {
         ("/apis/policy/v1", &["poddisruptionbudgets"]),
         ("/apis/coordination.k8s.io/v1", &["leases"]),
         ("/apis/discovery.k8s.io/v1", &["endpointslices"]),
+        ("/apis/rbac.authorization.k8s.io/v1", &["roles", "rolebindings"]),
     ];
     if path.starts_with('/') {
         return path.to_owned();

@@ -40,7 +40,13 @@ impl Arm for Real {
         curl.args(["--silent", "--show-error", "--insecure", "--include", "--globoff"]);
         curl.args(["--http1.1", "--no-buffer", "--max-time", "60", "--header", "Expect:"]);
         curl.args(["--user-agent", "tester"]);
-        curl.args(["--header", &format!("Authorization: Bearer {}", self.token)]);
+        let token = request.token.as_ref().unwrap_or(&self.token);
+        if !token.is_empty() {
+            curl.args(["--header", &format!("Authorization: Bearer {token}")]);
+        }
+        for (name, value) in &request.headers {
+            curl.args(["--header", &format!("{name}: {value}")]);
+        }
         curl.args(["--request", request.method, "--url", &format!("{}{}", self.url, request.path)]);
         if !request.accept.is_empty() {
             curl.args(["--header", &format!("Accept: {}", request.accept)]);
@@ -48,9 +54,6 @@ impl Arm for Real {
         if !request.body.is_empty() {
             let kind = format!("Content-Type: {}", request.content_type);
             curl.args(["--header", &kind, "--data-binary", "@-"]);
-        }
-        if !request.accept.is_empty() {
-            curl.args(["--header", &format!("Accept: {}", request.accept)]);
         }
         curl.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = curl.spawn().expect("curl is installed");

@@ -19,6 +19,8 @@ impl Arm for Simulated {
     }
 
     async fn start(&self, request: &HttpRequest) -> Self::Pending {
+        let is_usual = request.token.is_none() && request.headers.is_empty();
+        assert!(is_usual, "{}: a program within this one has one name", request.path);
         let mut head = http::Request::builder().method(request.method).uri(&request.path);
         if !request.content_type.is_empty() {
             head = head.header("content-type", request.content_type);

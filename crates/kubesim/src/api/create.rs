@@ -57,6 +57,7 @@ impl Api {
         if object::namespace(&object) != namespace.as_str() {
             return Err(errors::bad_request(OTHER_NAMESPACE));
         }
+        self.check_escalation(call, &Tree::Null, &object)?;
         let base = self.prepare(call, &mut object)?;
         let mut causes = validate::created(kind, &object, call);
         if call.other_form() == Some(Other::Event) {

@@ -177,6 +177,15 @@ pub(super) fn forbidden(resource: &Resource, name: &str, why: impl Display) -> S
     status
 }
 
+/// 403: the same of an object that may have no name yet.
+pub(super) fn denied(resource: &Resource, name: &str, why: impl Display) -> Status {
+    let mut status = forbidden(resource, name, &why);
+    if name.is_empty() {
+        status.message = format!("{resource} is forbidden: {why}");
+    }
+    status
+}
+
 /// 403: the namespace is being deleted.
 pub(super) fn namespace_terminating(resource: &Resource, name: &str, namespace: &str) -> Status {
     let why = format!(

@@ -5,11 +5,13 @@
 //! [`Api::attempt`] says which calls a request needs, and [`Api::convert`] which a watch does.
 //! Encodings, latency, watches and caches are the business of whoever stands in front of it: a
 //! watch is a [`Api::list`] followed by the [`Api::changes_since`] its version, each translated by
-//! the watch's [`Selection`]. Everyone may do everything; there is no authorisation.
+//! the watch's [`Selection`]. Who may do what is for them to
+//! ask, with [`Api::permit`]; only who gives rights to others is asked here.
 
 mod accounts;
 mod admission;
 mod applying;
+mod authorization;
 mod budget;
 mod component;
 mod connect;
@@ -23,6 +25,7 @@ mod errors;
 mod eviction;
 mod fields;
 mod hooks;
+mod identity;
 mod limits;
 mod listing;
 mod metadata;
@@ -45,6 +48,7 @@ mod update;
 mod validate;
 mod window;
 
+pub use authorization::{Access, Authorization, Decision};
 pub use connect::connection;
 pub use convert::{in_version, stored_as};
 pub use custom::{
@@ -52,10 +56,11 @@ pub use custom::{
 };
 pub use errors::forbidden_option;
 pub use hooks::{Attempt, Destination, Errand, Heard, Progress, Reply};
+pub use identity::{Identity, User, service_account, service_account_groups};
 pub(crate) use registry::stores_in_namespaces;
 pub use registry::{Type, is_asked};
 pub use selection::Selection;
-pub use server::{Api, ApiConfig, Handled, Identity};
+pub use server::{Api, ApiConfig, Handled};
 pub use snapshot::Snapshot;
 pub use typed::type_schemas;
 pub use window::Write;

@@ -2,7 +2,7 @@
 //! `pkg/registry/core/pod` and `pkg/registry/certificates`).
 
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, list, object};
+use kubesim_model::{Millis, object};
 
 use super::router::Call;
 
@@ -11,8 +11,9 @@ pub(super) fn sign(call: &Call<'_>, request: &mut Tree) {
     for field in ["username", "uid", "groups", "extra"] {
         request.remove(&["spec", field]);
     }
-    request.set(&["spec", "username"], &call.who.user);
-    request.set(&["spec", "groups"], list!["system:authenticated"]);
+    let user = &call.who.user;
+    request.set(&["spec", "username"], &user.name);
+    user.describe(request.field_mut("spec"));
 }
 
 const DECIDED: [&str; 2] = ["Approved", "Denied"];

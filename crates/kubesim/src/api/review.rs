@@ -1,7 +1,5 @@
 //! Questions that are answered and not stored: who a token belongs to, who may do what, which pod
 //! goes to which node (v1.36, `pkg/registry/authentication` and `pkg/registry/authorization`).
-//!
-//! Everyone may do everything, so that every access is allowed.
 
 use kubesim_model::request::{Answer, Request, Verb};
 use kubesim_model::resource::{ObjectKey, Resource};
@@ -9,6 +7,7 @@ use kubesim_model::tree::Tree;
 use kubesim_model::{list, map, object};
 
 use super::errors::{self, Cause};
+use super::identity::User;
 use super::policies::Subject;
 use super::registry::Type;
 use super::router::Call;
@@ -49,26 +48,18 @@ impl Api {
                     &["metadata"],
                     map! { "creationTimestamp" => object::timestamp(call.now) },
                 );
-                map! { "userInfo" => user_info(call) }
+                map! { "userInfo" => call.who.user.to_tree() }
             }
             "SelfSubjectRulesReview" if asked["spec"]["namespace"].str().is_empty() => {
                 return Err(errors::bad_request("no namespace on request"));
             }
             "SelfSubjectRulesReview" => {
+                let namespace = asked["spec"]["namespace"].text();
                 asked.set(&["spec"], map! {});
-                let everything = list!["*"];
-                map! {
-                    "incomplete" => false,
-                    "nonResourceRules" => list![
-                        map! { "verbs" => &everything, "nonResourceURLs" => &everything },
-                    ],
-                    "resourceRules" => list![map! {
-                        "verbs" => &everything, "apiGroups" => &everything,
-                        "resources" => &everything,
-                    }],
-                }
+                self.review_rules(&call.who.user, &namespace)
             }
-            _ => map! { "allowed" => true },
+            "SelfSubjectAccessReview" => self.review_access(&call.who.user, &asked["spec"]),
+            _ => self.review_access(&User::of_review(&asked["spec"], "user"), &asked["spec"]),
         };
         asked.set(&["status"], status);
         Ok(asked)
@@ -99,22 +90,6 @@ impl Api {
             Err(why) => map! { "user" => map! {}, "error" => why },
         }
     }
-}
-
-/// Who asks, as reviews and webhooks are told.
-pub(super) fn user_info(call: &Call<'_>) -> Tree {
-    let user = &call.who.user;
-    let mut groups = Vec::new();
-    if let Some((namespace, _)) =
-        user.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'))
-    {
-        groups.push(Tree::from("system:serviceaccounts"));
-        groups.push(format!("system:serviceaccounts:{namespace}").into());
-    } else if user.starts_with("system:node:") {
-        groups.push("system:nodes".into());
-    }
-    groups.push("system:authenticated".into());
-    map! { "username" => user, "groups" => groups }
 }
 
 /// What is wrong with the review of an access.

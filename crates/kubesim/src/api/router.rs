@@ -11,8 +11,9 @@ use kubesim_model::{Millis, Text, map};
 use super::connect::connection;
 use super::convert::Other;
 use super::hooks::Outside;
+use super::identity::{API_SERVER, Identity, User};
 use super::registry::Type;
-use super::server::{Api, Identity};
+use super::server::Api;
 use super::{custom, errors, fields, typed};
 
 /// A request on its way, with what was found out about it.
@@ -276,9 +277,10 @@ impl Api {
         }
     }
 
-    fn boot(&mut self, now: Millis, request: &Request) {
-        let (nobody, remarks) = (Identity::default(), RefCell::default());
-        let made = self.route(now, &nobody, request, (&remarks, Outside::Exempt));
+    pub(super) fn boot(&mut self, now: Millis, request: &Request) {
+        let user = User::named(API_SERVER);
+        let (who, remarks) = (Identity { user, ..Identity::default() }, RefCell::default());
+        let made = self.route(now, &who, request, (&remarks, Outside::Exempt));
         made.expect("the objects that every cluster starts with are valid");
     }
 }

@@ -9,8 +9,10 @@ use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
 use kubesim_model::{Millis, Text};
 
+use super::authorization::Authorization;
 use super::eviction;
 use super::hooks::Outside;
+use super::identity::Identity;
 use super::policies::Policies;
 use super::registry::{Registry, Type};
 use super::selection::Selection;
@@ -51,6 +53,9 @@ pub struct ApiConfig {
     pub tracks_from_creation: bool,
     /// Whether somebody calls webhooks, so that requests may come by [`Api::attempt`].
     pub has_caller: bool,
+    /// How requests from outside are authorised. With it come the roles that every cluster has;
+    /// without, everybody may do everything.
+    pub authorization: Option<Authorization>,
 }
 
 impl Default for ApiConfig {
@@ -62,17 +67,9 @@ impl Default for ApiConfig {
             service_accounts: false,
             tracks_from_creation: false,
             has_caller: false,
+            authorization: None,
         }
     }
-}
-
-/// Who sends a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// The authenticated user, as in `system:node:worker-1`.
-    pub user: Text,
-    /// The user agent.
-    pub user_agent: Text,
 }
 
 /// What a request did.
@@ -110,11 +107,15 @@ impl Api {
         let mut bits = Stream::new(seed, "api/tokens");
         api.secret.chunks_mut(8).for_each(|part| part.copy_from_slice(&bits.bits().to_le_bytes()));
         api.bootstrap(now);
+        if api.config.authorization.is_some() {
+            api.bootstrap_policy(now);
+        }
         api
     }
 
-    /// Carries a request out at the time `now`. Everyone may do everything: `who` asks decides how
-    /// reviews of oneself are answered, and names the owner of what is written.
+    /// Carries a request out at the time `now`. That `who` asks may is taken for granted, but for
+    /// rights that are given to others; it also decides how reviews of oneself are answered, and
+    /// names the owner of what is written.
     ///
     /// Nobody calls webhooks: a request of which one would have to be asked fails, unless the
     /// webhook says that this is to be passed over.

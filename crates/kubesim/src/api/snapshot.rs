@@ -51,7 +51,10 @@ impl Api {
         for (resource, object) in kept.objects.iter().filter(is_definition).chain(others) {
             api.mirror_applied(resource, object);
         }
-        api.compact(newest);
+        if config.authorization.is_some() {
+            api.bootstrap_policy(kept.time);
+        }
+        api.compact(api.version());
         api
     }
 }

@@ -99,7 +99,7 @@ impl Store {
         &'a self,
         resource: &Resource,
         namespace: &'a str,
-    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Tree)> {
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Tree)> + use<'a> {
         let from = ObjectKey::new(namespace, "");
         self.tables
             .get(resource)

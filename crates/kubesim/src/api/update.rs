@@ -51,6 +51,7 @@ impl Api {
         let kind = &call.kind;
         let part = call.request.subresource.as_str();
         let mut new = self.changed(call, old, new)?;
+        self.check_escalation(call, old, &new)?;
         metadata::count_templates(kind, old, &mut new);
         if kind.kind == "Job" && !kind.custom {
             defaults::label_job(&mut new);

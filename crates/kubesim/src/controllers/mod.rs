@@ -6,7 +6,6 @@
 
 #[cfg(test)]
 mod bench;
-pub mod cluster_role_aggregation;
 pub mod cron_job;
 pub mod daemonset;
 pub mod deployment;
@@ -24,6 +23,7 @@ mod pods_by_node;
 mod registry;
 pub mod replicaset;
 pub mod resource_quota;
+pub mod role_aggregation;
 pub mod statefulset;
 pub mod taint_eviction;
 pub mod ttl_after_finished;

@@ -31,7 +31,7 @@ pub fn all() -> Vec<(&'static str, MakeActor)> {
 /// those with the same name, such that look after every built-in type.
 pub fn for_clients() -> Vec<(&'static str, MakeActor)> {
     vec![
-        ("clusterrole-aggregation-controller", super::cluster_role_aggregation::actor as MakeActor),
+        ("clusterrole-aggregation-controller", (|_| super::role_aggregation::actor()) as MakeActor),
         ("generic-garbage-collector", super::garbage_collector::of_everything),
         ("namespace-controller", super::namespace::of_everything),
         ("service-account-controller", |_| super::furnish::service_account()),

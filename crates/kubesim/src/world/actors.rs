@@ -14,7 +14,7 @@ use super::link::RateLimit;
 use super::queue::{ActorId, Due};
 use super::record::{Phase, What};
 use super::watch::Watch;
-use crate::api::Identity;
+use crate::api::{Identity, User};
 
 /// An actor and its link to the API.
 #[derive(Clone)]
@@ -94,7 +94,8 @@ impl World {
     /// Adds an actor and starts it. Its name must be new in this world.
     pub fn add_actor(&mut self, spec: ActorSpec) {
         let machine = spec.node.as_ref().and_then(|node| self.find_machine(node));
-        let identity = Identity { user: spec.user.clone(), user_agent: spec.user_agent.clone() };
+        let user = User::named(spec.user.clone());
+        let identity = Identity { user, user_agent: spec.user_agent.clone() };
         let slot = Slot::new(spec.name.clone(), identity, Some(spec), machine);
         let actor = self.add_slot(slot);
         self.queue.book(self.now, 0, Due::Start(actor));
@@ -102,10 +103,21 @@ impl World {
 
     /// Adds a client: an actor whose requests and watches are made from outside.
     pub fn add_client(&mut self, name: &str, user: &str, user_agent: &str) {
-        let identity = Identity { user: Text::new(user), user_agent: Text::new(user_agent) };
+        let identity = Identity { user: User::from(user), user_agent: Text::new(user_agent) };
         let slot = Slot::new(Text::new(name), identity, None, None);
         let actor = self.add_slot(slot);
         self.start(actor);
+    }
+
+    /// A client shows who it is: a program may come in the name of one user with other groups each
+    /// time.
+    pub fn identify(&mut self, client: &str, user: &User) {
+        if let Some(actor) = self.living_client(client) {
+            let known = &mut self.slots[actor].identity.user;
+            if known != user {
+                *known = user.clone();
+            }
+        }
     }
 
     fn add_slot(&mut self, slot: Slot) -> ActorId {
@@ -258,7 +270,7 @@ impl World {
         let node = slot.machine.map(|at| self.machines[at].name.clone()).unwrap_or_default();
         let what = What::Actor {
             actor: slot.name.clone(),
-            user: slot.identity.user.clone(),
+            user: slot.identity.user.name.clone(),
             user_agent: slot.identity.user_agent.clone(),
             node,
             incarnation: slot.incarnation,

@@ -25,6 +25,7 @@ fn api_config(config: &WorldConfig) -> ApiConfig {
         service_accounts: has_clients,
         tracks_from_creation: has_clients,
         has_caller: config.calls_webhooks,
+        authorization: config.authorization,
         ..ApiConfig::default()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kubesim_model::actor::Actor;
 use kubesim_model::{Millis, Text};
 
+use crate::api::Authorization;
 use crate::node::KubeletConfig;
 
 /// How to make a world.
@@ -29,6 +30,9 @@ pub struct WorldConfig {
     /// [`World::take_calls`]: super::World::take_calls
     /// [`World::heard`]: super::World::heard
     pub calls_webhooks: bool,
+    /// How whoever drives the world authorises requests from outside; the roles that every cluster
+    /// has come with it.
+    pub authorization: Option<Authorization>,
 }
 
 /// What the cluster has for programs from outside: service accounts and the certificate of the API
@@ -67,6 +71,7 @@ impl WorldConfig {
             window: 300_000,
             clients: None,
             calls_webhooks: false,
+            authorization: None,
         }
     }
 

@@ -112,7 +112,7 @@ impl World {
 
     pub(super) fn send_out(&mut self, actor: ActorId, incarnation: u32, message: Message) {
         let identity = &self.slots[actor].identity;
-        let (user, user_agent) = (identity.user.clone(), identity.user_agent.clone());
+        let (user, user_agent) = (identity.user.name.clone(), identity.user_agent.clone());
         let (request, injected) = (message.request.clone(), message.rule.is_some());
         let Some(remote) = self.remote.as_mut() else { return };
         let ticket = remote.next;

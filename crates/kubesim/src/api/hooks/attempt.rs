@@ -10,7 +10,8 @@ use kubesim_model::stream::Stream;
 
 use super::chosen::{MUTATING, VALIDATING};
 use super::dialog::{Dialog, Errand, Heard, Key, Outside};
-use crate::api::server::{Api, Handled, Identity};
+use crate::api::identity::Identity;
+use crate::api::server::{Api, Handled};
 
 /// How often a request is attempted: each webhook that changes objects is asked twice at most, one
 /// after the other, and then all others at once.

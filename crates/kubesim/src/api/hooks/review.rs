@@ -11,7 +11,6 @@ use super::dialog::{Errand, Key};
 use super::target::Target;
 use super::views::View;
 use crate::api::policies::Attributes;
-use crate::api::review;
 use crate::api::router::Call;
 
 /// How long webhooks have that say nothing of it, in seconds.
@@ -67,7 +66,7 @@ fn request_of(call: &Call<'_>, about: &Attributes<'_>, (view, own): (&View, &Vie
     let mut request = map! {
         "kind" => kind(view), "resource" => resource(view),
         "requestKind" => kind(own), "requestResource" => resource(own),
-        "operation" => about.operation.name(), "userInfo" => review::user_info(call),
+        "operation" => about.operation.name(), "userInfo" => call.who.user.to_tree(),
         "object" => about.object, "oldObject" => about.old, "dryRun" => about.request.dry_run,
         "options" => options(about),
     };

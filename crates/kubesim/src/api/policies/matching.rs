@@ -6,6 +6,7 @@ use kubesim_model::resource::Resource;
 use kubesim_model::selector;
 use kubesim_model::tree::Tree;
 
+use crate::api::identity::User;
 use crate::api::registry::Type;
 
 /// What a request does, as admission sees it.
@@ -91,7 +92,7 @@ pub(in crate::api) struct Attributes<'a> {
     /// The namespace of the object; `Null` if it is in none.
     pub(in crate::api) namespace: &'a Tree,
     /// The user that asks.
-    pub(in crate::api) user: &'a str,
+    pub(in crate::api) user: &'a User,
 }
 
 impl Attributes<'_> {

@@ -196,7 +196,7 @@ pub(in crate::api) fn request_of(about: &Attributes<'_>) -> Tree {
     let mut request = map! {
         "kind" => &kind, "resource" => &resource, "requestKind" => kind,
         "requestResource" => resource, "operation" => about.operation.name(),
-        "name" => about.name(), "userInfo" => map! { "username" => about.user },
+        "name" => about.name(), "userInfo" => about.user.to_tree(),
         "dryRun" => about.request.dry_run, "uid" => "",
     };
     if !about.namespace_name().is_empty() {

@@ -1,0 +1,110 @@
+//! What controllers leave behind: every object that is theirs, without what varies from run to run.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::script::Cluster;
+
+/// What is compared: all that controllers make or keep the status of.
+const IN_SHOP: &str = "pods,services,endpoints,configmaps,resourcequotas,serviceaccounts,\
+                       replicationcontrollers,deployments,replicasets,statefulsets,daemonsets,\
+                       controllerrevisions,jobs,cronjobs,poddisruptionbudgets,endpointslices";
+const EVERYWHERE: [&str; 4] =
+    ["namespaces", "serviceaccounts -n kube-system", "clusterroles admin edit view", "nodes"];
+/// What says when, where or in which order something was.
+const VARIES: [&str; 21] = [
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "lastProbeTime",
+    "lastHeartbeatTime",
+    "startTime",
+    "startedAt",
+    "finishedAt",
+    "completionTime",
+    "containerID",
+    "podIP",
+    "podIPs",
+    "hostIP",
+    "hostIPs",
+    "nodeName",
+    "ip",
+    "clusterIP",
+    "clusterIPs",
+];
+
+/// The state, a line for each value.
+pub(crate) fn of(kubeconfig: &Path) -> Vec<String> {
+    let on = Cluster(kubeconfig);
+    let mut lines = Vec::new();
+    let shop = format!("-n shop get {IN_SHOP}");
+    for command in EVERYWHERE.map(|what| format!("get {what}")).iter().chain([&shop]) {
+        let list = on.ask(&format!("{command} -o json")).unwrap();
+        let list: Value = serde_json::from_str(&list).unwrap();
+        for item in list["items"].as_array().unwrap() {
+            write(&name(item), &normal(item), &mut lines);
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// What an object is called, without what was generated.
+fn name(item: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let metadata = &item["metadata"];
+    let mut name = text(&metadata["name"]);
+    if let Some(base) = metadata["generateName"].as_str() {
+        name = format!("{base}#");
+    }
+    format!("{}/{}/{name}", text(&item["kind"]), text(&metadata["namespace"]))
+}
+
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(key, _)| !VARIES.contains(&key.as_str()));
+            let kept: Map<_, _> = kept.map(|(key, value)| (key.clone(), normal(value))).collect();
+            Value::Object(kept)
+        }
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(normal).collect();
+            items.sort_by_key(Value::to_string);
+            Value::Array(items)
+        }
+        other => other.clone(),
+    }
+}
+
+fn write(path: &str, value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(key, value)| write(&format!("{path} {key}"), value, lines));
+        }
+        Value::Array(items) => {
+            let each = items.iter().enumerate();
+            each.for_each(|(at, item)| write(&format!("{path} {at}"), item, lines));
+        }
+        value => lines.push(format!("{path} = {value}")),
+    }
+}
+
+/// What is there on one side only.
+pub(crate) fn difference(real: &[String], ours: &[String]) -> Vec<String> {
+    let without = |some: &[String], others: &[String], sign: char| -> Vec<String> {
+        let mut left = others.to_vec();
+        let mut lines = Vec::new();
+        for line in some {
+            match left.iter().position(|other| other == line) {
+                Some(at) => drop(left.swap_remove(at)),
+                None => lines.push(format!("{sign} {line}")),
+            }
+        }
+        lines
+    };
+    [without(real, ours, '-'), without(ours, real, '+')].concat()
+}
