@@ -1,6 +1,7 @@
-//! OpenAPI v2: a document of custom types in JSON, and of nothing in protobuf. All types are described
-//! in v3; clients that do not find one there look for it here in protobuf (kubectl v1.36, for a kind
-//! that is mistyped or not defined), and go on when this document does not know it either.
+//! OpenAPI v2: a document of custom types in JSON, and of nothing in protobuf. All types are
+//! described in v3; clients that do not find one there look for it here in protobuf (kubectl v1.36,
+//! for a kind that is mistyped or not defined), and go on when this document does not know it
+//! either.
 
 use http::header::{self, HeaderValue};
 use kubesim::api::Api;

@@ -11,7 +11,7 @@ use kubesim_model::resource::{ObjectKey, Resource};
 use tokio::sync::mpsc::Receiver;
 
 use crate::clock::Clock;
-use crate::watchers::{Told, Watchers};
+use crate::watchers::{News, Told, Watchers};
 
 const MAPS: Resource = Resource::CONFIG_MAPS;
 
@@ -29,7 +29,7 @@ impl Cluster {
         Cluster { world, watchers }
     }
 
-    fn watch(&mut self, from: u64) -> Receiver<Told> {
+    fn watch(&mut self, from: u64) -> Receiver<News> {
         let spec = WatchSpec::all(MAPS);
         let timeout_seconds = None;
         let watching =
@@ -46,13 +46,16 @@ impl Cluster {
     }
 }
 
-fn next(events: &mut Receiver<Told>) -> String {
+fn next(events: &mut Receiver<News>) -> String {
     match events.try_recv() {
-        Ok(Told::Initial(items, _)) => format!("{} objects", items.len()),
-        Ok(Told::Missed(lines)) => format!("missed {}", lines.len()),
-        Ok(Told::Change(line)) => String::from_utf8_lossy(&line.bytes(false)).into_owned(),
-        Ok(Told::UpTo(_)) => "up to here".to_owned(),
-        Ok(Told::Failed(status)) => status.code.to_string(),
+        Ok(News::Told(Told::Initial(items, _))) => format!("{} objects", items.len()),
+        Ok(News::Told(Told::Missed(lines))) => format!("missed {}", lines.len()),
+        Ok(News::Told(Told::Change(line))) => {
+            String::from_utf8_lossy(&line.bytes(false)).into_owned()
+        }
+        Ok(News::Told(Told::UpTo(_))) => "up to here".to_owned(),
+        Ok(News::Told(Told::Failed(status))) => status.code.to_string(),
+        Ok(News::Stored(_)) => "as it is stored".to_owned(),
         Err(error) => error.to_string(),
     }
 }
@@ -79,10 +82,10 @@ fn those_who_see_the_same_share_its_line() {
     let mut cluster = Cluster::new();
     let (mut one, mut other) = (cluster.watch(0), cluster.watch(0));
     cluster.make("a");
-    let line = |events: &mut Receiver<Told>| {
+    let line = |events: &mut Receiver<News>| {
         let _ = events.try_recv();
         match events.try_recv() {
-            Ok(Told::Change(line)) => line,
+            Ok(News::Told(Told::Change(line))) => line,
             _ => panic!("a change was made"),
         }
     };

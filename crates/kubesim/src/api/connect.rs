@@ -1,5 +1,5 @@
-//! Connections into pods and nodes, and through Services: admission is asked about them, and nothing
-//! runs behind them (v1.36, `pkg/registry/core/pod/rest/subresources.go`).
+//! Connections into pods and nodes, and through Services: admission is asked about them, and
+//! nothing runs behind them (v1.36, `pkg/registry/core/pod/rest/subresources.go`).
 
 use kubesim_model::Text;
 use kubesim_model::request::{Answer, Status};

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
+use kubesim_model::Millis;
 use kubesim_model::actor::WatchSpec;
 use kubesim_model::request::{Answer, Remarks, Request, Status};
 use kubesim_model::resource::{ObjectKey, Resource};
 use kubesim_model::stream::Stream;
 use kubesim_model::tree::Tree;
-use kubesim_model::{Millis, Text};
 
 use super::authorization::Authorization;
 use super::eviction;

@@ -64,8 +64,9 @@ impl Api {
         Ok(Target { to: Destination::Service { key, port, leads }, url: url.into(), authorities })
     }
 
-    /// Where a Service leads: where its annotation says, to another name, or, if it selects no pods,
-    /// to the first address that somebody has written down for it. Nothing runs in simulated pods.
+    /// Where a Service leads: where its annotation says, to another name, or, if it selects no
+    /// pods, to the first address that somebody has written down for it. Nothing runs in simulated
+    /// pods.
     fn leads(&self, key: &ObjectKey, port: u16) -> Result<(Text, u16), String> {
         let service = self.store.get(&Resource::SERVICES, key);
         let service = service.ok_or_else(|| format!("service \"{}\" not found", key.name))?;

@@ -81,12 +81,13 @@ fn a_foreground_deletion_ends_with_the_owner() {
 #[test]
 fn those_that_own_each_other_in_a_circle_all_go() {
     let mut bed = Testbed::new(actor(None));
-    for (name, owner) in [("p", "r"), ("q", "p"), ("r", "q")] {
-        bed.put(&Resource::PODS, owned_by(pod(name, "", "1"), &[("v1", "Pod", owner)]));
+    for (name, owner) in [("x", "z"), ("y", "x"), ("z", "y")] {
+        let owner = ("apps/v1", "ReplicaSet", owner);
+        bed.put(&Resource::REPLICA_SETS, owned_by(named(name), &[owner]));
     }
     bed.run(1_000);
-    assert_eq!(left(&bed), [0, 0, 3]);
-    let mut request = Request::delete(Resource::PODS, ObjectKey::new("n", "p"));
+    assert_eq!(left(&bed), [0, 3, 0]);
+    let mut request = Request::delete(Resource::REPLICA_SETS, ObjectKey::new("n", "x"));
     request.body.set(&["propagationPolicy"], "Foreground");
     bed.request(&request).expect("deleted");
     bed.run(10_000);

@@ -1,6 +1,7 @@
 //! Facts about the namespace controller.
 
 use kubesim_model::resource::Resource;
+use kubesim_model::tree::Tree;
 use kubesim_model::{list, map, object};
 
 use super::actor;
@@ -33,14 +34,20 @@ fn terminate(bed: &mut Testbed) {
 fn a_namespace_loses_its_pods_first_then_the_rest_then_itself() {
     let mut bed = cluster(None);
     assert_eq!(bed.requests, 0);
+    let grace = |pod: &mut Tree| pod.set(&["spec", "terminationGracePeriodSeconds"], 30);
+    bed.edit(Resource::PODS, "n", "p", grace);
     terminate(&mut bed);
     assert!(object::is_terminating(&bed.pod("p")));
+    let told = |bed: &Testbed| {
+        let namespace = bed.get(Resource::NAMESPACES, "", "n");
+        let conditions = namespace["status"]["conditions"].items().iter();
+        conditions.map(|one| one["status"].text()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&bed), ["False"; 5]);
+    // Longer than its grace.
     bed.run(60_000);
     assert!(!bed.get(Resource::CONFIG_MAPS, "n", "c").is_null());
-    let told = bed.get(Resource::NAMESPACES, "", "n");
-    let conditions = told["status"]["conditions"].items();
-    let says: Vec<&str> = conditions.iter().map(|one| one["status"].str()).collect();
-    assert_eq!(says, ["False"; 5]);
+    assert_eq!(told(&bed), ["False", "False", "True", "False", "False"]);
     bed.remove(Resource::PODS, "n", "p");
     bed.run(20_000);
     assert!(bed.get(Resource::CONFIG_MAPS, "n", "c").is_null());
