@@ -93,7 +93,7 @@ enum Attempt {
     },
     /// Its owners are not to wait for it; then it is deleted.
     Unblock {
-        delete: Request,
+        delete: Box<Request>,
     },
     Write,
 }
@@ -195,7 +195,7 @@ impl Reconcile for GarbageCollector {
                 if answer.as_ref().is_err_and(|status| !status.is_not_found()) {
                     return Verdict::Retry;
                 }
-                self.write(uid, delete, work);
+                self.write(uid, *delete, work);
                 Verdict::Fine
             }
             Some(Attempt::Write) => match answer {
@@ -368,7 +368,8 @@ impl GarbageCollector {
             let patch = metadata_patch(item, "ownerReferences", free.collect());
             let resource = request.resource.clone();
             work.request(Request::merge_patch(resource, object::key(item), patch));
-            self.attempts.insert(uid.clone(), Attempt::Unblock { delete: request });
+            let delete = Box::new(request);
+            self.attempts.insert(uid.clone(), Attempt::Unblock { delete });
             return;
         }
         self.write(uid, request, work);
