@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -18,6 +18,7 @@ use crate::served::scratch;
 const START: u64 = 60;
 const SECONDS: u64 = 60;
 const GRACE: u64 = 60;
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How many processes run side by side, and how many specs each has at most. They wait most of the
 /// time.
@@ -89,14 +90,15 @@ fn run(
         .stdout(log.try_clone().unwrap())
         .stderr(log);
     let mut child = command.spawn().unwrap();
-    let ends = Instant::now() + Duration::from_secs(START + seconds + GRACE);
+    let mut left = Duration::from_secs(START + seconds + GRACE);
     while child.try_wait().unwrap().is_none() {
-        if Instant::now() > ends {
+        if left.is_zero() {
             let _ = child.kill();
             let _ = child.wait();
             break;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(LOOK);
+        left = left.saturating_sub(LOOK);
     }
     let told = told(&std::fs::read_to_string(&report).unwrap_or_default());
     let missing = || Err("it did not run".to_owned());

@@ -21,8 +21,11 @@ const PROGRAMS: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
 /// On the simulated API, where roles say who may do what.
 pub(crate) fn on_a_simulated_api(programs: &Utf8Path, rounds: usize) -> Outcome {
     let authorization = Some(Authorization::Rbac);
+    let mut world = WorldConfig { authorization, ..WorldConfig::new(1, 2) };
+    // As on the other side.
+    world.nodes.iter_mut().for_each(|node| node.kubelet.zone = None);
     let server = Server::start(Options {
-        world: WorldConfig { authorization, ..WorldConfig::new(1, 2) },
+        world,
         staff: Staff::only([Staff::KUBELET]),
         speed: 1.0,
         port: 0,

@@ -13,7 +13,7 @@ const IN_SHOP: &str = "pods,services,endpoints,configmaps,resourcequotas,service
 const EVERYWHERE: [&str; 4] =
     ["namespaces", "serviceaccounts -n kube-system", "clusterroles admin edit view", "nodes"];
 /// What says when, where or in which order something was.
-const VARIES: [&str; 21] = [
+const VARIES: [&str; 25] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -35,7 +35,15 @@ const VARIES: [&str; 21] = [
     "ip",
     "clusterIP",
     "clusterIPs",
+    "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+    // How often something was scaled on its way is a matter of time.
+    "generation",
+    "observedGeneration",
 ];
+
+/// How names begin that an API server makes up in pods.
+const MADE_UP: &str = "kube-api-access-";
 
 /// The state, a line for each value.
 pub(crate) fn of(kubeconfig: &Path) -> Vec<String> {
@@ -68,7 +76,11 @@ fn normal(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.iter().filter(|(key, _)| !VARIES.contains(&key.as_str()));
-            let kept: Map<_, _> = kept.map(|(key, value)| (key.clone(), normal(value))).collect();
+            let mut kept: Map<_, _> =
+                kept.map(|(key, value)| (key.clone(), normal(value))).collect();
+            if kept.contains_key("generateName") {
+                kept.remove("name");
+            }
             Value::Object(kept)
         }
         Value::Array(items) => {
@@ -76,6 +88,7 @@ fn normal(value: &Value) -> Value {
             items.sort_by_key(Value::to_string);
             Value::Array(items)
         }
+        Value::String(text) if text.starts_with(MADE_UP) => MADE_UP.into(),
         other => other.clone(),
     }
 }
