@@ -92,6 +92,9 @@ impl Cluster<'_> {
         let counts = "-n shop get rc/old -o jsonpath={.spec.replicas}:{.status.readyReplicas}";
         self.until(counts, |said| said.split_once(':').is_some_and(|(want, have)| want == have));
         self.until("-n shop get job/sums -o jsonpath={.status.succeeded}", |said| said == "4");
+        let wanted = self.ask("-n shop get deployment/web -o jsonpath={.spec.replicas}").unwrap();
+        let pods = "-n shop get pods -l app=web --no-headers";
+        self.until(pods, |said| said.lines().count().to_string() == wanted);
         let pods = "-n shop get pods --no-headers";
         self.until(pods, |said| {
             said.lines().all(|line| {

@@ -13,7 +13,7 @@ const IN_SHOP: &str = "pods,services,endpoints,configmaps,resourcequotas,service
 const EVERYWHERE: [&str; 4] =
     ["namespaces", "serviceaccounts -n kube-system", "clusterroles admin edit view", "nodes"];
 /// What says when, where or in which order something was.
-const VARIES: [&str; 25] = [
+const VARIES: [&str; 29] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -37,6 +37,10 @@ const VARIES: [&str; 25] = [
     "clusterIPs",
     "controller-uid",
     "batch.kubernetes.io/controller-uid",
+    "ca.crt",
+    "addresses",
+    "targetRef",
+    "endpoints.kubernetes.io/last-change-trigger-time",
     // How often something was scaled on its way is a matter of time.
     "generation",
     "observedGeneration",
@@ -53,12 +57,18 @@ pub(crate) fn of(kubeconfig: &Path) -> Vec<String> {
     for command in EVERYWHERE.map(|what| format!("get {what}")).iter().chain([&shop]) {
         let list = on.ask(&format!("{command} -o json")).unwrap();
         let list: Value = serde_json::from_str(&list).unwrap();
-        for item in list["items"].as_array().unwrap() {
+        for item in list["items"].as_array().unwrap().iter().filter(|item| !is_over(item)) {
             write(&name(item), &normal(item), &mut lines);
         }
     }
     lines.sort();
     lines
+}
+
+/// Whether it is a pod that has ended: a drain takes along those that ended on its node.
+fn is_over(item: &Value) -> bool {
+    let phase = item["status"]["phase"].as_str().unwrap_or_default();
+    item["kind"] == "Pod" && ["Succeeded", "Failed"].contains(&phase)
 }
 
 /// What an object is called, without what was generated.
