@@ -102,6 +102,9 @@ async fn started(agnhost: &Path, client: &kube::Client, service: &Service) -> Op
     let folder = mounted(client, namespace, &spec, container).await?;
     // Somebody may take the port before it is used; then the program ends, and the spec fails.
     let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
+    // Without, it would listen where only one can.
+    let own = args.iter().all(|arg| !arg.starts_with("--port="));
+    let own = own.then(|| format!("--port={port}"));
     let args = args.iter().map(|arg| match arg.split_once('=') {
         Some(("--port", _)) => format!("--port={port}"),
         Some((flag, path)) => match folder.get(Path::new(path)) {
@@ -111,7 +114,7 @@ async fn started(agnhost: &Path, client: &kube::Client, service: &Service) -> Op
         None => arg.clone(),
     });
     let mut command = Command::new(agnhost);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(args).args(own).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let program = Program(command.spawn().ok()?);
     let leads = json!({"kubesim.dev/leads-to": format!("127.0.0.1:{port}")});
     let patch = Patch::Merge(json!({"metadata": {"annotations": leads}}));

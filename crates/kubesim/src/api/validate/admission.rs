@@ -101,7 +101,7 @@ fn check_service(service: &Tree, field: &str, causes: &mut Vec<Cause>) {
     let path = &service["path"];
     let steps = path.str().strip_prefix('/').map(|rest| rest.trim_end_matches('/'));
     let fits = |rest: &str| rest.is_empty() || rest.split('/').all(is_dns_subdomain);
-    if !path.is_null() && !steps.is_some_and(fits) {
+    if !path.str().is_empty() && !steps.is_some_and(fits) {
         let detail = "must start with a '/' and consist of lower-case steps";
         causes.push(Cause::invalid(format!("{field}.path"), path, detail));
     }
