@@ -204,10 +204,9 @@ fn told(args: &ServeArgs, nodes: usize, server: &Server, kubeconfig: &Utf8Path) 
     format!(
         "serving a simulated Kubernetes v1.36 with {nodes} nodes at https://{address}{pace}\n\
          simulated besides the API: {parts}; time is the wall clock's, so it is not bit-exact\n\
-         kept and not acted on: Jobs, CronJobs, autoscalers, quotas nobody counts for, and \
-         mutating admission policies, of which whoever makes one is warned\n\
+         kept and not acted on: autoscalers, volumes and claims, certificates, API services\n\
          {access}; those who are simulated do what they do in any case\n\
-         called on this machine: admission webhooks, behind Services where --route says\n\
+         called on this machine: webhooks, behind Services where --route says\n\
          use it with\n  {usage}\nend it with Ctrl-C\n"
     )
 }
